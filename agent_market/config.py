@@ -1,0 +1,240 @@
+"""All settings of Agent Market, as types: one sentence a field, checked once, at the edge.
+
+They stand under the key `agent_market` of an ordinary freqtrade config, so freqtrade's own ways of
+merging files and of setting a key from the environment
+(`FREQTRADE__AGENT_MARKET__LLM__BASE_URL=...`) work for them too.  Secrets are never settings:
+`llm.api_key_env` names the environment variable that holds the key.
+
+`docs/configuration.md` is generated from this module (`agent-market docs settings`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from agent_market.errors import ConfigError
+
+SECTION = "agent_market"
+
+T = TypeVar("T", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of every settings type: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LLMSettings(Settings):
+    """The endpoint that the LLM agents ask, over the OpenAI protocol."""
+
+    base_url: str = "http://127.0.0.1:11434/v1"
+    """Base URL of any OpenAI-compatible server (OpenAI, DeepSeek, Ollama, vLLM, the sandbox)."""
+    model: str = "heuristic"
+    """Model name sent with each request. `heuristic` is the sandbox's rule set, no language model."""
+    api_key_env: str = "AGENT_MARKET_LLM_API_KEY"
+    """Name of the environment variable that holds the API key; unset means no key is sent."""
+    mode: Literal["live", "record", "replay"] = "record"
+    """`live` always asks; `record` asks only what the store does not hold; `replay` never asks, and fails."""
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    """Sampling temperature. 0 is the most repeatable that an endpoint offers."""
+    seed: int = 7
+    """Seed sent with each request, for endpoints that honour one."""
+    max_tokens: int = Field(default=600, ge=32)
+    """Upper limit of tokens in one answer."""
+    timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds to wait for one answer before the agent abstains."""
+    retries: int = Field(default=2, ge=0, le=10)
+    """How often a request is tried again after a timeout, a dropped connection, HTTP 429 or 5xx."""
+    max_in_flight: int = Field(default=8, ge=1, le=256)
+    """Most requests under way at once."""
+
+
+class RoleOverride(Settings):
+    """What a config may change about one agent, or the whole of an added one."""
+
+    name: str
+    """Role name, lower case; one that the table does not have adds an agent."""
+    enabled: bool = True
+    """Whether the agent takes part at all."""
+    temperament: str | None = None
+    """The paragraph of the prompt that gives the agent its character; needed for an added agent."""
+    stage: Literal[1, 2] = 1
+    """1 = asked together with the others, 2 = asked after them with their views (as the judge is)."""
+
+
+class AgentSettings(Settings):
+    """The committee."""
+
+    roles: tuple[RoleOverride, ...] = ()
+    """Changes to the built-in role table, and added agents, one row each."""
+    feedback_file: Path | None = None
+    """`feedback.jsonl` of earlier rounds. An entry is shown only to decisions at or after its `known_at`."""
+    feedback_entries: int = Field(default=3, ge=0, le=20)
+    """How many of the newest feedback entries a prompt carries."""
+
+
+class DecisionSettings(Settings):
+    """When a decision is made, how the views are fused, and what counts as a hold."""
+
+    cadence_candles: int = Field(default=12, ge=1)
+    """A decision is made at least every so many candles, counted from the epoch, not from the run's start."""
+    gate_move: float = Field(default=2.5, gt=0)
+    """Between them, a move since the last decision of this many standard deviations asks for a new one."""
+    gate_min_candles: int = Field(default=3, ge=1)
+    """Fewest candles between two decisions."""
+    horizon_candles: int = Field(default=12, ge=1)
+    """Candles over which a decision's outcome is measured; also the horizon of the training target."""
+    hold_threshold: float = Field(default=1.0, ge=0, lt=10)
+    """A fused depth smaller than this, in absolute value, is a hold."""
+    learning_rate: float = Field(default=1.0, gt=0)
+    """Multiplies the Hedge learning rate sqrt(8 ln N / t); 1 is the rate with the textbook bound."""
+    reward_scale: float = Field(default=3.0, gt=0)
+    """Outcomes are divided by so many expected standard deviations and clipped to [-1, 1] before Hedge learns."""
+    max_age_candles: int = Field(default=48, ge=1)
+    """A view older than this no longer counts: depth 0 until a new decision is made."""
+
+
+class MemorySettings(Settings):
+    """Episodic memory and recall."""
+
+    k: int = Field(default=8, ge=1)
+    """How many similar episodes are recalled for a decision by default."""
+    k_max: int = Field(default=16, ge=1)
+    """How many are handed on as columns, so that hyperopt can choose k after the fact."""
+    min_neighbours: int = Field(default=4, ge=1)
+    """With fewer known outcomes than this the memory agent abstains."""
+    scope: str | None = None
+    """Name under which episodes are kept. Unset: one per backtest identifier, and `live` for the bot."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MemorySettings:
+        if not self.min_neighbours <= self.k <= self.k_max:
+            raise ValueError(
+                f"needs min_neighbours <= k <= k_max, got {self.min_neighbours}, {self.k}, {self.k_max}"
+            )
+        return self
+
+
+class ContextSeries(Settings):
+    """One dated series beside the candles (fear & greed, VIX, DXY, funding, ...)."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """Name under which agents see it."""
+    path: Path
+    """CSV or feather file. Relative paths are taken from the user_data directory."""
+    value_column: str
+    """Column with the value."""
+    time_column: str
+    """Column with the date or time the value belongs to."""
+    known_after: str = "1d"
+    """When the value is known, counted from `time_column`: a daily value at the end of its day ("1d")."""
+    max_age: str = "7d"
+    """A value older than this at the decision is absent, not carried on."""
+
+
+class PerceptionSettings(Settings):
+    """What the agents see."""
+
+    context: tuple[ContextSeries, ...] = ()
+    """Context series; one that is missing on disk is an error, one without a current value is absent."""
+    turbulence_window: int = Field(default=240, ge=30)
+    """Candles over which the mean and covariance of cross-pair returns are estimated."""
+
+
+class RiskSettings(Settings):
+    """Limits on the depth that may be traded; each clamp is recorded with limit and value."""
+
+    max_depth: float = Field(default=10.0, gt=0, le=10)
+    """Hard ceiling on absolute depth."""
+    turbulence_limit: float = Field(default=0.99, gt=0, le=1)
+    """Percentile of turbulence above which long depth is halved."""
+    drawdown_limit: float = Field(default=0.25, gt=0, le=1)
+    """Drawdown of the pair from its recent high beyond which long depth is halved."""
+
+
+class CostSettings(Settings):
+    """What trading costs, for rewards and outcomes (freqtrade charges its own in the backtest)."""
+
+    fee: float = Field(default=0.001, ge=0, lt=0.1)
+    """Fee of one side as a fraction of notional (0.001 = 10 basis points)."""
+    slippage: float = Field(default=0.0002, ge=0, lt=0.1)
+    """Expected slippage of one side as a fraction of notional."""
+
+    @property
+    def round_trip(self) -> float:
+        """Cost of entering and leaving a full position, as a fraction of notional."""
+        return 2 * (self.fee + self.slippage)
+
+
+class StoreSettings(Settings):
+    """Where answers, decisions and memories are kept."""
+
+    url: str = "sqlite:///{user_data}/agent_market.sqlite"
+    """SQLAlchemy URL; `{user_data}` is the user_data directory. SQLite runs in WAL mode."""
+
+
+class AgentMarketSettings(Settings):
+    """The section `agent_market` of a freqtrade config."""
+
+    llm: LLMSettings = LLMSettings()
+    """The language model endpoint."""
+    agents: AgentSettings = AgentSettings()
+    """The committee of agents."""
+    decision: DecisionSettings = DecisionSettings()
+    """Decision points and fusion."""
+    memory: MemorySettings = MemorySettings()
+    """Episodic memory."""
+    perception: PerceptionSettings = PerceptionSettings()
+    """Features and context."""
+    risk: RiskSettings = RiskSettings()
+    """Risk limits on depth."""
+    costs: CostSettings = CostSettings()
+    """Trading costs."""
+    store: StoreSettings = StoreSettings()
+    """Database."""
+
+
+def load_settings(config: Mapping[str, Any]) -> AgentMarketSettings:
+    """Read and check the section `agent_market` of a freqtrade config.
+
+    :param config: the merged freqtrade config (or any mapping with the section); a missing section
+        means all defaults.
+    :raises ConfigError: naming each bad key, its value, and the nearest key that exists.
+    """
+    return parse_settings(AgentMarketSettings, config.get(SECTION, {}), SECTION)
+
+
+def parse_settings(kind: type[T], raw: object, where: str) -> T:
+    """Validate `raw` as `kind`; a `ConfigError` lists every bad key as `where.key`."""
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(kind, where, dict(problem)) for problem in error.errors()]
+        raise ConfigError("; ".join(lines)) from error
+
+
+def _explain(kind: type[Settings], where: str, problem: dict[str, Any]) -> str:
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join([where, *path])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(kind, path[:-1])
+        close = [f"`{name}`" for name in difflib.get_close_matches(path[-1], known, n=2)]
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known keys: {', '.join(sorted(known))}"
+        return f"unknown setting `{key}` = {problem['input']!r}; {hint}"
+    return f"bad setting `{key}` = {problem['input']!r}: {problem['msg']}"
+
+
+def _known_keys(kind: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        if part.isdigit():
+            continue
+        annotation = kind.model_fields[part].annotation
+        candidates = (annotation, *get_args(annotation))
+        kind = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(kind.model_fields)

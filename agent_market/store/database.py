@@ -1,0 +1,103 @@
+"""Opening the database: engine, pragmas, migrations, and the translation of its errors.
+
+SQLite runs in WAL mode with `synchronous=NORMAL`: a killed process loses at most the transactions
+that were never reported as committed, and a reader never blocks the writer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent_market.errors import StoreError, StoreFull
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 30.0
+
+_migration_lock = threading.Lock()
+
+
+class Database:
+    """One open store. Thread-safe; connections are short and come from the engine's pool."""
+
+    def __init__(self, url: str) -> None:
+        """Open `url` and migrate it to the newest schema.
+
+        :param url: SQLAlchemy URL, e.g. `sqlite:///user_data/agent_market.sqlite`.
+        :raises StoreError: the file cannot be created or is no database, or the server refuses.
+        """
+        self.url = url
+        try:
+            self.engine = _make_engine(url)
+            with _migration_lock, self.engine.begin() as connection:
+                _migrate(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise _translate(error, url) from error
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction: committed at the end of the block, rolled back if it raises.
+
+        :raises StoreFull: the disk is full; nothing of this transaction was kept.
+        :raises StoreError: any other failure of the database.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _translate(error, self.url) from error
+
+    def close(self) -> None:
+        """Give back all connections; the object must not be used afterwards."""
+        self.engine.dispose()
+
+
+def store_url(template: str, user_data: Path) -> str:
+    """Fill `{user_data}` in the setting `store.url`."""
+    return template.replace("{user_data}", str(user_data))
+
+
+def _make_engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _translate(error: Exception, url: str) -> StoreError:
+    safe_url = make_url(url).render_as_string(hide_password=True)
+    text = str(getattr(error, "orig", None) or error)
+    if "disk is full" in text or "No space left" in text:
+        return StoreFull(
+            f"no room to write to {safe_url}: {text}. Free some space and run again; "
+            "everything committed before is kept."
+        )
+    return StoreError(f"cannot use the store {safe_url}: {text}")

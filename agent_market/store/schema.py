@@ -1,0 +1,51 @@
+"""Tables, the one authority on what is stored. Migrations under `store/migrations` create them.
+
+Times are integer seconds since the epoch, UTC. JSON columns hold UTF-8 bytes as `orjson` writes them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", String(64), primary_key=True, comment="sha256 of the whole request"),
+    Column("role", String(64), nullable=False, index=True),
+    Column("model", String(128), nullable=False),
+    Column("request", LargeBinary, nullable=False, comment="JSON: what was sent"),
+    Column("response", LargeBinary, nullable=False, comment="JSON: the validated answer"),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("latency_s", Float, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("scope", String(128), primary_key=True, comment="one memory: a backtest or the live bot"),
+    Column("pair", String(64), primary_key=True),
+    Column("asof", BigInteger, primary_key=True, comment="close of the candle decided on"),
+    Column("id", String(64), nullable=False, comment="decision id, as entry tags name it"),
+    Column("due", BigInteger, nullable=False, comment="when the outcome will be known"),
+    Column("known_at", BigInteger, comment="when the outcome became known; null before"),
+    Column("state", LargeBinary, nullable=False, comment="float32 vector that recall compares"),
+    Column("record", LargeBinary, nullable=False, comment="JSON: the episode without its outcome"),
+    Column("outcome", LargeBinary, comment="JSON: the outcome"),
+    UniqueConstraint("scope", "id", name="uq_episodes_scope_id"),
+    Index("ix_episodes_known", "scope", "pair", "known_at"),
+)
