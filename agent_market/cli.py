@@ -1,0 +1,68 @@
+"""The command `agent-market`.
+
+Every module in `agent_market.commands` is one subcommand (see there). An `AgentMarketError` ends the
+process with one red line on stderr and exit code 2; any other exception is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from typing import Annotated
+
+import typer
+
+from agent_market import __version__, commands
+from agent_market.errors import AgentMarketError
+
+EXIT_ERROR = 2
+
+app = typer.Typer(
+    help="LLM trading agents that remember and learn, inside freqtrade.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"agent-market {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+def command_names() -> tuple[str, ...]:
+    """Names of all subcommands, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(commands.__path__)))
+
+
+for _name in command_names():
+    _module = importlib.import_module(f"{commands.__name__}.{_name}")
+    app.command(_name)(getattr(_module, _name))
+
+
+def main() -> None:
+    """Run the command line; the entry point of the console script."""
+    try:
+        app()
+    except AgentMarketError as error:
+        _print_error(error)
+        sys.exit(EXIT_ERROR)
+
+
+def _print_error(error: AgentMarketError) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

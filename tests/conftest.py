@@ -1,0 +1,61 @@
+"""For all tests: no network but loopback, no model hub, and where the real data is.
+
+pytest loads this file before any test module, hence before anything that keeps a reference to `socket`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+_OFFLINE = str(Path(__file__).parent / "offline")
+
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    PYTHONPATH=os.pathsep.join(filter(None, [_OFFLINE, os.environ.get("PYTHONPATH")])),
+)
+for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
+    del os.environ[_name]  # a proxy on this machine would be a way out
+
+# Loaded from its file: a sitecustomize of the system may already hold the name.
+_spec = importlib.util.spec_from_file_location("offline_switch", Path(_OFFLINE) / "sitecustomize.py")
+assert _spec is not None
+assert _spec.loader is not None
+offline = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(offline)
+
+
+@pytest.fixture(autouse=True)
+def refused_connections() -> Iterator[list[str]]:
+    """Fail a test that reached out, even where the code under test swallowed the refusal.
+
+    A test that wants a refusal asks for this fixture, looks at the list, and clears it.
+    """
+    refused: list[str] = offline.attempts
+    refused.clear()
+    yield refused
+    if refused:
+        pytest.fail(f"the test reached for the network: {', '.join(refused)}")
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real market data (`candles/`, `context/`); tests that ask for it skip where it is absent."""
+    named = os.environ.get("AGENT_MARKET_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not (folder / "candles").is_dir():
+        pytest.skip(f"no real market data in {folder}; set AGENT_MARKET_TEST_DATA to a folder that has it")
+    return folder
