@@ -1,7 +1,8 @@
 """The command `agent-market`.
 
-Every module in `agent_market.commands` is one subcommand (see there). An `AgentMarketError` ends the
-process with one red line on stderr and exit code 2; any other exception is a bug and shows its traceback.
+Every module in `agent_market.commands` is one subcommand; a folder there holds parts of one.  An
+`AgentMarketError` ends the process with one red line on stderr and exit code 2; any other exception is a
+bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def _root(
 
 def command_names() -> tuple[str, ...]:
     """Names of all subcommands, in alphabetical order."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(commands.__path__)))
+    return tuple(
+        sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if not module.ispkg)
+    )
 
 
 for _name in command_names():

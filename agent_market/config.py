@@ -95,7 +95,7 @@ class DecisionSettings(Settings):
     learning_rate: float = Field(default=1.0, gt=0)
     """Multiplies the Hedge learning rate sqrt(8 ln N / t); 1 is the rate with the textbook bound."""
     reward_scale: float = Field(default=3.0, gt=0)
-    """Outcomes are divided by so many expected standard deviations and clipped to [-1, 1] before Hedge learns."""
+    """Outcomes are divided by so many expected deviations and clipped to [-1, 1] before Hedge learns."""
     max_age_candles: int = Field(default=48, ge=1)
     """A view older than this no longer counts: depth 0 until a new decision is made."""
 
