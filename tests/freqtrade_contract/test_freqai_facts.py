@@ -26,7 +26,9 @@ PAIR = "BTC/USDT"
 
 
 def freqai_config(user_data: Path) -> dict[str, Any]:
+    (user_data / "config.json").write_text("{}")
     return {
+        "config_files": [str(user_data / "config.json")],
         "user_data_dir": user_data,
         "datadir": user_data / "data",
         "timeframe": "1h",
