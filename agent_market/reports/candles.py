@@ -1,0 +1,52 @@
+"""Candles of a finished run, and prices read from them at given times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from freqtrade.data.history import load_pair_history
+from freqtrade.enums import CandleType
+from freqtrade.exchange import timeframe_to_seconds
+
+
+def load_candles(
+    datadir: Path, pairs: Iterable[str], timeframe: str, trading_mode: str, start: datetime, end: datetime
+) -> dict[str, pd.DataFrame]:
+    """Candles with `start <= date <= end` (open times, UTC) of each pair that has any; gaps stay gaps.
+
+    A pair without candles is left out: the caller says so in the report.
+    """
+    candle_type = CandleType.get_default(trading_mode)
+    found: dict[str, pd.DataFrame] = {}
+    for pair in pairs:
+        frame = load_pair_history(
+            pair=pair,
+            timeframe=timeframe,
+            datadir=datadir,
+            fill_up_missing=False,
+            drop_incomplete=False,
+            candle_type=candle_type,
+        )
+        if frame.empty:
+            continue
+        dates = frame["date"].dt.tz_convert("UTC")
+        inside = frame.assign(date=dates)[(dates >= start) & (dates <= end)].reset_index(drop=True)
+        if not inside.empty:
+            found[pair] = inside
+    return found
+
+
+def closes_at(candles: pd.DataFrame, grid: pd.DatetimeIndex, timeframe: str) -> np.ndarray:
+    """Close of the newest candle that is complete at each time of `grid`; NaN before the first one."""
+    closed_at = _nanoseconds(pd.DatetimeIndex(candles["date"])) + timeframe_to_seconds(timeframe) * 10**9
+    position = np.searchsorted(closed_at, _nanoseconds(grid), side="right") - 1
+    closes = candles["close"].to_numpy(dtype=float)
+    return np.where(position >= 0, closes[np.maximum(position, 0)], np.nan)
+
+
+def _nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
+    return np.asarray(times.as_unit("ns").asi8)

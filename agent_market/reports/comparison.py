@@ -1,0 +1,212 @@
+"""The comparison: agents beside every baseline, after costs, with the uncertainty of each difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from agent_market.reports.contenders import BASELINES, BUY_AND_HOLD, Part, PartInfo, parts_of
+from agent_market.reports.equity import (
+    EquityCurve,
+    buy_and_hold,
+    costs_paid,
+    daily_grid,
+    equity_curve,
+)
+from agent_market.reports.metrics import Performance, daily_returns, performance
+from agent_market.reports.result import BacktestRun, StrategyRun
+from agent_market.reports.text import basis_points, listed
+from agent_market.reports.uncertainty import MIN_DAYS, Interval, mean_difference
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One line of the comparison.
+
+    `costs` is fees and funding paid in stake currency; `win_rate` and `exposure` are fractions: trades closed
+    with a profit, and mean gross value held over equity. `win_rate` is None without a trade.
+    """
+
+    part: Part
+    label: str
+    performance: Performance
+    curve: EquityCurve
+    trades: int
+    win_rate: float | None
+    costs: float
+    exposure: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Agents less one baseline: mean daily return and its interval."""
+
+    baseline: str
+    part: Part
+    interval: Interval
+
+    @property
+    def finding(self) -> str:
+        """`beats`, `loses`, `unclear` (the interval holds zero), `same` or `unknown` (too few days)."""
+        low, high = self.interval.low, self.interval.high
+        if low is None or high is None:
+            return "unknown"
+        if low == high == 0:
+            return "same"
+        return "beats" if low > 0 else "loses" if high < 0 else "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Contenders (agents first), what could not be compared and why, and the result in plain words."""
+
+    contenders: tuple[Contender, ...]
+    differences: tuple[Difference, ...]
+    missing: tuple[str, ...]
+    verdict: tuple[str, ...]
+    starting_balance: float
+    stake_currency: str
+    fee: float
+
+    def of(self, part: Part) -> Contender | None:
+        """The contender that plays `part`, if it is there."""
+        return next((c for c in self.contenders if c.part == part), None)
+
+    def difference_to(self, part: Part) -> Difference | None:
+        """The agents' difference to a baseline, if both are there."""
+        return next((d for d in self.differences if d.part == part), None)
+
+
+def compare(run: BacktestRun, candles: Mapping[str, pd.DataFrame], default_fee: float) -> Comparison:
+    """Put all strategies of a result and buy-and-hold on one daily grid and measure them.
+
+    :param candles: candles of the run's span by pair, at the run's timeframe.
+    :param default_fee: fee of one side as a fraction, for buy-and-hold when no strategy made a trade to read
+        it from.
+    """
+    first = run.first
+    grid = daily_grid(first.start, first.end)
+    parts = parts_of(tuple(strategy.name for strategy in run.strategies))
+    found = [_contender(s, parts[s.name], candles, grid) for s in run.strategies]
+    fee = fee_of(run, default_fee)
+    held = buy_and_hold(candles, first.pairs, grid, first.starting_balance, fee, first.timeframe)
+    if held is not None:
+        found.append(_holder(held[0], held[1], len(first.pairs)))
+    contenders = tuple(sorted(found, key=lambda c: _ORDER.index(c.part)))
+    differences = _differences(contenders)
+    missing = _missing(contenders)
+    return Comparison(
+        contenders=contenders,
+        differences=differences,
+        missing=missing,
+        verdict=verdict(contenders, differences),
+        starting_balance=first.starting_balance,
+        stake_currency=first.stake_currency,
+        fee=fee,
+    )
+
+
+def fee_of(run: BacktestRun, default: float) -> float:
+    """The fee of one side that the backtest charged, read from its trades; `default` if there are none."""
+    for strategy in run.strategies:
+        if not strategy.trades.empty:
+            return float(strategy.trades["fee_open"].median())
+    configured = run.config.get("fee")
+    return float(configured) if configured is not None else default
+
+
+def verdict(contenders: tuple[Contender, ...], differences: tuple[Difference, ...]) -> tuple[str, ...]:
+    """What the comparison shows, as plain sentences; the first one answers `did the agents beat them?`."""
+    agents = next((c for c in contenders if c.part == "agents"), None)
+    if agents is None:
+        return ("No agents in this result: nothing to compare with the baselines.",)
+    if not differences:
+        return ("No baseline could be compared: nothing is shown about the agents.",)
+    sentences = [_headline(differences), *(_sentence(d) for d in differences)]
+    if agents.trades == 0:
+        sentences.insert(0, "The agents made no trade.")
+    return tuple(sentences)
+
+
+_ORDER: tuple[Part, ...] = ("agents", "equal_weights", "quant_only", "buy_and_hold", "other")
+
+
+def _contender(
+    strategy: StrategyRun, info: PartInfo, candles: Mapping[str, pd.DataFrame], grid: pd.DatetimeIndex
+) -> Contender:
+    trades = strategy.trades
+    curve = equity_curve(trades, candles, grid, strategy.starting_balance, strategy.timeframe)
+    return Contender(
+        part=info.part,
+        label=info.label,
+        performance=performance(curve.equity),
+        curve=curve,
+        trades=len(trades),
+        win_rate=float((trades["profit_abs"] > 0).mean()) if len(trades) else None,
+        costs=costs_paid(trades),
+        exposure=_exposure(curve),
+    )
+
+
+def _holder(curve: EquityCurve, costs: float, pairs: int) -> Contender:
+    return Contender(
+        part=BUY_AND_HOLD.part,
+        label=BUY_AND_HOLD.label,
+        performance=performance(curve.equity),
+        curve=curve,
+        trades=pairs,
+        win_rate=None,
+        costs=costs,
+        exposure=_exposure(curve),
+    )
+
+
+def _exposure(curve: EquityCurve) -> float:
+    solvent = curve.equity > 0
+    if not solvent.any():
+        return 0.0
+    return float((curve.invested[solvent] / curve.equity[solvent]).mean())
+
+
+def _differences(contenders: tuple[Contender, ...]) -> tuple[Difference, ...]:
+    agents = next((c for c in contenders if c.part == "agents"), None)
+    if agents is None:
+        return ()
+    ours = daily_returns(agents.curve.equity)
+    return tuple(
+        Difference(c.label, c.part, mean_difference(ours, daily_returns(c.curve.equity)))
+        for c in contenders
+        if c.part != "agents"
+    )
+
+
+def _missing(contenders: tuple[Contender, ...]) -> tuple[str, ...]:
+    there = {contender.part for contender in contenders}
+    return tuple(info.missing for info in BASELINES if info.part not in there)
+
+
+def _headline(differences: tuple[Difference, ...]) -> str:
+    beaten = [d.baseline for d in differences if d.finding == "beats"]
+    others = [d.baseline for d in differences if d.finding != "beats"]
+    if not beaten:
+        return f"The agents did not beat {listed(others, 'or')} with 95% confidence."
+    if not others:
+        return f"The agents beat {listed(beaten, 'and')} with 95% confidence."
+    return f"The agents beat {listed(beaten, 'and')}, but not {listed(others, 'or')}, with 95% confidence."
+
+
+def _sentence(difference: Difference) -> str:
+    interval = difference.interval
+    mean = basis_points(interval.mean)
+    if difference.finding == "unknown":
+        return (
+            f"Against {difference.baseline}: {mean} a day over {interval.days} days, "
+            f"too few for an interval (needs {MIN_DAYS})."
+        )
+    if difference.finding == "same":
+        return f"Against {difference.baseline}: the same on every day."
+    words = {"beats": "ahead", "loses": "behind", "unclear": "no clear difference"}[difference.finding]
+    low, high = basis_points(interval.low), basis_points(interval.high)
+    return f"Against {difference.baseline}: {words}, {mean} a day, 95% interval {low} to {high}."

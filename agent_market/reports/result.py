@@ -1,0 +1,120 @@
+"""Reading what `freqtrade backtesting --export trades` wrote, as small typed values."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from freqtrade.data.btanalysis import (
+    get_latest_backtest_filename,
+    load_backtest_data,
+    load_backtest_stats,
+)
+
+from agent_market.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRun:
+    """One strategy of a backtest.
+
+    `trades` has freqtrade's `BT_DATA_COLUMNS`, and may be empty; `start` and `end` are the *open*
+    times (UTC) of the first and the last candle traded: what is still held at `end` is sold at the open of
+    that candle, so at `end` a strategy is flat.
+    """
+
+    name: str
+    trades: pd.DataFrame
+    starting_balance: float
+    stake_currency: str
+    start: datetime
+    end: datetime
+    timeframe: str
+    pairs: tuple[str, ...]
+    max_open_trades: int
+    trading_mode: str
+    freqai_model: str | None
+    identifier: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRun:
+    """One result file: its strategies in the order they were run, and the config freqtrade kept with it."""
+
+    path: Path
+    strategies: tuple[StrategyRun, ...]
+    config: Mapping[str, Any]
+
+    @property
+    def first(self) -> StrategyRun:
+        """The strategy that stands for the run's common facts: pairs, span, balance, timeframe."""
+        return self.strategies[0]
+
+
+def latest_result(directory: Path) -> Path:
+    """The newest backtest result of a directory, as freqtrade's `.last_result.json` names it.
+
+    :raises DataError: there is none.
+    """
+    try:
+        path = directory / get_latest_backtest_filename(directory)
+    except ValueError as error:
+        raise DataError(
+            f"no backtest result in {directory}: {error} Run `freqtrade backtesting --export trades` first, "
+            "or name a result with --result."
+        ) from error
+    if not path.is_file():
+        raise DataError(f"{directory} names {path.name} as its newest result, but that file is not there.")
+    return path
+
+
+def load_run(path: Path) -> BacktestRun:
+    """Read a result file (the zip that freqtrade writes).
+
+    :raises DataError: the file is absent, no backtest result, or holds no strategy.
+    """
+    if not path.is_file():
+        raise DataError(f"no backtest result at {path}.")
+    try:
+        stats = load_backtest_stats(path)
+        results: Mapping[str, Any] = stats["strategy"]
+        strategies = tuple(_strategy(name, result, path) for name, result in results.items())
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no backtest result that freqtrade can read: {error!r}") from error
+    if not strategies:
+        raise DataError(f"{path} holds no strategy: freqtrade wrote an empty result.")
+    return BacktestRun(path=path, strategies=strategies, config=_stored_config(path))
+
+
+def _strategy(name: str, result: Mapping[str, Any], path: Path) -> StrategyRun:
+    return StrategyRun(
+        name=name,
+        trades=load_backtest_data(path, strategy=name),
+        starting_balance=float(result["starting_balance"]),
+        stake_currency=str(result["stake_currency"]),
+        start=datetime.fromtimestamp(result["backtest_start_ts"] / 1000, tz=UTC),
+        end=datetime.fromtimestamp(result["backtest_end_ts"] / 1000, tz=UTC),
+        timeframe=str(result["timeframe"]),
+        pairs=tuple(result["pairlist"]),
+        max_open_trades=int(result["max_open_trades"]),
+        trading_mode=str(result.get("trading_mode") or "spot"),
+        freqai_model=result.get("freqaimodel"),
+        identifier=result.get("freqai_identifier"),
+    )
+
+
+def _stored_config(path: Path) -> Mapping[str, Any]:
+    """The config inside the zip (secrets already removed by freqtrade); empty for a bare .json result."""
+    if path.suffix != ".zip":
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        name = f"{path.stem}_config.json"
+        if name not in archive.namelist():
+            return {}
+        return dict(json.loads(archive.read(name)))
