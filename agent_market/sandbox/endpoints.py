@@ -1,0 +1,108 @@
+"""The freqtrade config overlay that points a bot at a running sandbox.
+
+    freqtrade download-data -c config/sandbox.json -c user_data/sandbox_endpoints.json ...
+
+The overlay holds what is only known at run time, the addresses, and what makes freqtrade keep to them.
+One overlay serves spot and futures; the config before it chooses (`trading_mode`, `margin_mode`). What
+freqtrade 2026.9 needs beside it, as the smallest config that works, is `BASE_CONFIG`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from agent_market.config import SECTION
+
+# Where ccxt looks for each part of Binance. All of them, since ccxt keeps the real address of any that is
+# left out: a bot that points here must not be able to reach the real exchange.
+_API_PATHS = {
+    "public": "api/v3",
+    "private": "api/v3",
+    "v1": "api/v1",
+    "sapi": "sapi/v1",
+    "sapiV2": "sapi/v2",
+    "sapiV3": "sapi/v3",
+    "sapiV4": "sapi/v4",
+    "fapiPublic": "fapi/v1",
+    "fapiPublicV2": "fapi/v2",
+    "fapiPublicV3": "fapi/v3",
+    "fapiPrivate": "fapi/v1",
+    "fapiPrivateV2": "fapi/v2",
+    "fapiPrivateV3": "fapi/v3",
+    "fapiData": "futures/data",
+    "dapiPublic": "dapi/v1",
+    "dapiPrivate": "dapi/v1",
+    "dapiPrivateV2": "dapi/v2",
+    "dapiData": "futures/data",
+    "eapiPublic": "eapi/v1",
+    "eapiPrivate": "eapi/v1",
+    "papi": "papi/v1",
+    "papiV2": "papi/v2",
+}
+
+BASE_CONFIG: Mapping[str, Any] = MappingProxyType(
+    {
+        "stake_currency": "USDT",
+        "stake_amount": "unlimited",
+        "max_open_trades": 5,
+        "dry_run": True,
+        "dry_run_wallet": 10_000,
+        "trading_mode": "spot",
+        "cancel_open_orders_on_exit": False,
+        "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
+        # The other side of the book: dry-run orders fill at once.
+        "entry_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
+        "exit_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
+        "exchange": {
+            "name": "binance",
+            "pair_whitelist": ["BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT"],
+        },
+        "pairlists": [{"method": "StaticPairList"}],
+    }
+)
+"""A spot config that runs on the overlay. For futures: `futures_config(BASE_CONFIG)`."""
+
+
+def futures_config(spot: Mapping[str, Any]) -> dict[str, Any]:
+    """The same config for USDT perpetuals: isolated margin, and pairs such as "BTC/USDT:USDT"."""
+    exchange = dict(spot["exchange"])
+    exchange["pair_whitelist"] = [f"{pair}:{pair.split('/')[1]}" for pair in exchange["pair_whitelist"]]
+    return {**spot, "trading_mode": "futures", "margin_mode": "isolated", "exchange": exchange}
+
+
+def overlay(exchange_url: str, model_url: str | None = None) -> dict[str, Any]:
+    """The overlay for a sandbox at these base URLs ("http://127.0.0.1:PORT").
+
+    :param model_url: of the model server, without `/v1`; None leaves the config's own.
+    """
+    base = exchange_url.rstrip("/")
+    config: dict[str, Any] = {
+        "exchange": {
+            "name": "binance",
+            "only_from_ccxt": True,  # else short candles are first sought in Binance's public archive
+            "enable_ws": False,
+            "ccxt_config": {
+                "enableRateLimit": False,
+                "options": {
+                    "fetchMarkets": {"types": ["spot", "linear"]},
+                    "fetchCurrencies": False,
+                    "fetchMargins": False,
+                },
+                "urls": {"api": {name: f"{base}/{path}" for name, path in _API_PATHS.items()}},
+            },
+        }
+    }
+    if model_url is not None:
+        config[SECTION] = {"llm": {"base_url": f"{model_url.rstrip('/')}/v1"}}
+    return config
+
+
+def write_overlay(path: Path, exchange_url: str, model_url: str | None = None) -> None:
+    """Write the overlay as JSON, in place of an earlier one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(overlay(exchange_url, model_url), option=orjson.OPT_INDENT_2) + b"\n")
