@@ -1,0 +1,94 @@
+"""Candles and context series on disk: there, whole, fresh, and enough to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agent_market.commands.checks.finding import Finding, fail, ok, warn
+from agent_market.config import ContextSeries
+
+MANY_MISSING = 0.01  # share of candles absent inside the range that is worth a look
+DOWNLOAD = "freqtrade download-data -c YOUR_CONFIG --timerange YYYYMMDD-"
+
+
+def candles(config: Mapping[str, Any], now: datetime) -> Iterator[Finding]:
+    """One finding for each pair of the config's whitelist, for its main timeframe.
+
+    Absent candles are a warning, not a failure: a dry-run fetches its own, a backtest does not.
+    """
+    timeframe = config.get("timeframe")
+    pairs = config.get("exchange", {}).get("pair_whitelist", [])
+    if not pairs or not timeframe:
+        yield warn(
+            "candles", "the config names no timeframe or no pairs", "set both to have the data checked"
+        )
+        return
+    absent = []
+    for pair in pairs:
+        found = _pair(config, pair, timeframe, now)
+        if found is None:
+            absent.append(pair)
+        else:
+            yield found
+    if absent:
+        yield warn(
+            "candles", f"no {timeframe} candles of {', '.join(absent)} in {config['datadir']}", DOWNLOAD
+        )
+
+
+def _pair(config: Mapping[str, Any], pair: str, timeframe: str, now: datetime) -> Finding | None:
+    """What is on disk of one pair; None if there is nothing."""
+    from freqtrade.data.history.datahandlers import get_datahandler
+    from freqtrade.enums import CandleType
+    from freqtrade.exchange import timeframe_to_seconds
+
+    what = f"candles {pair} {timeframe}"
+    handler = get_datahandler(config["datadir"], config.get("dataformat_ohlcv", "feather"))
+    kind = CandleType.get_default(str(config.get("trading_mode", "spot")))
+    try:
+        frame = handler.ohlcv_load(
+            pair, timeframe, candle_type=kind, fill_missing=False, drop_incomplete=False, warn_no_data=False
+        )
+    except (ValueError, OSError, KeyError) as error:
+        return fail(what, f"cannot be read: {error}", f"delete the file, then {DOWNLOAD}")
+    if frame.empty:
+        return None
+
+    step = timedelta(seconds=timeframe_to_seconds(timeframe))
+    first, last = frame["date"].iloc[0].to_pydatetime(), frame["date"].iloc[-1].to_pydatetime() + step
+    span, age = last - first, now - last
+    missing = round(span / step) - len(frame)
+    detail = f"{first:%Y-%m-%d} to {last:%Y-%m-%d %H:%M}, {missing} missing"
+    freqai = config.get("freqai", {})
+    need = timedelta(days=freqai.get("train_period_days", 0) + freqai.get("backtest_period_days", 0))
+    if span < need:
+        return warn(
+            what,
+            f"{detail}: {span.days} days",
+            f"one training and one backtest window need {need.days} days, and the indicators some before "
+            f"them: {DOWNLOAD}",
+        )
+    if missing > MANY_MISSING * len(frame):
+        return warn(what, detail, f"if the exchange has them: {DOWNLOAD} --erase")
+    return ok(what, f"{detail}, last one {_age(age)} old")
+
+
+def context_series(series: ContextSeries, user_data: Path) -> Finding:
+    """Whether one dated series is on disk and loads as perception would load it."""
+    from agent_market.errors import AgentMarketError
+    from agent_market.perception.context import ContextBook
+
+    what = f"context {series.name}"
+    try:
+        ContextBook.load((series,), user_data)
+    except AgentMarketError as error:
+        return fail(what, str(error), "correct the path or the columns in agent_market.perception.context")
+    return ok(what, "loads")
+
+
+def _age(age: timedelta) -> str:
+    hours = max(0, round(age.total_seconds() / 3600))
+    return f"{hours} h" if hours < 72 else f"{hours // 24} days"

@@ -1,0 +1,143 @@
+"""What must answer or be free on this machine and beyond: the API port, the model endpoint, the database."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_market.agents.answer import parse_answer
+from agent_market.agents.client import ChatClient
+from agent_market.agents.prompts import Brief, system_message
+from agent_market.agents.request import Request, RequestForm
+from agent_market.agents.roles import ROLES
+from agent_market.commands.checks.finding import Finding, fail, ok
+from agent_market.config import LLMSettings
+from agent_market.errors import AgentMarketError, AnswerInvalid, ModelUnavailable
+from agent_market.records import MarketView, Recall
+
+
+def api_port(config: Mapping[str, Any]) -> Finding | None:
+    """Whether the REST API's port is free; None where the API is off.
+
+    Freqtrade waits for ever at start-up if it is taken, without a word.
+    """
+    api = config.get("api_server", {})
+    if not api.get("enabled", False):
+        return None
+    host, port = str(api.get("listen_ip_address", "127.0.0.1")), int(api.get("listen_port", 8080))
+    what = f"API port {host}:{port}"
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return fail(
+                what,
+                f"cannot be bound: {error.strerror}",
+                "stop the bot that has it, or choose another api_server.listen_port: "
+                "freqtrade would hang at start-up for ever",
+            )
+    return ok(what, "free")
+
+
+def model_endpoint(settings: LLMSettings) -> Iterator[Finding]:
+    """Whether the endpoint answers, knows the model, and gives a structured answer."""
+    import openai
+
+    what = f"model {settings.model}"
+    if settings.mode == "replay":
+        yield ok(what, "replay mode asks no endpoint")
+        return
+    client = openai.OpenAI(
+        base_url=settings.base_url,
+        api_key=os.environ.get(settings.api_key_env) or "none",
+        timeout=settings.timeout_s,
+        max_retries=0,
+    )
+    with client:
+        try:
+            known = sorted(model.id for model in client.models.list())
+        except openai.OpenAIError as error:
+            yield fail(
+                what,
+                f"{settings.base_url}/models: {error}",
+                "start the server, correct agent_market.llm.base_url, or set the key in "
+                f"{settings.api_key_env}; until then every LLM agent abstains",
+            )
+            return
+        if settings.model not in known:
+            yield fail(
+                what,
+                f"{settings.base_url} does not list it; it has {', '.join(known[:8]) or 'none'}",
+                "correct agent_market.llm.model, or pull the model",
+            )
+            return
+        yield ok(what, f"listed by {settings.base_url}")
+        yield _structured_answer(settings)
+
+
+def _structured_answer(settings: LLMSettings) -> Finding:
+    """One real prompt of the committee, asked and parsed as in a decision."""
+    what = f"answer of {settings.model}"
+    client = ChatClient(settings)
+    try:
+        reply = client.complete_all([probe_request(settings)])[0]
+    finally:
+        client.close()
+    if isinstance(reply, ModelUnavailable):
+        return fail(what, str(reply), "every LLM agent would abstain; see the server's log")
+    try:
+        answer = parse_answer(reply.text)
+    except AnswerInvalid as error:
+        return fail(
+            what,
+            f"{error}{' (cut off)' if reply.cut_off else ''}",
+            "the agents would abstain: use a model that keeps to a JSON schema, or raise llm.max_tokens",
+        )
+    return ok(
+        what,
+        f"valid in {reply.latency_s:.1f} s: depth {answer.depth:+g}, confidence {answer.confidence:g}",
+    )
+
+
+def probe_request(settings: LLMSettings) -> Request:
+    """What the doctor asks: the first LLM role, about a market in which nothing happens."""
+    role = next(role for role in ROLES if role.source == "llm")
+    moment = datetime(2020, 1, 1, tzinfo=UTC)
+    still = {"return_1": 0.0, "return_24": 0.0, "rsi_14": 0.5, "volatility_percentile": 0.5, "trend": 0.0}
+    view = MarketView("-", "1h", moment, still, {}, "unknown", ())
+    brief = Brief(view, Recall(moment))
+    return RequestForm(role.name, system_message(role), settings).fill(brief.user_message(role.name))
+
+
+def database(url: str) -> Finding:
+    """Whether the store opens, is on the newest schema, and takes a write (which is rolled back)."""
+    from sqlalchemy import Engine, insert
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from agent_market.store.database import Database
+    from agent_market.store.schema import answers
+
+    def write_and_roll_back(engine: Engine) -> None:
+        row: dict[str, Any] = dict.fromkeys((column.name for column in answers.columns), 0)
+        row |= {"key": "doctor", "role": "doctor", "model": "doctor", "request": b"", "response": b""}
+        with engine.connect() as connection, connection.begin() as transaction:
+            connection.execute(insert(answers), row)
+            transaction.rollback()
+
+    what, advice = "database", "correct agent_market.store.url, or the permissions of its folder and file"
+    try:
+        store = Database(url)
+    except AgentMarketError as error:
+        return fail(what, str(error), advice)
+    shown = store.engine.url.render_as_string(hide_password=True)
+    try:
+        write_and_roll_back(store.engine)
+    except SQLAlchemyError as error:
+        return fail(what, f"{shown} takes no write: {error}", advice)
+    finally:
+        store.close()
+    return ok(what, f"{shown} opens, is on the newest schema, and takes a write")
