@@ -1,0 +1,111 @@
+"""What came of a decision: the market's return over the horizon, and the reward of each view."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from agent_market.config import DecisionSettings
+from agent_market.records import Episode, MarketView, Outcome
+
+Array = npt.NDArray[np.float64]
+
+
+def measure(
+    times: npt.NDArray[np.int64],
+    open: Array,
+    high: Array,
+    low: Array,
+    close: Array,
+    asof_s: int,
+    horizon: int,
+    timeframe_s: int,
+    cost: float,
+) -> Outcome | None:
+    """The outcome of a decision at `asof_s`, or None while it cannot be known.
+
+    It is known once a candle has closed at or after due = asof + horizon * timeframe: only then is it
+    certain that no candle of the horizon is still to come. Without gaps that is the last candle of
+    the horizon. A position enters at the first candle that opens inside [asof, due) and leaves at
+    the close of the last one in it, so a gap shortens the holding time and nothing is filled in. If
+    the gap swallows the whole horizon, the first candle after it stands for the horizon: an order
+    of that decision could have been filled there at the earliest.
+
+    :param times: (T,) OPEN times of the candles, seconds since the epoch, ascending.
+    :param open: (T,) prices, as high, low and close; a candle with one not finite or not positive is
+        taken as a missing one.
+    :param horizon: candles from `asof_s` to due.
+    :param cost: round-trip cost of a position of full depth, as a fraction.
+    """
+    due = asof_s + horizon * timeframe_s
+    first, last, stop = np.searchsorted(times, (asof_s, due - timeframe_s, due), side="left").tolist()
+    sound = _sound(open[first:stop], high[first:stop], low[first:stop], close[first:stop])
+    inside = first + np.flatnonzero(sound)
+    if len(inside) > 0 and inside[-1] >= last:
+        proof = int(inside[-1])
+    else:
+        after = range(stop, len(times))
+        found = (i for i in after if _sound(open[i], high[i], low[i], close[i]))
+        proof = next(found, -1)
+        if proof < 0:
+            return None
+    if len(inside) == 0:
+        inside = np.array([proof])
+    entry = float(open[inside[0]])
+    return Outcome(
+        market_return=float(close[inside[-1]]) / entry - 1.0,
+        best=float(high[inside].max()) / entry - 1.0,
+        worst=float(low[inside].min()) / entry - 1.0,
+        cost=cost,
+        known_at=datetime.fromtimestamp(int(times[proof]) + timeframe_s, UTC),
+    )
+
+
+def _sound(*prices: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    stacked = np.stack([np.asarray(p) for p in prices])
+    return np.asarray((np.isfinite(stacked) & (stacked > 0)).all(axis=0))
+
+
+def expected_std(view: MarketView, horizon: int) -> float | None:
+    """Standard deviation expected of the return over `horizon` candles: volatility_24 * sqrt(horizon).
+
+    None where the view has no `volatility_24`.
+    """
+    volatility = view.features.get("volatility_24")
+    return None if volatility is None else volatility * math.sqrt(horizon)
+
+
+def scaled_reward(
+    outcome: Outcome, view_depth: float, expected_std: float, settings: DecisionSettings
+) -> float:
+    """Reward of a view after costs, in units of what the market was expected to move, in [-1, 1].
+
+    reward / (settings.reward_scale * expected_std), clipped. An expected deviation of 0 gives the
+    limit: -1, 0 or 1 by the sign of the reward.
+
+    :param view_depth: depth of the view in [-10, 10].
+    :param expected_std: expected standard deviation of the market return over the horizon, >= 0.
+    :raises ValueError: expected_std is negative or not a number.
+    """
+    if not expected_std >= 0.0:
+        raise ValueError(f"expected_std must be a number >= 0, got {expected_std}")
+    reward = outcome.reward(view_depth)
+    scale = settings.reward_scale * expected_std
+    if scale == 0.0:
+        return math.copysign(1.0, reward) if reward else 0.0
+    return max(-1.0, min(1.0, reward / scale))
+
+
+def rewards_of(episode: Episode, settings: DecisionSettings) -> dict[str, float]:
+    """Scaled reward of each agent that did not abstain; empty without outcome or expected deviation."""
+    deviation = expected_std(episode.view, settings.horizon_candles)
+    if episode.outcome is None or deviation is None:
+        return {}
+    return {
+        view.agent: scaled_reward(episode.outcome, view.depth, deviation, settings)
+        for view in episode.views
+        if not view.abstains
+    }

@@ -1,0 +1,101 @@
+"""Rows of the table `episodes`: writing them whole, reading them in order of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import case, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from agent_market.errors import StoreError
+from agent_market.records import Episode
+from agent_market.store.database import Database
+from agent_market.store.episode_json import outcome_to_json, record_from_json, record_to_json, seconds
+from agent_market.store.schema import episodes
+
+_KEY = ("scope", "pair", "asof")
+
+
+def write_episodes(database: Database, batch: Iterable[Episode]) -> None:
+    """Write whole episodes in one transaction; a row with the same (scope, pair, asof) is replaced.
+
+    Writing again what is stored already changes nothing: an episode without outcome takes none away
+    from an equal row, whereas another decision at the same time starts without outcome.
+
+    :raises StoreFull: no room; none of the batch was kept.
+    :raises StoreError: a record cannot be written as JSON, an id is taken by another decision, or the
+        database fails.
+    """
+    rows = [_row(episode) for episode in batch]
+    if not rows:
+        return
+    statement = _upsert(database.engine.dialect.name)
+    with database.begin() as connection:
+        connection.execute(statement, rows)
+
+
+def read_episodes(
+    database: Database, scope: str, pair: str | None = None, before: datetime | None = None
+) -> list[Episode]:
+    """Episodes decided before `before` (all if None), ordered by (asof, pair).
+
+    :raises StoreError: the database fails or a row cannot be read.
+    """
+    query = (
+        select(episodes.c.record, episodes.c.outcome)
+        .where(episodes.c.scope == scope)
+        .order_by(episodes.c.asof, episodes.c.pair)
+    )
+    if pair is not None:
+        query = query.where(episodes.c.pair == pair)
+    if before is not None:
+        query = query.where(episodes.c.asof < math.ceil(before.timestamp()))
+    with database.begin() as connection:
+        rows = connection.execute(query).all()
+    return [record_from_json(scope, record, outcome) for record, outcome in rows]
+
+
+def episodes_of(database: Database, scope: str, pair: str | None = None) -> tuple[Episode, ...]:
+    """Every episode of a scope (of one pair, if given), ordered by (asof, pair), for reports."""
+    return tuple(read_episodes(database, scope, pair))
+
+
+def scopes_of(database: Database) -> tuple[str, ...]:
+    """Names of all scopes that hold episodes, sorted."""
+    with database.begin() as connection:
+        return tuple(connection.scalars(select(episodes.c.scope).distinct().order_by(episodes.c.scope)))
+
+
+def _row(episode: Episode) -> dict[str, Any]:
+    outcome = episode.outcome
+    return {
+        "scope": episode.scope,
+        "pair": episode.view.pair,
+        "asof": seconds(episode.view.asof),
+        "id": episode.id,
+        "due": seconds(episode.due),
+        "known_at": None if outcome is None else seconds(outcome.known_at),
+        "state": np.asarray(episode.view.state, dtype="<f4").tobytes(),
+        "record": record_to_json(episode),
+        "outcome": None if outcome is None else outcome_to_json(outcome),
+    }
+
+
+def _upsert(dialect: str) -> Any:
+    insert: Any
+    if dialect == "sqlite":
+        insert = sqlite.insert(episodes)
+    elif dialect == "postgresql":
+        insert = postgresql.insert(episodes)
+    else:
+        raise StoreError(f"the store is on {dialect!r}; use a sqlite or postgresql URL in `store.url`")
+    new = insert.excluded
+    unchanged = (new.outcome.is_(None)) & (new.record == episodes.c.record)
+    values = {c.name: new[c.name] for c in episodes.c if c.name not in _KEY}
+    for name in ("known_at", "outcome"):
+        values[name] = case((unchanged, episodes.c[name]), else_=new[name])
+    return insert.on_conflict_do_update(index_elements=list(_KEY), set_=values)
