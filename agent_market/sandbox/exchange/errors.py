@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 
@@ -52,4 +52,4 @@ def install_errors(app: FastAPI) -> None:
 
 
 def _answer(refusal: Refusal) -> Response:
-    return ORJSONResponse({"code": refusal.code, "msg": refusal.message}, refusal.status)
+    return JSONResponse({"code": refusal.code, "msg": refusal.message}, refusal.status)

@@ -89,7 +89,7 @@ def futures_v2_routes(market: Market, symbols: SymbolTable) -> APIRouter:
 
     @router.get("/ticker/price")
     def price_tickers(symbol: str | None = None) -> Response:
-        return json(each(symbols, symbol, None, lambda s: price_ticker(market, s)))
+        return json(each(symbols, symbol, None, lambda s: price_ticker(market, s, futures=True)))
 
     return router
 

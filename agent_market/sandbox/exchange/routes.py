@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from agent_market.sandbox.exchange import trades as public_trades
 from agent_market.sandbox.exchange.errors import Refusal
@@ -22,7 +22,7 @@ Millis = Annotated[int | None, Query(ge=0)]
 
 def shared_routes(market: Market, symbols: SymbolTable, *, futures: bool) -> APIRouter:
     """Ping, time, candles, book, trades and tickers of one venue."""
-    router = APIRouter(default_response_class=ORJSONResponse)
+    router = APIRouter(default_response_class=JSONResponse)
     most = 1500 if futures else 1000
 
     @router.get("/ping")
@@ -80,15 +80,15 @@ def shared_routes(market: Market, symbols: SymbolTable, *, futures: bool) -> API
 
     @router.get("/ticker/24hr")
     def tickers_24hr(symbol: str | None = None, symbols_: SymbolList = None) -> Response:
-        return json(each(symbols, symbol, symbols_, lambda s: day_ticker(market, s, with_book=not futures)))
+        return json(each(symbols, symbol, symbols_, lambda s: day_ticker(market, s, futures=futures)))
 
     @router.get("/ticker/bookTicker")
     def book_tickers(symbol: str | None = None, symbols_: SymbolList = None) -> Response:
-        return json(each(symbols, symbol, symbols_, lambda s: book_ticker(market, s)))
+        return json(each(symbols, symbol, symbols_, lambda s: book_ticker(market, s, futures=futures)))
 
     @router.get("/ticker/price")
     def price_tickers(symbol: str | None = None, symbols_: SymbolList = None) -> Response:
-        return json(each(symbols, symbol, symbols_, lambda s: price_ticker(market, s)))
+        return json(each(symbols, symbol, symbols_, lambda s: price_ticker(market, s, futures=futures)))
 
     return router
 

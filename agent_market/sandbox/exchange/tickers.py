@@ -13,8 +13,8 @@ from agent_market.sandbox.market import TIMEFRAMES, Market
 from agent_market.sandbox.market.candles import DAY
 
 
-def day_ticker(market: Market, symbol: Symbol, *, with_book: bool) -> dict[str, Any]:
-    """One row of `/ticker/24hr`; futures have no bid and ask in it (`with_book=False`)."""
+def day_ticker(market: Market, symbol: Symbol, *, futures: bool) -> dict[str, Any]:
+    """One row of `/ticker/24hr`; that of futures has no bid and ask."""
     length, now = TIMEFRAMES[market.timeframes[0]], market.now()
     day = market.candles(symbol.pair, market.timeframes[0], now - DAY, now + 1)
     if not len(day):
@@ -40,27 +40,31 @@ def day_ticker(market: Market, symbol: Symbol, *, with_book: bool) -> dict[str, 
         "lastId": int(day.time[-1]) // length * PER_CANDLE + PER_CANDLE - 1,
         "count": len(day) * PER_CANDLE,
     }
-    if with_book:
-        best = book_ticker(market, symbol)
+    if not futures:
+        best = book_ticker(market, symbol, futures=False)
         row |= {name: best[name] for name in ("bidPrice", "bidQty", "askPrice", "askQty")}
         row["prevClosePrice"] = row["openPrice"]
     return row
 
 
-def book_ticker(market: Market, symbol: Symbol) -> dict[str, Any]:
-    """One row of `/ticker/bookTicker`: the first level of the order book."""
+def book_ticker(market: Market, symbol: Symbol, *, futures: bool) -> dict[str, Any]:
+    """One row of `/ticker/bookTicker`: the first level of the order book.
+
+    Only that of futures has a time: ccxt tells the two venues apart by it.
+    """
     now, bids, asks = depth(market, symbol, 1)
-    return {
+    row = {
         "symbol": symbol.id,
         "bidPrice": bids[0][0],
         "bidQty": bids[0][1],
         "askPrice": asks[0][0],
         "askQty": asks[0][1],
-        "time": now.time,
     }
+    return row | {"time": now.time} if futures else row
 
 
-def price_ticker(market: Market, symbol: Symbol) -> dict[str, Any]:
-    """One row of `/ticker/price`."""
+def price_ticker(market: Market, symbol: Symbol, *, futures: bool) -> dict[str, Any]:
+    """One row of `/ticker/price`; only that of futures has a time."""
     now = quote(market, symbol)
-    return {"symbol": symbol.id, "price": symbol.price(now.last), "time": now.time}
+    row = {"symbol": symbol.id, "price": symbol.price(now.last)}
+    return row | {"time": now.time} if futures else row
