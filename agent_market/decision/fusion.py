@@ -49,7 +49,7 @@ def fuse(
     total = raw.sum(axis=1, keepdims=True)
     effective = raw / np.where(total > 0, total, 1.0)
     fused = (effective * np.where(counts, depths, 0.0)).sum(axis=1)
-    return np.clip(fused, -DEPTH_LIMIT, DEPTH_LIMIT), effective
+    return np.minimum(np.maximum(fused, -DEPTH_LIMIT), DEPTH_LIMIT), effective
 
 
 def decide(

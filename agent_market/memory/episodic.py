@@ -56,14 +56,8 @@ class EpisodicMemory:
             return Recall(view.asof)
         self._require_length(view)
         asof = math.floor(view.asof.timestamp())
-        distances, items = self._index.search([view.state], [asof], self._settings.k_max)
-        return Recall(
-            view.asof,
-            tuple(
-                Neighbour(e.id, e.view.asof, o.known_at, distance, o.market_return)
-                for (e, o), distance in zip(items[0], distances[0].tolist(), strict=True)
-            ),
-        )
+        distances, found = self._index.search([view.state], [asof], self._settings.k_max)
+        return Recall(view.asof, tuple(map(_neighbour, found[0], distances[0])))
 
     def remember(self, episode: Episode) -> None:
         """Hold a new episode, to be written by the next `flush`.
@@ -107,7 +101,7 @@ class EpisodicMemory:
         """Episodes whose outcome was known by `asof`, ordered by (outcome.known_at, asof of the episode)."""
         if self._index is None:
             return ()
-        return tuple([episode for episode, _ in self._index.known(math.floor(asof.timestamp()))])
+        return self._index.known(math.floor(asof.timestamp()))
 
     def flush(self) -> None:
         """Write all that waits, in one transaction; nothing waits afterwards.
@@ -119,7 +113,7 @@ class EpisodicMemory:
         self._pending = {}
 
     def _clear(self) -> None:
-        self._index: PointInTimeIndex[tuple[Episode, Outcome]] | None = None
+        self._index: PointInTimeIndex[Episode] | None = None
         self._open: dict[int, Episode] = {}
         self._settled: set[int] = set()
 
@@ -136,7 +130,7 @@ class EpisodicMemory:
         if outcome is None:
             self._open[asof] = episode
             return
-        self._index.add(seconds(outcome.known_at), episode.view.state, (episode, outcome), order=asof)
+        self._index.add(seconds(outcome.known_at), episode.view.state, episode, order=asof)
         self._settled.add(asof)
         self._open.pop(asof, None)
 
@@ -146,3 +140,9 @@ class EpisodicMemory:
                 f"the state of {view.pair} at {view.asof} has {len(view.state)} numbers, those in memory "
                 f"(scope {self.scope!r}) have {self._index.dim}; use another `memory.scope`"
             )
+
+
+def _neighbour(episode: Episode, distance: float) -> Neighbour:
+    outcome = episode.outcome
+    assert outcome is not None, "only settled episodes are in the index"
+    return Neighbour(episode.id, episode.view.asof, outcome.known_at, distance, outcome.market_return)

@@ -7,6 +7,7 @@ forget to: there is no search without `asof`.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -64,7 +65,7 @@ class PointInTimeIndex(Generic[Item]):
 
     def search(
         self, queries: npt.ArrayLike, asofs: Sequence[int] | npt.NDArray[np.int64], k: int
-    ) -> tuple[list[npt.NDArray[np.float64]], list[list[Item]]]:
+    ) -> tuple[list[list[float]], list[list[Item]]]:
         """The k nearest items of each query among those with `known_at <= asof`, nearest first.
 
         Each query is searched on its own: FAISS rounds differently for large batches, and a batch
@@ -73,8 +74,8 @@ class PointInTimeIndex(Generic[Item]):
         :param queries: (Q, dim) finite numbers.
         :param asofs: (Q,) seconds since the epoch.
         :param k: how many at most; there are fewer where fewer are known.
-        :returns: per query the Euclidean distances (float64, ascending) and the items. Equal distances
-            are ordered by (known_at, order).
+        :returns: per query the Euclidean distances (ascending, to float32 precision) and the items.
+            Equal distances are ordered by (known_at, order).
         :raises ValueError: wrong shape, or a number that is not finite.
         """
         rows = self._checked(queries, (len(asofs), self.dim))
@@ -86,22 +87,20 @@ class PointInTimeIndex(Generic[Item]):
     def _prefix(self, asof: int) -> int:
         return bisect_right(self._keys, asof, key=lambda key: key[0])
 
-    def _nearest(
-        self, query: npt.NDArray[np.float32], size: int, k: int
-    ) -> tuple[npt.NDArray[np.float64], list[Item]]:
+    def _nearest(self, query: npt.NDArray[np.float32], size: int, k: int) -> tuple[list[float], list[Item]]:
         count = min(k, size)
         if count == 0:
-            return np.empty(0), []
+            return [], []
         seen = self._vectors[:size]
         # One more than asked shows whether a tie straddles the end; which of the tied ones FAISS
         # keeps is its own affair, so a stable sort decides then.
         squared, places = faiss.knn(query[None], seen, min(count + 1, size))
-        chosen = places[0, :count]
         if count < size and squared[0, count] == squared[0, count - 1]:
-            chosen = np.argsort(faiss.pairwise_distances(query[None], seen)[0], kind="stable")[:count]
-        distances = np.sqrt(np.square(seen[chosen].astype(np.float64) - query).sum(axis=1))
-        ranked = np.lexsort((chosen, distances))
-        return distances[ranked], [self._items[place] for place in chosen[ranked].tolist()]
+            squared = faiss.pairwise_distances(query[None], seen)
+            places = np.argsort(squared, kind="stable")[:, :count]
+            squared = squared[:, places[0]]
+        ranked = sorted(zip(squared[0].tolist(), places[0].tolist(), strict=True))[:count]
+        return [math.sqrt(square) for square, _ in ranked], [self._items[place] for _, place in ranked]
 
     def _checked(self, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         array = np.ascontiguousarray(values, dtype=np.float32)

@@ -42,16 +42,14 @@ def measure(
     """
     due = asof_s + horizon * timeframe_s
     first, last, stop = np.searchsorted(times, (asof_s, due - timeframe_s, due), side="left").tolist()
-    sound = _sound(open[first:stop], high[first:stop], low[first:stop], close[first:stop])
-    inside = first + np.flatnonzero(sound)
+    inside = first + np.flatnonzero(_sound(open, high, low, close, slice(first, stop)))
     if len(inside) > 0 and inside[-1] >= last:
         proof = int(inside[-1])
     else:
-        after = range(stop, len(times))
-        found = (i for i in after if _sound(open[i], high[i], low[i], close[i]))
-        proof = next(found, -1)
-        if proof < 0:
+        after = np.flatnonzero(_sound(open, high, low, close, slice(stop, None)))
+        if len(after) == 0:
             return None
+        proof = stop + int(after[0])
     if len(inside) == 0:
         inside = np.array([proof])
     entry = float(open[inside[0]])
@@ -64,9 +62,9 @@ def measure(
     )
 
 
-def _sound(*prices: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    stacked = np.stack([np.asarray(p) for p in prices])
-    return np.asarray((np.isfinite(stacked) & (stacked > 0)).all(axis=0))
+def _sound(open: Array, high: Array, low: Array, close: Array, rows: slice) -> npt.NDArray[np.bool_]:
+    o, h, lo, c = open[rows], high[rows], low[rows], close[rows]
+    return np.isfinite(o + h + lo + c) & (o > 0) & (h > 0) & (lo > 0) & (c > 0)
 
 
 def expected_std(view: MarketView, horizon: int) -> float | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -41,6 +42,7 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
+@lru_cache(maxsize=1 << 16)
 def moment(epoch_s: int) -> datetime:
     """The UTC `datetime` of seconds since the epoch; the inverse of `seconds`."""
     return datetime.fromtimestamp(epoch_s, UTC)
@@ -140,13 +142,13 @@ def _require_finite(episode: Episode) -> None:
 
 def _view(raw: dict[str, Any]) -> MarketView:
     return MarketView(
-        pair=raw["pair"],
-        timeframe=raw["timeframe"],
-        asof=datetime.fromisoformat(raw["asof"]),
-        features=raw["features"],
-        context=raw["context"],
-        regime=raw["regime"],
-        state=tuple(raw["state"]),
+        raw["pair"],
+        raw["timeframe"],
+        datetime.fromisoformat(raw["asof"]),
+        raw["features"],
+        raw["context"],
+        raw["regime"],
+        tuple(raw["state"]),
     )
 
 
@@ -160,20 +162,34 @@ def _recall(raw: dict[str, Any]) -> Recall:
 
 
 def _agent_view(raw: dict[str, Any]) -> AgentView:
-    return AgentView(**{**raw, "reasons": tuple(raw["reasons"])})
-
-
-def _decision(raw: dict[str, Any]) -> Decision:
-    return Decision(**{**raw, "asof": datetime.fromisoformat(raw["asof"])})
-
-
-def _verdict(raw: dict[str, Any]) -> Verdict:
-    return Verdict(
-        depth=raw["depth"],
-        action=raw["action"],
-        clamps=tuple([Clamp(**clamp) for clamp in raw["clamps"]]),
+    return AgentView(
+        raw["agent"],
+        raw["depth"],
+        raw["confidence"],
+        raw["belief"],
+        tuple(raw["reasons"]),
+        raw["abstained_because"],
+        raw["answer_key"],
     )
 
 
+def _decision(raw: dict[str, Any]) -> Decision:
+    return Decision(
+        raw["id"],
+        raw["pair"],
+        datetime.fromisoformat(raw["asof"]),
+        raw["depth"],
+        raw["action"],
+        raw["confidence"],
+        raw["weights"],
+        raw["contributions"],
+    )
+
+
+def _verdict(raw: dict[str, Any]) -> Verdict:
+    return Verdict(raw["depth"], raw["action"], tuple([Clamp(**clamp) for clamp in raw["clamps"]]))
+
+
 def _outcome(raw: dict[str, Any]) -> Outcome:
-    return Outcome(**{**raw, "known_at": datetime.fromisoformat(raw["known_at"])})
+    known_at = datetime.fromisoformat(raw["known_at"])
+    return Outcome(raw["market_return"], raw["best"], raw["worst"], raw["cost"], known_at)
