@@ -83,6 +83,11 @@ def install(userdir: Path, may_replace: Callable[[Template], bool]) -> Iterator[
             yield template, "kept as it was; it differs from ours"
 
 
+def at_terminal() -> bool:
+    """Whether there is someone to ask."""
+    return sys.stdin.isatty()
+
+
 def _free_backup(file: Path) -> Path:
     number = 1
     while (backup := file.with_name(f"{file.name}.bak-{number}")).exists():
@@ -122,7 +127,7 @@ def init(
         if yes:
             return True
         console.print(Syntax(template.diff(userdir), "diff", background_color="default"))
-        return sys.stdin.isatty() and typer.confirm(f"Replace {userdir / template.target}?", default=False)
+        return at_terminal() and typer.confirm(f"Replace {userdir / template.target}?", default=False)
 
     kept = False
     for template, done in install(userdir, ask):

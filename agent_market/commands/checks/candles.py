@@ -42,20 +42,20 @@ def candles(config: Mapping[str, Any], now: datetime) -> Iterator[Finding]:
 def _pair(config: Mapping[str, Any], pair: str, timeframe: str, now: datetime) -> Finding | None:
     """What is on disk of one pair; None if there is nothing."""
     from freqtrade.data.history.datahandlers import get_datahandler
-    from freqtrade.enums import CandleType
+    from freqtrade.enums import CandleType, TradingMode
     from freqtrade.exchange import timeframe_to_seconds
 
     what = f"candles {pair} {timeframe}"
+    mode = TradingMode(config.get("trading_mode", "spot"))
+    kind = CandleType.get_default(mode)
     handler = get_datahandler(config["datadir"], config.get("dataformat_ohlcv", "feather"))
-    kind = CandleType.get_default(str(config.get("trading_mode", "spot")))
-    try:
-        frame = handler.ohlcv_load(
-            pair, timeframe, candle_type=kind, fill_missing=False, drop_incomplete=False, warn_no_data=False
-        )
-    except (ValueError, OSError, KeyError) as error:
-        return fail(what, f"cannot be read: {error}", f"delete the file, then {DOWNLOAD}")
-    if frame.empty:
+    if (pair, timeframe, kind) not in handler.ohlcv_get_available_data(config["datadir"], mode):
         return None
+    frame = handler.ohlcv_load(
+        pair, timeframe, candle_type=kind, fill_missing=False, drop_incomplete=False, warn_no_data=False
+    )
+    if frame.empty:  # also what freqtrade makes of a file that it cannot read
+        return fail(what, "the file is empty or cannot be read", f"delete it, then {DOWNLOAD}")
 
     step = timedelta(seconds=timeframe_to_seconds(timeframe))
     first, last = frame["date"].iloc[0].to_pydatetime(), frame["date"].iloc[-1].to_pydatetime() + step

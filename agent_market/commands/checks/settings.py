@@ -30,7 +30,7 @@ def load_config(files: Sequence[Path], userdir: Path | None) -> tuple[dict[str, 
     try:
         config = Configuration(args, RunMode.OTHER).get_config()
         validate_config_schema(config, preliminary=True)
-    except FreqtradeException as error:
+    except (FreqtradeException, ValueError) as error:  # ValueError: an unknown trading or margin mode
         return None, fail("config", f"{names}: {error}", "correct the file; freqtrade would refuse it too")
     return config, ok("config", f"{names} loads")
 

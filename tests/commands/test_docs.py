@@ -1,0 +1,46 @@
+"""The settings page says what the settings types say, and the committed one is current."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from agent_market.cli import app
+from agent_market.commands.docs import settings_page
+from agent_market.config import AgentMarketSettings
+
+
+def test_the_committed_page_is_current(repository: Path) -> None:
+    committed = (repository / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert committed == settings_page(), "run `agent-market docs settings` and commit docs/configuration.md"
+
+
+def test_every_setting_has_a_row_with_a_sentence() -> None:
+    rows = [line.split(" | ") for line in settings_page().splitlines() if line.startswith("| `")]
+    assert all(row[-1].rstrip(" |") for row in rows)
+    keys = {row[0].strip("|` ") for row in rows}
+    for section in AgentMarketSettings.model_fields.values():
+        assert set(section.annotation.model_fields) <= keys  # type: ignore[union-attr]
+
+
+def test_a_row_carries_type_default_range_and_sentence() -> None:
+    page = settings_page()
+    assert (
+        "| `temperature` | number | `0.0` | >= 0.0, <= 2.0 | "
+        "Sampling temperature. 0 is the most repeatable that an endpoint offers. |"
+    ) in page
+    assert '| `mode` | `"live"` or `"record"` or `"replay"` | `"record"` |' in page
+    assert "| `scope` | text or null | `null` |" in page
+    assert "## `agent_market.perception.context[]`" in page
+    assert "| `path` | path | required |" in page
+
+
+def test_check_fails_on_an_old_page_and_leaves_it(tmp_path: Path) -> None:
+    page = tmp_path / "configuration.md"
+    runner = CliRunner()
+    assert runner.invoke(app, ["docs", "settings", "-o", str(page)]).exit_code == 0
+    assert runner.invoke(app, ["docs", "settings", "-o", str(page), "--check"]).exit_code == 0
+    page.write_text("old")
+    assert runner.invoke(app, ["docs", "settings", "-o", str(page), "--check"]).exit_code != 0
+    assert page.read_text() == "old"

@@ -1,0 +1,387 @@
+"""`agent-market doctor`: each check sees what is wrong, says it, and says what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from agent_market.cli import app
+from agent_market.commands.checks import candles, installation, services, settings, versions
+from agent_market.commands.checks.finding import Finding
+from agent_market.commands.init import Template, templates
+from agent_market.config import AgentMarketSettings, ContextSeries, LLMSettings
+from agent_market.store.database import Database
+from agent_market.store.schema import answers
+
+# --- versions ---------------------------------------------------------------------------------------
+
+
+def having(**versions_of: str) -> Callable[[str], str | None]:
+    """A machine on which exactly these are installed."""
+    return lambda name: versions_of.get(name)
+
+
+def test_the_pins_are_those_of_constraints_txt(repository: Path) -> None:
+    assert f"torch=={versions.TORCH}" in (repository / "constraints.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("version", "level"), [((3, 10), "fail"), ((3, 11), "ok"), ((3, 13), "ok")])
+def test_an_old_python_fails(version: tuple[int, int], level: str) -> None:
+    assert versions.python_version(version).level == level
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [("2026.8", "fail"), ("2026.9", "ok"), ("2026.10", "ok"), ("2026.11", "fail"), ("2026.10.dev0", "ok")],
+)
+def test_freqtrade_outside_the_tested_range_fails(version: str, level: str) -> None:
+    finding = versions.freqtrade_version(having(freqtrade=version))
+    assert finding.level == level
+    assert version in finding.detail
+
+
+def test_absent_freqtrade_fails_with_the_command_that_brings_it() -> None:
+    assert "pip install 'freqtrade" in versions.freqtrade_version(having()).advice
+
+
+def test_this_environment_has_no_conflict() -> None:
+    assert versions.conflicts("freqtrade").level == "ok"
+    assert versions.conflicts("agent-market").level == "ok"
+
+
+def test_a_package_out_of_range_is_named_with_the_range_it_should_have() -> None:
+    def machine(name: str) -> str | None:
+        return "0.1" if name.lower() == "ccxt" else versions.installed(name)
+
+    finding = versions.conflicts("freqtrade", machine)
+    assert finding.level == "fail"
+    assert finding.detail.startswith("ccxt 0.1, needs >=")
+
+
+@pytest.mark.parametrize(("version", "level"), [(None, "ok"), ("2.13.0+cpu", "ok"), ("2.14.0", "warn")])
+def test_another_torch_is_a_warning(version: str | None, level: str) -> None:
+    assert versions.torch_version(lambda _: version).level == level
+
+
+def test_a_package_that_does_not_load_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_wheel.py").write_text("raise OSError('libgomp.so.1: cannot open')")
+    monkeypatch.syspath_prepend(tmp_path)
+    finding = versions.importable("broken_wheel")
+    assert finding.level == "fail"
+    assert "libgomp" in finding.detail
+    assert versions.importable("lightgbm").level == "ok"
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def test_our_files_are_missing_then_current_then_different(tmp_path: Path) -> None:
+    file = Template(Path("strategies/S.py"), b"ours")
+    assert installation.template(file, tmp_path).level == "fail"
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / file.target).write_bytes(b"ours")
+    assert installation.template(file, tmp_path).level == "ok"
+    (tmp_path / file.target).write_bytes(b"mine")
+    finding = installation.template(file, tmp_path)
+    assert finding.level == "warn"
+    assert "agent-market init" in finding.advice
+
+
+@pytest.mark.parametrize(("free_gib", "level"), [(0.5, "fail"), (2, "warn"), (50, "ok")])
+def test_a_nearly_full_disk_is_seen(
+    free_gib: float, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = int(free_gib * installation.GIB)
+    monkeypatch.setattr(installation.shutil, "disk_usage", lambda _: type("U", (), {"free": free})())
+    assert installation.disk(tmp_path).level == level
+
+
+# --- config -----------------------------------------------------------------------------------------
+
+
+def test_a_config_that_freqtrade_refuses_fails_with_its_reason(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"exchange": {"name": "binance"}, "dry_run": true, "trading_mode": "sideways"}')
+    config, finding = settings.load_config([file], tmp_path)
+    assert config is None
+    assert finding.level == "fail"
+    assert "sideways" in finding.detail
+
+
+def test_a_wrong_key_fails_with_the_nearest_one() -> None:
+    parsed, finding = settings.settings({"agent_market": {"llm": {"base_ur": "x"}}})
+    assert parsed is None
+    assert finding.level == "fail"
+    assert "`base_url`" in finding.detail
+
+
+def test_freqai_off_fails_and_two_horizons_warn() -> None:
+    ours = AgentMarketSettings()
+    horizon = ours.decision.horizon_candles
+
+    def freqai(label: int) -> dict[str, Any]:
+        return {"freqai": {"enabled": True, "feature_parameters": {"label_period_candles": label}}}
+
+    assert settings.freqai_section({}, ours).level == "fail"
+    assert settings.freqai_section(freqai(horizon), ours).level == "ok"
+    assert settings.freqai_section(freqai(horizon + 1), ours).level == "warn"
+
+
+def test_an_api_without_secrets_fails_and_one_that_is_off_is_no_matter() -> None:
+    api = {"enabled": True, "username": "me", "password": "", "jwt_secret_key": settings.DEFAULT_JWT_KEY}
+    finding = settings.api_secrets({"api_server": api})
+    assert finding is not None
+    assert finding.level == "fail"
+    assert "`password` is empty" in finding.detail
+    assert "jwt_secret_key" in finding.detail
+    safe = api | {"password": "x", "jwt_secret_key": "0" * 32}
+    assert settings.api_secrets({"api_server": safe}) == Finding("ok", "API secrets", "set")
+    assert settings.api_secrets({"api_server": {"enabled": False}}) is None
+
+
+def test_a_secret_in_a_file_is_named_and_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"exchange": {"secret": "hunter2"} /* freqtrade takes comments */}')
+    finding = settings.secrets_in_files([file])
+    assert finding.level == "warn"
+    assert "exchange.secret" in finding.detail
+    assert "hunter2" not in str(finding)
+
+
+# --- data -------------------------------------------------------------------------------------------
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "datadir": tmp_path,
+        "timeframe": "1h",
+        "exchange": {"pair_whitelist": ["BTC/USDT"]},
+        "freqai": {"train_period_days": 5, "backtest_period_days": 2},
+    }
+
+
+def write_candles(folder: Path, pair: str, hours: int, without: range = range(0)) -> None:
+    times = pd.date_range(START, periods=hours, freq="1h").as_unit("ms")
+    frame = pd.DataFrame({"date": times, "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1.0})
+    frame = frame.drop(index=list(without)).reset_index(drop=True)
+    frame.to_feather(folder / f"{pair.replace('/', '_')}-1h.feather", compression="lz4")
+
+
+def examine(config: Mapping[str, Any], at_hour: int) -> list[Finding]:
+    return list(candles.candles(config, START + timedelta(hours=at_hour)))
+
+
+def test_whole_candles_are_ok_with_range_and_age(config: dict[str, Any], tmp_path: Path) -> None:
+    write_candles(tmp_path, "BTC/USDT", hours=240)
+    (finding,) = examine(config, at_hour=243)
+    assert finding.level == "ok"
+    assert finding.detail == "2024-01-01 to 2024-01-11 00:00, 0 missing, last one 3 h old"
+
+
+def test_pairs_without_candles_are_named_in_one_warning(config: dict[str, Any], tmp_path: Path) -> None:
+    config["exchange"]["pair_whitelist"] += ["ETH/USDT", "SOL/USDT"]
+    write_candles(tmp_path, "BTC/USDT", hours=240)
+    present, absent = examine(config, at_hour=240)
+    assert present.level == "ok"
+    assert absent.level == "warn"
+    assert "ETH/USDT, SOL/USDT" in absent.detail
+    assert "download-data" in absent.advice
+
+
+def test_a_gap_is_counted_not_filled(config: dict[str, Any], tmp_path: Path) -> None:
+    write_candles(tmp_path, "BTC/USDT", hours=240, without=range(100, 130))
+    (finding,) = examine(config, at_hour=240)
+    assert finding.level == "warn"
+    assert "30 missing" in finding.detail
+
+
+def test_too_little_to_train_on_is_seen(config: dict[str, Any], tmp_path: Path) -> None:
+    write_candles(tmp_path, "BTC/USDT", hours=6 * 24)
+    (finding,) = examine(config, at_hour=6 * 24)
+    assert finding.level == "warn"
+    assert "6 days" in finding.detail
+    assert "7 days" in finding.advice
+
+
+def test_a_file_that_is_no_feather_file_fails(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "BTC_USDT-1h.feather").write_bytes(b"not a table")
+    (finding,) = examine(config, at_hour=0)
+    assert finding.level == "fail"
+
+
+def test_a_context_series_that_is_absent_fails(tmp_path: Path) -> None:
+    series = ContextSeries(name="vix", path=Path("vix.csv"), value_column="close", time_column="date")
+    finding = candles.context_series(series, tmp_path)
+    assert finding.level == "fail"
+    assert "vix.csv" in finding.detail
+
+
+# --- services ---------------------------------------------------------------------------------------
+
+
+def test_a_taken_api_port_fails_before_freqtrade_hangs_on_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        api = {"enabled": True, "listen_ip_address": "127.0.0.1", "listen_port": port}
+        finding = services.api_port({"api_server": api})
+        assert finding is not None
+        assert finding.level == "fail"
+        assert "hang" in finding.advice
+        assert services.api_port({"api_server": api | {"enabled": False}}) is None
+    free = services.api_port({"api_server": api})
+    assert free is not None
+    assert free.level == "ok"
+
+
+def test_the_database_is_opened_written_to_and_left_empty(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    assert services.database(url).level == "ok"
+    store = Database(url)
+    with store.begin() as connection:
+        assert connection.execute(select(func.count()).select_from(answers)).scalar() == 0
+    store.close()
+
+
+def test_a_file_that_is_no_database_fails(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes(b"not a database, but long enough to look at" * 100)
+    finding = services.database(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    assert finding.level == "fail"
+    assert "store.sqlite" in finding.detail
+
+
+class Endpoint(ThreadingHTTPServer):
+    """A scripted OpenAI-compatible server; `answer` is the text of every completion."""
+
+    answer = '{"depth": 0, "confidence": 0.5, "belief": "still", "reasons": ["nothing moves"]}'
+    asked: dict[str, Any] | None = None
+
+
+class Script(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_GET(self) -> None:
+        self._say(
+            {"object": "list", "data": [{"id": "tiny", "object": "model", "created": 0, "owned_by": "us"}]}
+        )
+
+    def do_POST(self) -> None:
+        self.server.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        message = {"role": "assistant", "content": self.server.answer}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        self._say(
+            {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}
+        )
+
+    def _say(self, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(("127.0.0.1", 0), Script) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def llm(server: Endpoint, **changes: Any) -> LLMSettings:
+    base = {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "model": "tiny", "retries": 0}
+    return LLMSettings(**(base | changes))
+
+
+def test_a_good_endpoint_is_asked_one_real_prompt(endpoint: Endpoint) -> None:
+    listed, answered = services.model_endpoint(llm(endpoint))
+    assert (listed.level, answered.level) == ("ok", "ok")
+    assert "depth +0, confidence 0.5" in answered.detail
+    assert endpoint.asked is not None
+    assert endpoint.asked["response_format"]["type"] == "json_schema"
+
+
+def test_an_endpoint_without_the_model_names_those_it_has(endpoint: Endpoint) -> None:
+    (finding,) = services.model_endpoint(llm(endpoint, model="huge"))
+    assert finding.level == "fail"
+    assert "tiny" in finding.detail
+
+
+def test_a_model_that_does_not_keep_to_the_schema_fails(endpoint: Endpoint) -> None:
+    endpoint.answer = "I would rather buy."
+    _, answered = services.model_endpoint(llm(endpoint))
+    assert answered.level == "fail"
+    assert "abstain" in answered.advice
+
+
+def test_an_endpoint_that_is_down_fails_with_its_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    (finding,) = services.model_endpoint(LLMSettings(base_url=url))
+    assert finding.level == "fail"
+    assert url in finding.detail
+
+
+def test_replay_mode_asks_no_endpoint() -> None:
+    (finding,) = services.model_endpoint(LLMSettings(base_url="http://127.0.0.1:1/v1", mode="replay"))
+    assert finding.level == "ok"
+
+
+# --- the command ------------------------------------------------------------------------------------
+
+
+def run(*args: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["doctor", *args])
+    return result.exit_code, result.output
+
+
+def test_it_fails_without_our_files_and_says_how_to_get_them(tmp_path: Path) -> None:
+    code, output = run("--userdir", str(tmp_path))
+    assert code == 1
+    assert "agent-market init" in output
+
+
+def test_it_passes_on_a_whole_installation(
+    tmp_path: Path, repository: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CliRunner().invoke(app, ["init", "--userdir", str(tmp_path)])
+    monkeypatch.setenv("FREQTRADE__AGENT_MARKET__LLM__BASE_URL", llm(endpoint).base_url)
+    monkeypatch.setenv("FREQTRADE__AGENT_MARKET__LLM__MODEL", "tiny")
+    code, output = run("-d", str(tmp_path), "-c", str(repository / "config" / "sandbox.json"), "--json")
+    findings = {f["what"]: f for f in json.loads(output)}
+    assert code == 0, output
+    assert {f["level"] for f in findings.values()} == {"ok", "warn"}
+    assert findings["candles"]["level"] == "warn"
+    assert {str(t.target) for t in templates() if t.target.suffix == ".py"} <= set(findings)
+    assert findings["answer of tiny"]["level"] == "ok"
+
+
+def test_a_user_data_that_is_not_there_ends_the_examination(tmp_path: Path) -> None:
+    code, output = run("-d", str(tmp_path / "absent"))
+    assert code == 1
+    assert "create-userdir" in output
+
+
+def test_without_a_config_it_says_what_it_did_not_look_at(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["init", "--userdir", str(tmp_path)])
+    code, output = run("-d", str(tmp_path))
+    assert code == 0
+    assert "-c" in output
