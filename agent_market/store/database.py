@@ -14,9 +14,12 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from agent_market.errors import StoreError, StoreFull
 
@@ -33,14 +36,15 @@ class Database:
         """Open `url` and migrate it to the newest schema.
 
         :param url: SQLAlchemy URL, e.g. `sqlite:///user_data/agent_market.sqlite`.
-        :raises StoreError: the file cannot be created or is no database, or the server refuses.
+        :raises StoreError: the URL or file is no database, a newer version of Agent Market wrote it,
+            or the server refuses.
         """
         self.url = url
         try:
             self.engine = _make_engine(url)
             with _migration_lock, self.engine.begin() as connection:
                 _migrate(connection)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
             raise _translate(error, url) from error
 
     @contextmanager
@@ -89,12 +93,37 @@ def _migrate(connection: Connection) -> None:
     config = AlembicConfig()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    known = ScriptDirectory.from_config(config)
+    head = known.get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == head:
+        return
+    if current is not None and current not in {script.revision for script in known.walk_revisions()}:
+        raise CommandError(
+            f"its schema is revision {current!r}, newer than {head!r}, the newest known here; "
+            "upgrade Agent Market, or set another `store.url`"
+        )
+    if connection.dialect.name == "sqlite":
+        # Python's sqlite3 opens no transaction for DDL. This one makes a second process wait until the
+        # tables are there, and leaves none of them behind if this process is killed.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     command.upgrade(config, "head")
 
 
 def _translate(error: Exception, url: str) -> StoreError:
-    safe_url = make_url(url).render_as_string(hide_password=True)
     text = str(getattr(error, "orig", None) or error)
+    try:
+        safe_url = make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        # What cannot be parsed may still hold a password: it is not repeated.
+        return StoreError(
+            "`store.url` is no SQLAlchemy URL; write for example sqlite:////folder/agent_market.sqlite"
+        )
+    if "not a database" in text:
+        return StoreError(
+            f"{safe_url} is not a database: the file holds something else or is damaged. "
+            "Move it away, or set another `store.url`."
+        )
     if "disk is full" in text or "No space left" in text:
         return StoreFull(
             f"no room to write to {safe_url}: {text}. Free some space and run again; "
