@@ -1,0 +1,84 @@
+"""One chat completion: a pure function from the request's bytes and the fault that struck it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from agent_market.sandbox.faults import BadAnswer
+from agent_market.sandbox.model.case import read_case
+from agent_market.sandbox.model.catalog import FINGERPRINT
+from agent_market.sandbox.model.fitting import fit
+from agent_market.sandbox.model.protocol import read_chat
+from agent_market.sandbox.model.rules import DISCLAIMER, answer
+from agent_market.sandbox.model.tokens import count_tokens, cut_to_tokens
+
+NEEDS_NUMBERS = (
+    f"{DISCLAIMER}: I am a rule set that reads numbers. Give them as one ```json block in the user message, "
+    'with "features" or "views" (docs/sandbox-model.md). Without it I have no opinion.'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The response body, and what it counts for."""
+
+    body: bytes
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
+    """Answer a request for `/v1/chat/completions`. The same bytes in give the same bytes out.
+
+    Without a block of numbers the answer is text, or, where a schema was asked for, a `refusal`.
+
+    :raises RequestRefused: the request cannot be served.
+    """
+    request = read_chat(body)
+    case = read_case(request.user_texts)
+    refused = case is None and request.schema is not None
+    if case is None:
+        text = NEEDS_NUMBERS
+    else:
+        fitted = fit(answer(case), request.schema)
+        text = orjson.dumps(fitted).decode() if fault is None else _spoilt(fitted, fault)
+    finish = "stop"
+    if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
+        text, finish = cut_to_tokens(text, request.max_tokens), "length"
+    prompt_tokens, completion_tokens = sum(map(count_tokens, request.texts)), count_tokens(text)
+    message = {
+        "role": "assistant",
+        "content": None if refused else text,
+        "refusal": text if refused else None,
+    }
+    response = {
+        "id": f"chatcmpl-{blake2b(body, digest_size=12).hexdigest()}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request.model,
+        "system_fingerprint": FINGERPRINT,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+    return Completion(orjson.dumps(response), request.model, prompt_tokens, completion_tokens)
+
+
+def _spoilt(fitted: dict[str, Any], fault: BadAnswer) -> str:
+    match fault.style:
+        case "prose":
+            return "It depends on many things; on balance the market may go up or down. (injected fault)"
+        case "truncated":
+            text = orjson.dumps(fitted).decode()
+            return text[: len(text) // 2]
+        case "out_of_range":
+            wild = {name: 1e6 if isinstance(value, float | int) else value for name, value in fitted.items()}
+            return orjson.dumps(wild).decode()
