@@ -2,21 +2,24 @@
 
     freqtrade download-data -c config/sandbox.json -c user_data/sandbox_endpoints.json ...
 
-The overlay holds what is only known at run time, the addresses, and what makes freqtrade keep to them.
-One overlay serves spot and futures; the config before it chooses (`trading_mode`, `margin_mode`). What
-freqtrade 2026.9 needs beside it, as the smallest config that works, is `BASE_CONFIG`.
+It holds what is only known at run time, the addresses, and what makes freqtrade keep to them. One overlay
+serves spot and futures: for USDT perpetuals the config before it says `"trading_mode": "futures"`,
+`"margin_mode": "isolated"` and names pairs such as "BTC/USDT:USDT". For dry-run orders that fill at once it
+wants `"price_side": "other"` and `"use_order_book": true` in both pricing sections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from agent_market.config import SECTION
+
+EXCHANGE_PORT = 18080
+MODEL_PORT = 18081
+"""The ports that `config/sandbox.json` names, and that `agent-market sandbox` takes by default."""
 
 # Where ccxt looks for each part of Binance. All of them, since ccxt keeps the real address of any that is
 # left out: a bot that points here must not be able to reach the real exchange.
@@ -44,35 +47,6 @@ _API_PATHS = {
     "papi": "papi/v1",
     "papiV2": "papi/v2",
 }
-
-BASE_CONFIG: Mapping[str, Any] = MappingProxyType(
-    {
-        "stake_currency": "USDT",
-        "stake_amount": "unlimited",
-        "max_open_trades": 5,
-        "dry_run": True,
-        "dry_run_wallet": 10_000,
-        "trading_mode": "spot",
-        "cancel_open_orders_on_exit": False,
-        "unfilledtimeout": {"entry": 10, "exit": 10, "unit": "minutes"},
-        # The other side of the book: dry-run orders fill at once.
-        "entry_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
-        "exit_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
-        "exchange": {
-            "name": "binance",
-            "pair_whitelist": ["BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT"],
-        },
-        "pairlists": [{"method": "StaticPairList"}],
-    }
-)
-"""A spot config that runs on the overlay. For futures: `futures_config(BASE_CONFIG)`."""
-
-
-def futures_config(spot: Mapping[str, Any]) -> dict[str, Any]:
-    """The same config for USDT perpetuals: isolated margin, and pairs such as "BTC/USDT:USDT"."""
-    exchange = dict(spot["exchange"])
-    exchange["pair_whitelist"] = [f"{pair}:{pair.split('/')[1]}" for pair in exchange["pair_whitelist"]]
-    return {**spot, "trading_mode": "futures", "margin_mode": "isolated", "exchange": exchange}
 
 
 def overlay(exchange_url: str, model_url: str | None = None) -> dict[str, Any]:

@@ -113,6 +113,11 @@ def timeframe_ms(timeframe: str) -> int:
         ) from None
 
 
+def utc(time: int) -> str:
+    """A time as people read it, for messages."""
+    return str(np.datetime64(time, "ms").astype("datetime64[m]")).replace("T", " ")
+
+
 def bucket_start(time: int, timeframe: int) -> int:
     """Open time of the candle that covers `time`; both in milliseconds."""
     anchor = _FIRST_MONDAY if timeframe == WEEK else 0

@@ -50,8 +50,9 @@ class FaultyMarket:
     """`market` as it looks under the faults that `faults()` returns at each question.
 
     Which candles are missing depends on pair, timeframe and time alone. A flash crash takes its whole
-    depth within its first minute, then recovers with a half-life of ten minutes; smaller candles
-    resampled still give the larger. History is whole again once the faults are taken away.
+    depth at once, holds for a minute, recovers with a half-life of ten, and is over after three hours.
+    Larger candles are still the smaller resampled. History is whole again once a fault is taken away.
+    A standing market shows no flash crash: it stands before every moment at which one can be switched on.
     """
 
     def __init__(self, market: Market, faults: Callable[[], MarketFault]) -> None:
@@ -76,52 +77,52 @@ class FaultyMarket:
         return self._market.price_decimals(pair)
 
     def candles(self, pair: str, timeframe: str, start: int, end: int) -> Candles:
-        fault = self._faults()
-        if fault.stale_s:
-            end = min(end, self.now() - int(fault.stale_s * 1000))
+        fault, length = self._faults(), timeframe_ms(timeframe)
         candles = self._market.candles(pair, timeframe, start, end)
+        begins = [self.now() - int(fault.stale_s * 1000)] if fault.stale_s else []
         if fault.flash_crash:
-            candles = self._crashed(candles, pair, timeframe, int(fault.since * 1000), fault.flash_crash)
+            begins.append(int(fault.since * 1000))
+        if begins:
+            sound = candles.time < bucket_start(min(begins), length)
+            touched = candles[~sound]
+            if len(touched):
+                first, last = int(touched.time[0]), int(touched.time[-1]) + length
+                pieces = self._pieces(pair, first, last, fault)
+                candles = Candles.concat([candles[sound], resample(pieces, length)])
         if fault.missing:
             candles = candles[_draws(pair, timeframe, candles.time) >= fault.missing]
         return candles
 
-    def _crashed(self, candles: Candles, pair: str, timeframe: str, since: int, depth: float) -> Candles:
-        length, base = timeframe_ms(timeframe), self.timeframes[0]
-        first = bucket_start(since, length)
-        hit = (candles.time >= first) & (candles.time < since + CRASH_OVER)
-        if not hit.any():
-            return candles
-        end = int(candles.time[hit][-1]) + length
-        pieces = self._market.candles(pair, base, first, end)
-        crashed = resample(
-            crash(pieces, timeframe_ms(base), self.price_decimals(pair), since, depth, self.now()), length
-        )
-        before, after = candles[: int(np.argmax(hit))], candles[candles.time >= since + CRASH_OVER]
-        return Candles.concat([before, crashed.between(int(candles.time[hit][0]), end), after])
+    def _pieces(self, pair: str, start: int, end: int, fault: MarketFault) -> Candles:
+        """Candles of the smallest timeframe as the fault leaves them; the last stale one is shown whole."""
+        base, now = self.timeframes[0], self.now() - int(fault.stale_s * 1000)
+        pieces = self._market.candles(pair, base, start, min(end, now + 1))
+        if fault.flash_crash:
+            since, decimals = int(fault.since * 1000), self.price_decimals(pair)
+            pieces = crash(pieces, timeframe_ms(base), decimals, since, fault.flash_crash, self.now())
+        return pieces
 
 
 def crash(candles: Candles, length: int, decimals: int, since: int, depth: float, now: int) -> Candles:
     """The candles (of `length` ms) with prices taken down by the flash crash that began at `since`.
 
-    Price at time t is multiplied by 1 - depth * g(t - since): g rises from 0 to 1 at once, stays for
-    `CRASH_HOLD`, then halves every `CRASH_HALF_LIFE`. A candle's close is taken at its end, or `now`.
+    The price at time t >= since is multiplied by 1 - depth * 0.5 ** ((t - since - hold) / half-life), by
+    1 - depth within the hold, and by 1 once the crash is over. A candle's close stands at its end, or now.
     """
-    ends = np.minimum(candles.time + length, max(now, since + 1))
-    begins = np.where(candles.time < since, 1.0, _factor(candles.time, since, depth))
-    closes = np.where(ends <= since, 1.0, _factor(ends, since, depth))
-    deepest = np.where(ends <= since, 1.0, _factor(np.maximum(candles.time, since), since, depth))
-    opened, closed = candles.open * begins, candles.close * closes
-    high = np.maximum.reduce([opened, closed, candles.high * np.minimum(begins, closes)])
-    high = np.where((candles.time < since) & (ends > since), np.maximum(high, candles.open), high)
+    ends = np.minimum(candles.time + length, now)
+    at_open, at_close = _factor(candles.time, since, depth), _factor(ends, since, depth)
+    deepest = np.where(ends < since, 1.0, _factor(np.maximum(candles.time, since), since, depth))
+    opened, closed = candles.open * at_open, candles.close * at_close
+    high = np.maximum.reduce([opened, closed, candles.high * np.minimum(at_open, at_close)])
     low = np.minimum.reduce([opened, closed, candles.low * deepest])
     opened, high, low, closed = (np.round(price, decimals) for price in (opened, high, low, closed))
     return Candles(candles.time, opened, high, low, closed, candles.volume)
 
 
 def _factor(time: np.ndarray, since: int, depth: float) -> np.ndarray:
-    recovering = np.maximum(time - since - CRASH_HOLD, 0)
-    return 1.0 - depth * 0.5 ** (recovering / CRASH_HALF_LIFE)
+    passed = time - since
+    falling = depth * 0.5 ** (np.maximum(passed - CRASH_HOLD, 0) / CRASH_HALF_LIFE)
+    return np.where((passed < 0) | (passed >= CRASH_OVER), 1.0, 1.0 - falling)
 
 
 def _draws(pair: str, timeframe: str, time: np.ndarray) -> np.ndarray:

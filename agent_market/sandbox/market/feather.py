@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from agent_market.sandbox.market.candles import TIMEFRAMES, Candles, resample, t
 
 _NAME = re.compile(r"^([A-Z0-9]+)_([A-Z0-9]+)-(\d+[mhdw])\.feather$")
 _COLUMNS = ("date", "open", "high", "low", "close", "volume")
+FOREVER = 2**62
 _MOST_DECIMALS = 8  # of any Binance price
 
 
@@ -22,11 +24,15 @@ class FeatherSource:
 
     :param folder: a freqtrade data directory, or one whose sub-folder `binance` is one.
     :param pairs: those to serve; all that have a file if None.
+    :param start: candles that open before it (ms) are left out.
+    :param end: and those that open at it or later.
     :raises DataError: no candle file in the folder, or a file that is not a table of candles.
     :raises SandboxError: a wanted pair has no file.
     """
 
-    def __init__(self, folder: Path, pairs: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, folder: Path, pairs: Sequence[str] | None = None, start: int = 0, end: int = FOREVER
+    ) -> None:
         files = _files_of(folder) or _files_of(folder / "binance")
         if not files:
             raise DataError(
@@ -36,9 +42,9 @@ class FeatherSource:
         missing = sorted(set(pairs or ()) - set(files))
         if missing:
             raise SandboxError(f"no candle file for {', '.join(missing)}; {folder} holds {', '.join(files)}")
-        wanted = pairs or tuple(files)
         self._tables = {
-            pair: {timeframe: _read(path) for timeframe, path in files[pair].items()} for pair in wanted
+            pair: {timeframe: _read(path, start, end) for timeframe, path in files[pair].items()}
+            for pair in pairs or files
         }
         self._resampled: dict[tuple[str, str], Candles] = {}
         self._decimals = {
@@ -99,7 +105,7 @@ def _files_of(folder: Path) -> dict[str, dict[str, Path]]:
     return found
 
 
-def _read(path: Path) -> Candles:
+def _read(path: Path, start: int, end: int) -> Candles:
     try:
         frame = pd.read_feather(path)
     except (OSError, ValueError) as error:
@@ -112,13 +118,17 @@ def _read(path: Path) -> Candles:
     holes = frame[list(_COLUMNS)].isna().any(axis=1).to_numpy()
     if holes.any():
         raise DataError(f"{path.name} has an empty value in row {int(np.argmax(holes))}")
-    candles = Candles.from_frame(frame)
-    backwards = np.diff(candles.time) <= 0
+    whole = Candles.from_frame(frame)
+    backwards = np.diff(whole.time) <= 0
     if backwards.any():
         row = int(np.argmax(backwards)) + 1
         raise DataError(
             f"{path.name}: row {row} ({frame['date'].iloc[row]}) is not later than the one before"
         )
+    candles = whole.between(start, end)
+    if not len(candles):
+        first, last = frame["date"].iloc[0], frame["date"].iloc[-1]
+        raise DataError(f"{path.name} has no candle in the range asked for; it runs from {first} to {last}")
     return candles
 
 

@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from agent_market.errors import SandboxError
-from agent_market.sandbox.market.candles import DAY, MINUTE, TIMEFRAMES, Candles, resample, timeframe_ms
+from agent_market.sandbox.market.candles import DAY, MINUTE, TIMEFRAMES, Candles, resample, timeframe_ms, utc
 
 MINUTES = DAY // MINUTE
 EPOCH = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -102,8 +102,8 @@ class SyntheticSource:
     ) -> None:
         if not EPOCH <= start < end <= HORIZON:
             raise SandboxError(
-                f"the synthetic market runs from 2017-01-01 to 2050-01-01; asked for {_date(start)} to "
-                f"{_date(end)}"
+                f"the synthetic market runs from 2017-01-01 to 2050-01-01; asked for {utc(start)} to "
+                f"{utc(end)}"
             )
         malformed = [pair for pair in pairs if pair.count("/") != 1 or not all(pair.split("/"))]
         if malformed or not pairs:
@@ -277,10 +277,6 @@ def _coin_named(pair: str) -> Coin:
     decimals = 5 - int(np.floor(np.log10(price)))
     volatility, beta = draws.uniform(0.018, 0.035), draws.uniform(0.8, 1.4)
     return Coin(price, decimals, float(beta), float(volatility), float(10 ** draws.uniform(4.3, 5.0)))
-
-
-def _date(time: int) -> str:
-    return str(np.datetime64(time, "ms").astype("datetime64[D]"))
 
 
 # Busiest at 16:00 UTC, quietest at 04:00.
