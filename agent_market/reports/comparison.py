@@ -27,6 +27,7 @@ class Contender:
 
     `costs` is fees and funding paid in stake currency; `win_rate` and `exposure` are fractions: trades closed
     with a profit, and mean gross value held over equity. `win_rate` is None without a trade.
+    `entry_tags` name the decisions that its trades followed.
     """
 
     part: Part
@@ -37,6 +38,7 @@ class Contender:
     win_rate: float | None
     costs: float
     exposure: float
+    entry_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def _contender(
         win_rate=float((trades["profit_abs"] > 0).mean()) if len(trades) else None,
         costs=costs_paid(trades),
         exposure=_exposure(curve),
+        entry_tags=tuple(str(tag) for tag in trades["enter_tag"] if tag) if len(trades) else (),
     )
 
 
@@ -188,8 +191,8 @@ def _missing(contenders: tuple[Contender, ...]) -> tuple[str, ...]:
 
 
 def _headline(differences: tuple[Difference, ...]) -> str:
-    beaten = [d.baseline for d in differences if d.finding == "beats"]
-    others = [d.baseline for d in differences if d.finding != "beats"]
+    beaten = [_spoken(d) for d in differences if d.finding == "beats"]
+    others = [_spoken(d) for d in differences if d.finding != "beats"]
     if not beaten:
         return f"The agents did not beat {listed(others, 'or')} with 95% confidence."
     if not others:
@@ -202,11 +205,17 @@ def _sentence(difference: Difference) -> str:
     mean = basis_points(interval.mean)
     if difference.finding == "unknown":
         return (
-            f"Against {difference.baseline}: {mean} a day over {interval.days} days, "
+            f"Against {_spoken(difference)}: {mean} a day over {interval.days} days, "
             f"too few for an interval (needs {MIN_DAYS})."
         )
     if difference.finding == "same":
-        return f"Against {difference.baseline}: the same on every day."
+        return f"Against {_spoken(difference)}: the same on every day."
     words = {"beats": "ahead", "loses": "behind", "unclear": "no clear difference"}[difference.finding]
     low, high = basis_points(interval.low), basis_points(interval.high)
-    return f"Against {difference.baseline}: {words}, {mean} a day, 95% interval {low} to {high}."
+    return f"Against {_spoken(difference)}: {words}, {mean} a day, 95% interval {low} to {high}."
+
+
+def _spoken(difference: Difference) -> str:
+    """The label inside a sentence; names of strategies and of LightGBM keep their capitals."""
+    is_common = difference.part in ("equal_weights", "buy_and_hold")
+    return difference.baseline.lower() if is_common else difference.baseline

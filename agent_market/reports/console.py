@@ -8,22 +8,23 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_market.reports.comparison import Comparison, Contender
-from agent_market.reports.text import UNKNOWN, basis_points, number, percent, signed_percent
+from agent_market.reports.text import UNKNOWN, number, percent, signed, signed_percent
+from agent_market.reports.uncertainty import MIN_DAYS
 
 FINDING_STYLE = {"beats": "green", "loses": "red"}
 
 
 def comparison_table(comparison: Comparison) -> Table:
     """One line a contender; the last column is the agents' lead over it in basis points a day."""
+    has_year = any(c.performance.cagr is not None for c in comparison.contenders)
     table = Table(title="AGENTS AND BASELINES, AFTER COSTS", title_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
-    for heading in ("Profit", "Month", "CAGR", "Sharpe", "Sortino", "Max DD", "Trades", "Won"):
+    growth = "CAGR" if has_year else "Month"
+    measures = ("Profit", growth, "Sharpe", "Sortino", "Max DD", "Trades", "Won", "Costs", "In mkt")
+    for heading in (*measures, "Agents ahead, bp/day"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(f"Costs {comparison.stake_currency}", justify="right")
-    table.add_column("In market", justify="right")
-    table.add_column("Agents ahead, a day (95%)", justify="right")
     for contender in comparison.contenders:
-        table.add_row(*_cells(comparison, contender))
+        table.add_row(*_cells(comparison, contender, has_year))
     return table
 
 
@@ -43,13 +44,12 @@ def print_comparison(console: Console, comparison: Comparison, warnings: tuple[s
         console.print(Text(warning, style="bold yellow"))
 
 
-def _cells(comparison: Comparison, contender: Contender) -> tuple[str, ...]:
+def _cells(comparison: Comparison, contender: Contender, has_year: bool) -> tuple[str, ...]:
     done = contender.performance
     return (
         escape(contender.label),
         signed_percent(done.total_return),
-        signed_percent(done.monthly),
-        signed_percent(done.cagr),
+        signed_percent(done.cagr if has_year else done.monthly),
         number(done.sharpe),
         number(done.sortino),
         percent(done.max_drawdown),
@@ -66,9 +66,9 @@ def _lead(comparison: Comparison, contender: Contender) -> str:
     if difference is None:
         return UNKNOWN
     interval = difference.interval
+    mean = signed(number(interval.mean * 1e4, 1))
     if interval.low is None or interval.high is None:
-        return f"{basis_points(interval.mean)} (n<30)"
-    low, high = number(interval.low * 1e4, 1), number(interval.high * 1e4, 1)
-    text = f"{basis_points(interval.mean)} [{low}, {high}]"
+        return f"{mean} (n<{MIN_DAYS})"
+    text = f"{mean} [{number(interval.low * 1e4, 1)}, {number(interval.high * 1e4, 1)}]"
     style = FINDING_STYLE.get(difference.finding)
     return f"[{style}]{escape(text)}[/]" if style else escape(text)

@@ -45,11 +45,15 @@ class StrategyRun:
 
 @dataclass(frozen=True, slots=True)
 class BacktestRun:
-    """One result file: its strategies in the order they were run, and the config freqtrade kept with it."""
+    """One result file: its strategies in the order they were run, and the config freqtrade kept with it.
+
+    `notes` is what was given as `--notes`, empty without.
+    """
 
     path: Path
     strategies: tuple[StrategyRun, ...]
     config: Mapping[str, Any]
+    notes: str
 
     @property
     def first(self) -> StrategyRun:
@@ -84,12 +88,15 @@ def load_run(path: Path) -> BacktestRun:
     try:
         stats = load_backtest_stats(path)
         results: Mapping[str, Any] = stats["strategy"]
+        notes = [str(entry.get("notes") or "") for entry in stats["metadata"].values()]
         strategies = tuple(_strategy(name, result, path) for name, result in results.items())
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no backtest result that freqtrade can read: {error!r}") from error
     if not strategies:
         raise DataError(f"{path} holds no strategy: freqtrade wrote an empty result.")
-    return BacktestRun(path=path, strategies=strategies, config=_stored_config(path))
+    return BacktestRun(
+        path=path, strategies=strategies, config=_stored_config(path), notes=max(notes, default="")
+    )
 
 
 def _strategy(name: str, result: Mapping[str, Any], path: Path) -> StrategyRun:

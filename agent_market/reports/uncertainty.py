@@ -9,7 +9,7 @@ import numpy as np
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
 SEED = 20260901
-RESAMPLES = 5_000
+RESAMPLES = 2_000
 LEVEL = 0.95
 MIN_DAYS = 30
 

@@ -54,7 +54,7 @@ def make_trade(
         "min_rate": min(open_rate, close_rate),
         "max_rate": max(open_rate, close_rate),
         "is_open": False,
-        "enter_tag": f"{pair}@{opened:%Y-%m-%dT%H:%MZ}",
+        "enter_tag": "agents",
         "leverage": 1.0,
         "is_short": is_short,
         "open_timestamp": int(opened.timestamp() * 1000),

@@ -40,7 +40,7 @@ def test_a_steady_lead_beats_every_baseline_and_says_so(tmp_path):
     assert [c.part for c in result.contenders] == ["agents", "equal_weights", "quant_only", "buy_and_hold"]
     assert {d.finding for d in result.differences} == {"beats"}
     assert result.verdict[0] == (
-        "The agents beat Equal weights, LightGBM alone and Buy and hold with 95% confidence."
+        "The agents beat equal weights, LightGBM alone and buy and hold with 95% confidence."
     )
     assert result.missing == ()
 
@@ -50,7 +50,7 @@ def test_no_lead_is_said_plainly(tmp_path):
     noise = [list(100 + rng.normal(0, 2, 90)) for _ in range(2)]
     result = compared(tmp_path, {OURS[0]: daily_trades(noise[0]), OURS[1]: daily_trades(noise[1])})
     assert result.difference_to("equal_weights").finding == "unclear"
-    assert result.verdict[0].startswith("The agents did not beat Equal weights or Buy and hold")
+    assert result.verdict[0].startswith("The agents did not beat equal weights or buy and hold")
     assert result.missing == ("LightGBM alone was not run; add AgentMarketQuantOnly to --strategy-list.",)
 
 

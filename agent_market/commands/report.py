@@ -1,0 +1,39 @@
+"""`agent-market report`: one HTML file about a backtest, and the comparison on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
+    result: Annotated[
+        Path | None,
+        typer.Option(help="Backtest result (.zip). [default: the newest of the user_data directory]"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="HTML file to write. [default: agent_market/report.html in user_data]"),
+    ] = None,
+    datadir: Annotated[
+        Path | None, typer.Option(help="Folder of candles. [default: as freqtrade chooses it]")
+    ] = None,
+) -> None:
+    """Compare the agents of a backtest with its baselines, and write one self-contained HTML page.
+
+    Run the baselines in the same backtest to have them beside the agents: freqtrade backtesting
+    --strategy-list AgentMarketStrategy AgentMarketEqualWeights AgentMarketQuantOnly --export trades
+    """
+    from rich.console import Console
+
+    from agent_market.reports.console import print_comparison
+    from agent_market.reports.gather import gather
+    from agent_market.reports.html import write_report
+    from agent_market.reports.result import latest_result
+
+    content = gather(result or latest_result(userdir / "backtest_results"), userdir, datadir)
+    print_comparison(Console(), content.comparison, content.warnings)
+    typer.echo(f"report  {write_report(content, output or userdir / 'agent_market' / 'report.html')}")
