@@ -1,0 +1,133 @@
+"""One HTTP conversation with an OpenAI-compatible endpoint: one attempt, and what its failures mean.
+
+The only module that imports `openai` (a second of start-up), so a warm replay store never pays for it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+from pydantic import BaseModel, Field, ValidationError
+
+from agent_market.config import LLMSettings
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _TokenUsage(BaseModel):
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+
+
+class ChatReply(BaseModel):
+    """The part of a chat completion that is used. Checked here, for `openai` builds its objects from a
+    malformed body without a complaint."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _TokenUsage | None = None
+
+
+class Endpoint:
+    """The connection to one endpoint. Thread-safe, without retries."""
+
+    def __init__(self, settings: LLMSettings, secret: str) -> None:
+        """:param secret: the API key; empty sends no `Authorization` header at all."""
+        # One INFO line per request would drown the bot's own log. The name depends on openai's version.
+        for transport_log in map(logging.getLogger, ("httpx", "httpx2")):
+            if transport_log.level == logging.NOTSET:
+                transport_log.setLevel(logging.WARNING)
+        self._timeout_s = settings.timeout_s
+        self._client = openai.OpenAI(
+            base_url=settings.base_url,
+            # Never None: the library would then send OPENAI_API_KEY to whatever endpoint this is.
+            api_key=secret or "unset",
+            default_headers=None if secret else {"Authorization": openai.Omit()},  # type: ignore[dict-item]
+            max_retries=0,
+            timeout=openai.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
+            # A proxy of the environment is for the world outside, not for a model on this machine.
+            http_client=openai.DefaultHttpxClient(trust_env=not _on_loopback(settings.base_url)),
+        )
+
+    def send(self, arguments: Mapping[str, Any]) -> ChatReply:
+        """One attempt.
+
+        :raises Exception: any for which `cause_of` has words.
+        """
+        reply = self._client.chat.completions.with_raw_response.create(**arguments)
+        return ChatReply.model_validate_json(reply.http_response.content)
+
+    def close(self) -> None:
+        """Close the connections; what is under way fails."""
+        self._client.close()
+
+    def refusal_of(self, error: Exception) -> tuple[str | None, str] | None:
+        """Parameter (if named) and message, where the endpoint refused the form of the request."""
+        if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+            return error.param, error.message
+        return None
+
+    def worth_retrying(self, error: BaseException) -> bool:
+        """Time-outs, lost connections, HTTP 5xx, and 429 unless it asks to wait longer than the time-out."""
+        if isinstance(error, openai.RateLimitError):
+            # An exhausted account answers 429 too, for ever; and an hour's wait is longer than any candle.
+            return (
+                error.code != "insufficient_quota" and (self.wanted_wait_s(error) or 0.0) <= self._timeout_s
+            )
+        return isinstance(error, openai.APIConnectionError | openai.InternalServerError)
+
+    def wanted_wait_s(self, error: BaseException | None) -> float | None:
+        """Seconds that the endpoint asks to wait before the next attempt, if it does."""
+        return retry_after_s(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+
+    def cause_of(self, error: Exception) -> str | None:
+        """Why there is no answer, in one sentence; None for an error that is no failed call."""
+        if isinstance(error, openai.APITimeoutError):
+            return f"no answer within {self._timeout_s:g} s"
+        if isinstance(error, openai.APIConnectionError):
+            return f"no connection: {error.__cause__ or error}"
+        if isinstance(error, openai.APIStatusError):
+            return f"HTTP {error.status_code}: {error.message}"
+        if isinstance(error, ValidationError):
+            return f"the reply is no chat completion: {error.errors()[0]['msg']}"
+        return str(error) if isinstance(error, openai.OpenAIError) else None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a `Retry-After` header (a number or an HTTP date, RFC 9110 10.2.3); None without one."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if not math.isnan(seconds) else None
+
+
+def _on_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,91 @@
+"""Findings of earlier rounds, point in time: an entry is shown only to decisions at or after `known_at`.
+
+The file `feedback.jsonl` holds one JSON object a line:
+`{"known_at": "2024-03-01T00:00:00Z", "round": 1, "lines": ["...", ...]}`.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from agent_market.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+_SETTING = "setting `agent_market.agents.feedback_file`"
+
+
+class FeedbackEntry(BaseModel):
+    """What one round taught. `known_at` is the end of the span it was measured on, with a time zone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    known_at: AwareDatetime
+    round: int = Field(ge=0)
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackBook:
+    """Entries in the order in which they became known, then by round; prompts carry the newest `shown`."""
+
+    entries: tuple[FeedbackEntry, ...] = ()
+    shown: int = 3
+
+    @classmethod
+    def of(cls, entries: Iterable[FeedbackEntry], shown: int) -> FeedbackBook:
+        """A book of `entries`; a prompt carries the newest `shown` of those known."""
+        return cls(tuple(sorted(entries, key=lambda entry: (entry.known_at, entry.round))), shown)
+
+    @classmethod
+    def load(cls, path: Path | None, shown: int) -> FeedbackBook:
+        """Read `feedback.jsonl`. None means no feedback.
+
+        A missing file is an empty book, for the first round has none; a missing *folder* is taken for a
+        typing error. A line that is no entry is reported with its number and skipped.
+
+        :raises ConfigError: the folder does not exist, or the file cannot be read.
+        """
+        if path is None:
+            return cls(shown=shown)
+        if not path.parent.is_dir():
+            raise ConfigError(
+                f"{_SETTING} = {path}: there is no folder {path.parent}; correct it or create it"
+            )
+        if not path.exists():
+            logger.info("no feedback yet: %s does not exist", path)
+            return cls(shown=shown)
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise ConfigError(f"{_SETTING} = {path} cannot be read: {error}") from error
+        return cls.of(_entries(path, lines), shown)
+
+    def at(self, asof: datetime) -> tuple[str, ...]:
+        """The lines that a decision at `asof` may see, oldest first."""
+        if not self.entries:
+            return ()
+        known = bisect_right(self.entries, asof, key=lambda entry: entry.known_at)
+        newest = self.entries[max(0, known - self.shown) : known]
+        return tuple(line for entry in newest for line in entry.lines)
+
+
+def _entries(path: Path, lines: Iterable[bytes]) -> list[FeedbackEntry]:
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(FeedbackEntry.model_validate_json(line))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"])) or "line"
+            logger.warning("%s:%d is skipped, %s: %s", path, number, where, problem["msg"])
+    return found

@@ -1,0 +1,192 @@
+"""Where answers come from: the endpoint, the store, or both.
+
+    live    always asks, and stores what came back (the newest answer wins)
+    record  asks only what the store does not hold
+    replay  never asks: a missing answer is an error, no client exists and no socket is opened
+
+What a model said and the schema refused is stored too, as a rejection with its cause: replay repeats the
+abstention, record asks again. An endpoint that gave no answer leaves no trace in the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from agent_market.agents.answer import Answer, parse_answer
+from agent_market.agents.client import ChatClient, Completion, Usage
+from agent_market.agents.recorder import Recorder
+from agent_market.agents.request import Request
+from agent_market.config import LLMSettings
+from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss, StoreError
+from agent_market.store.answers import AnswerRow, AnswerStore
+from agent_market.store.database import Database
+
+Reply = Answer | AnswerInvalid | ModelUnavailable
+"""An answer, or why there is none."""
+
+_MAX_REJECTED_TEXT = 4_000
+
+
+class Answers(Protocol):
+    """A source of answers. Implementations are thread-safe."""
+
+    @property
+    def llm(self) -> LLMSettings:
+        """Model and sampling parameters that requests are made for."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What asking has cost so far; all zero when everything came out of the store."""
+        ...
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply per request, in order; all that must be asked are asked at the same time.
+
+        :raises ReplayMiss: replay mode, and an answer is not in the store.
+        :raises StoreError: the store cannot be read. Failing to *write* costs a warning, never an answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Write what is still unwritten and free threads and connections."""
+        ...
+
+
+def open_answers(llm: LLMSettings, database: Database) -> Answers:
+    """The source that `llm.mode` asks for."""
+    store = AnswerStore(database)
+    if llm.mode == "replay":
+        return ReplayAnswers(llm, store)
+    return AskedAnswers(llm, Recorder(store), ChatClient(llm), mode=llm.mode)
+
+
+class ReplayAnswers:
+    """Stored answers only; fails closed."""
+
+    usage = Usage()
+
+    def __init__(self, llm: LLMSettings, store: AnswerStore) -> None:
+        self.llm = llm
+        self._store = store
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply]:
+        held = self._store.get_many([request.key for request in requests])
+        if len(held) < len(requests):
+            _refuse_missing(requests, held)
+        return [decode(request.key, held[request.key]) for request in requests]
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class AskedAnswers:
+    """Answers of an endpoint, recorded; mode `record` takes those that are held from the store."""
+
+    def __init__(
+        self,
+        llm: LLMSettings,
+        recorder: Recorder,
+        client: ChatClient,
+        mode: Literal["live", "record"],
+    ) -> None:
+        self.llm = llm
+        self._recorder = recorder
+        self._client = client
+        self._reads = mode == "record"
+
+    @property
+    def usage(self) -> Usage:
+        return self._client.usage
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply]:
+        held = self._recorder.get_many([request.key for request in requests]) if self._reads else {}
+        replies: dict[str, Reply] = {key: decode(key, response) for key, response in held.items()}
+        open_questions = {
+            request.key: request for request in requests if not isinstance(replies.get(request.key), Answer)
+        }
+        if open_questions:
+            self._ask_endpoint(list(open_questions.values()), replies)
+        return [replies[request.key] for request in requests]
+
+    def close(self) -> None:
+        self._client.close()
+        self._recorder.close()
+
+    def _ask_endpoint(self, requests: Sequence[Request], replies: dict[str, Reply]) -> None:
+        rows = []
+        for request, got in zip(requests, self._client.complete_all(requests), strict=True):
+            if isinstance(got, ModelUnavailable):
+                replies[request.key] = got
+                continue
+            reply = _read(got)
+            replies[request.key] = reply
+            rows.append(_row(request, got, encode(reply, got.text)))
+        self._recorder.keep(rows)
+
+
+def encode(reply: Answer | AnswerInvalid, text: str) -> bytes:
+    """The stored form of what a model said: the validated answer, or the rejection with cause and text."""
+    if isinstance(reply, Answer):
+        return orjson.dumps(reply.model_dump())
+    # Text of a broken model may hold lone surrogates, which are no valid UTF-8.
+    clean = text[:_MAX_REJECTED_TEXT].encode("utf-8", "replace").decode("utf-8")
+    return orjson.dumps({"rejected": str(reply).encode("utf-8", "replace").decode("utf-8"), "text": clean})
+
+
+def decode(key: str, response: bytes) -> Answer | AnswerInvalid:
+    """The stored reply, validated anew.
+
+    :raises StoreError: the row is neither an answer nor a rejection.
+    """
+    try:
+        if response.startswith(b'{"rejected"'):
+            return AnswerInvalid(_Rejection.model_validate_json(response).rejected)
+        return Answer.model_validate_json(response)
+    except ValidationError as error:
+        raise StoreError(
+            f"the stored answer {key} is damaged ({error.errors()[0]['msg']}); delete its row, record again"
+        ) from error
+
+
+class _Rejection(BaseModel):
+    rejected: str
+
+
+def _read(completion: Completion) -> Answer | AnswerInvalid:
+    try:
+        return parse_answer(completion.text)
+    except AnswerInvalid as error:
+        if completion.cut_off:
+            return AnswerInvalid(f"cut off at `llm.max_tokens`: {error}")
+        return error
+
+
+def _row(request: Request, completion: Completion, response: bytes) -> AnswerRow:
+    return AnswerRow(
+        key=request.key,
+        role=request.role,
+        model=request.model,
+        request=request.body,
+        response=response,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        latency_s=completion.latency_s,
+        created_at=int(time.time()),
+    )
+
+
+def _refuse_missing(requests: Sequence[Request], held: dict[str, bytes]) -> None:
+    missing = [request for request in requests if request.key not in held]
+    if missing:
+        first = missing[0]
+        raise ReplayMiss(
+            f"{len(missing)} of {len(requests)} answers were never recorded, first {first.key} (agent "
+            f"{first.role}, model {first.model}). Prompts, data or settings differ from the recording: run "
+            'once with `agent_market.llm.mode` = "record"'
+        )
