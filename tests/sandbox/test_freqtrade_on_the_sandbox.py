@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -195,25 +198,31 @@ def test_a_plain_spot_backtest_trades(tmp_path: Path) -> None:
 
 def test_a_dry_run_on_the_live_market_opens_and_closes_trades(tmp_path: Path) -> None:
     """One-minute candles on the wall clock: a trade is opened in an even minute and closed in an odd one."""
-    app = create_exchange_app(LiveMarket(SyntheticSource(7, start=wall_clock() // DAY * DAY - 30 * DAY)))
-    log = tmp_path / "bot.log"
+    source = SyntheticSource(7, start=wall_clock() // DAY * DAY - 30 * DAY)
+    app = create_exchange_app(LiveMarket(source))
+    log, trades = tmp_path / "bot.log", tmp_path / "trades.sqlite"
     with running(app) as url:
         config = {
             **BASE,
             "initial_state": "running",
             "internals": {"process_throttle_secs": 1},
-            "db_url": f"sqlite:///{tmp_path / 'trades.sqlite'}",
+            "db_url": f"sqlite:///{trades}",
         }
         bot = Bot(tmp_path, url, config, "1m")
         command = bot.command("trade", "--strategy", "EveryOtherHour")
         with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd=tmp_path) as process:
             try:
-                wait_for(log, [r"enter_long|Long signal found", r"exit_signal|Exit for"], process, 240)
+                closed = wait_for_closed_trades(trades, log, process, 240)
             finally:
                 process.terminate()
             process.wait(30)
     text = log.read_text()
     assert not re.search(r"Traceback|Time jump|Could not|raised exception|deviates", text), text[-3000:]
+    for pair, opened, left in closed:
+        candles = source.candles(pair, "1m", wall_clock() - DAY, wall_clock())
+        assert (
+            candles.low.min() * 0.999 <= min(opened, left) <= max(opened, left) <= candles.high.max() * 1.001
+        )
     asked = app.state.requests.by_path()
     assert {"/api/v3/klines", "/api/v3/depth", "/api/v3/time"} <= set(asked)
 
@@ -225,12 +234,24 @@ def trades_of(text: str) -> int:
     return int(found[1])
 
 
-def wait_for(log: Path, patterns: list[str], process: subprocess.Popen[bytes], seconds: float) -> None:
+def wait_for_closed_trades(
+    database: Path, log: Path, process: subprocess.Popen[bytes], seconds: float
+) -> list[tuple[str, float, float]]:
+    """Pair, open and close rate of the closed trades, as soon as there are any."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        text = log.read_text()
-        if all(re.search(pattern, text) for pattern in patterns):
-            return
-        assert process.poll() is None, text[-3000:]
+        assert process.poll() is None, log.read_text()[-3000:]
+        closed = closed_trades(database) if database.exists() else []
+        if closed:
+            return closed
         time.sleep(1)
-    pytest.fail(f"not seen in {seconds:.0f} s: {patterns}\n{log.read_text()[-3000:]}")
+    pytest.fail(f"no trade was closed in {seconds:.0f} s: {log.read_text()[-3000:]}")
+
+
+def closed_trades(database: Path) -> list[tuple[str, float, float]]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'trades'").fetchall():
+            return []  # freqtrade has only just made the file
+        return connection.execute(
+            "SELECT pair, open_rate, close_rate FROM trades WHERE is_open = 0"
+        ).fetchall()
