@@ -6,6 +6,7 @@ grid, and between them when the price has left the last decision behind by more 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,10 @@ class LastDecision:
 
     time: int
     close: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.close) and self.close > 0.0):
+            raise DataError(f"the last decision, at {self.time} s, was made at no valid price: {self.close}")
 
 
 def decision_points(
@@ -60,7 +65,7 @@ def decision_points(
 
     # One pass in plain Python: each due row moves the anchor of the next, and lists beat arrays here.
     due: list[int] = []
-    then, anchor = (None, 0.0) if last is None else (last.time // timeframe_s, float(np.log(last.close)))
+    then, anchor = (None, 0.0) if last is None else (last.time // timeframe_s, math.log(last.close))
     rows = np.flatnonzero(usable & (times > last.time) if last is not None else usable)
     columns = (candle[rows], on_grid[rows], log_close[rows], gate_squared[rows])
     for row, now, grid, price, variance in zip(rows.tolist(), *(c.tolist() for c in columns), strict=True):

@@ -19,16 +19,16 @@ Floats = npt.NDArray[np.float64]
 
 
 def lagged(values: Floats, rows: int) -> Floats:
-    """Values `rows` rows earlier; NaN for the first ones."""
-    result = np.full(len(values), np.nan)
-    result[rows:] = values[: max(len(values) - rows, 0)]
+    """Values `rows` rows earlier along the last axis (..., T); NaN for the first ones."""
+    result = np.full(values.shape, np.nan)
+    result[..., rows:] = values[..., : max(values.shape[-1] - rows, 0)]
     return result
 
 
 def rolling_sum(values: Floats, window: int) -> Floats:
-    """Sum over the last `window` rows, the current one included."""
+    """Sum over the last `window` rows, the current one included, along the last axis (..., T)."""
     block, size = values, 1
-    total, covered = np.zeros(len(values)), 0
+    total, covered = np.zeros(values.shape), 0
     while True:
         if window & size:
             total = total + lagged(block, covered)

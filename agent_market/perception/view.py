@@ -25,12 +25,18 @@ def make_view(
     """What is known about `pair` at `asof`; entries that are NaN or infinite are left out.
 
     :param asof: close of the candle decided on, timezone-aware.
-    :param state: the row's state vector (STATE_DIM,). One with a NaN gives an empty state: the moment
-        can be judged, but not compared with others.
-    :raises DataError: `asof` has no timezone.
+    :param state: the row's state vector (STATE_DIM,), finite: a moment that memory cannot compare with
+        others is no moment to decide on, so callers leave such rows out (see `state_matrix`).
+    :raises DataError: `asof` has no timezone, or `state` is not finite.
     """
     if asof.tzinfo is None:
         raise DataError(f"asof {asof.isoformat()} of {pair} has no timezone; pass an aware UTC datetime")
+    if not np.isfinite(state).all():
+        absent = sorted(name for name, value in features.items() if not math.isfinite(value))
+        raise DataError(
+            f"{pair} at {asof.isoformat()} has no state: {', '.join(absent) or 'a feature'} is unknown; "
+            "decide only on rows whose features are all known (after WARM_UP candles)"
+        )
     known = _finite(features)
     return MarketView(
         pair=pair,
@@ -39,7 +45,7 @@ def make_view(
         features=known,
         context=_finite(context),
         regime=regime(known),
-        state=tuple(map(float, state)) if np.isfinite(state).all() else (),
+        state=tuple(map(float, state)),
     )
 
 
