@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from episode_makers import a_view, an_episode, an_outcome
+
+from agent_market.config import DecisionSettings
+from agent_market.decision.hedge import Hedge
+from agent_market.decision.learner import HedgeLearner
+
+AGENTS = ("bull", "bear", "absent")
+SETTINGS = DecisionSettings(reward_scale=2.0, horizon_candles=4)
+
+
+def test_an_outcome_moves_weight_to_who_was_right_by_the_rewards_of_the_episode() -> None:
+    # volatility 0.01 over 4 candles: expected 0.02; reward of the bull 0.5 * 0.02 - 0.5 * 0.004 = 0.008,
+    # of the bear -0.5 * 0.02 - 0.5 * 0.004 = -0.012; over 2 * 0.02: 0.2 and -0.3
+    episode = an_episode(0, depths={"bull": 5.0, "bear": -5.0}, outcome=an_outcome(4, 0.02, cost=0.004))
+    learner = HedgeLearner(AGENTS, SETTINGS)
+    expected = Hedge(AGENTS)
+    expected.learn({"bull": 0.2, "bear": -0.3}, {"bull": 0.5, "bear": 0.5})
+    weights = learner.weights((episode,), AGENTS)
+    assert weights == pytest.approx(expected.weights(AGENTS))
+    assert weights["bull"] > weights["absent"] > weights["bear"]
+
+
+def test_an_abstention_is_not_judged_as_a_hold() -> None:
+    episode = an_episode(0, depths={"bull": 5.0, "bear": 0.0}, outcome=an_outcome(4, 0.02))
+    asleep = replace(episode.views[1], abstained_because="the endpoint was down")
+    abstained = replace(episode, views=(episode.views[0], asleep))
+    held = HedgeLearner(AGENTS, SETTINGS).weights((episode,), AGENTS)
+    slept = HedgeLearner(AGENTS, SETTINGS).weights((abstained,), AGENTS)
+    assert held["bull"] > held["bear"]
+    assert slept["bull"] == slept["bear"] == slept["absent"]
+
+
+def test_without_an_expected_deviation_nothing_is_learned() -> None:
+    episode = an_episode(0, depths={"bull": 5.0, "bear": -5.0}, outcome=an_outcome(4, 0.02))
+    blind = replace(episode, view=a_view(0, features={}))
+    assert HedgeLearner(AGENTS, SETTINGS).weights((blind,), ["bull", "bear"])["bull"] == 0.5
+
+
+def test_an_earlier_moment_and_a_late_arrival_are_learned_from_the_start() -> None:
+    first, second, late = (
+        an_episode(h, depths={"bull": 5.0, "bear": -5.0}, outcome=an_outcome(h + 4, r))
+        for h, r in ((0, 0.02), (4, -0.03), (2, 0.01))
+    )
+    learner = HedgeLearner(AGENTS, SETTINGS)
+
+    def fresh(*episodes) -> dict[str, float]:
+        return HedgeLearner(AGENTS, SETTINGS).weights(episodes, AGENTS)
+
+    assert learner.weights((first, second), AGENTS) == fresh(first, second)
+    assert learner.weights((first,), AGENTS) == fresh(first)
+    assert learner.weights((first, late, second), AGENTS) == fresh(first, late, second)
+    assert learner.weights((), AGENTS) == fresh()
