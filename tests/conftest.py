@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ os.environ.update(
 )
 for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
     del os.environ[_name]  # a proxy on this machine would be a way out
+
+# Helper modules beside the tests (tests/documents.py, tests/integration/workspace.py) are imported by name.
+_TESTS = Path(__file__).parent
+sys.path[:0] = [str(_TESTS), *(str(folder) for folder in sorted(_TESTS.iterdir()) if folder.is_dir())]
 
 # Loaded from its file: a sitecustomize of the system may already hold the name.
 _spec = importlib.util.spec_from_file_location("offline_switch", Path(_OFFLINE) / "sitecustomize.py")
