@@ -33,16 +33,18 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
     pairs: Annotated[
         str | None,
-        typer.Option(help="Pairs, with commas between. [default: BTC,ETH,BNB,SOL,XRP to USDT, or all files]"),
+        typer.Option(
+            help="Pairs, with commas between. Default: BTC, ETH, BNB, SOL and XRP to USDT, or all files."
+        ),
     ] = None,
     start: Annotated[
         datetime | None,
-        typer.Option(formats=_DATES, help="First day, UTC. [default: 2022-01-01, or all of the files]"),
+        typer.Option(formats=_DATES, help="First day, UTC. Default: 2022-01-01, or all of the files."),
     ] = None,
     end: Annotated[
         datetime | None,
         typer.Option(
-            formats=_DATES, help="Day before which it ends. [default: 2025-01-01, or all of the files]"
+            formats=_DATES, help="Day before which it ends. Default: 2025-01-01, or all of the files."
         ),
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Let the market run on with the clock.")] = False,
@@ -51,7 +53,7 @@ def sandbox(
         typer.Option(
             formats=_DATES,
             help="With --data --live: the day in the files (or up to a week later) that is now. "
-            "[default: after three quarters of them]",
+            "Default: after three quarters of them.",
         ),
     ] = None,
     exchange_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 18080,
