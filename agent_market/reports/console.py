@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
@@ -14,17 +16,25 @@ from agent_market.reports.uncertainty import MIN_DAYS
 FINDING_STYLE = {"beats": "green", "loses": "red"}
 
 
-def comparison_table(comparison: Comparison) -> Table:
+NARROW = 118
+"""Below so many columns the table leaves out what can best be spared."""
+
+
+def report_console() -> Console:
+    """A console that is wide enough for the table also where no terminal says how wide it is."""
+    console = Console()
+    return console if console.is_terminal else Console(width=NARROW)
+
+
+def comparison_table(comparison: Comparison, is_narrow: bool = False) -> Table:
     """One line a contender; the last column is the agents' lead over it in basis points a day."""
-    has_year = any(c.performance.cagr is not None for c in comparison.contenders)
     table = Table(title="AGENTS AND BASELINES, AFTER COSTS", title_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
-    growth = "CAGR" if has_year else "Month"
-    measures = ("Profit", growth, "Sharpe", "Sortino", "Max DD", "Trades", "Won", "Costs", "In mkt")
-    for heading in (*measures, "Agents ahead, bp/day"):
+    columns = _columns(comparison, is_narrow)
+    for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:
-        table.add_row(*_cells(comparison, contender, has_year))
+        table.add_row(escape(contender.label), *(cell(contender) for cell in columns.values()))
     return table
 
 
@@ -38,27 +48,34 @@ def verdict_lines(comparison: Comparison) -> Group:
 
 def print_comparison(console: Console, comparison: Comparison, warnings: tuple[str, ...]) -> None:
     """Table, verdict, and what must be known about the run's market and model."""
-    console.print(comparison_table(comparison))
+    console.print(comparison_table(comparison, console.width < NARROW))
     console.print(verdict_lines(comparison))
     for warning in warnings:
         console.print(Text(warning, style="bold yellow"))
 
 
-def _cells(comparison: Comparison, contender: Contender, has_year: bool) -> tuple[str, ...]:
-    done = contender.performance
-    return (
-        escape(contender.label),
-        signed_percent(done.total_return),
-        signed_percent(done.cagr if has_year else done.monthly),
-        number(done.sharpe),
-        number(done.sortino),
-        percent(done.max_drawdown),
-        str(contender.trades),
-        percent(contender.win_rate, 0),
-        number(contender.costs, 1),
-        percent(contender.exposure, 0),
-        _lead(comparison, contender),
+def _columns(comparison: Comparison, is_narrow: bool) -> dict[str, Callable[[Contender], str]]:
+    has_year = any(c.performance.cagr is not None for c in comparison.contenders)
+    growth: dict[str, Callable[[Contender], str]] = (
+        {"CAGR": lambda c: signed_percent(c.performance.cagr)}
+        if has_year
+        else {"Month": lambda c: signed_percent(c.performance.monthly)}
     )
+    spared: dict[str, Callable[[Contender], str]] = {
+        "Costs": lambda c: number(c.costs, 1),
+        "In mkt": lambda c: percent(c.exposure, 0),
+        "Sortino": lambda c: number(c.performance.sortino),
+    }
+    return {
+        "Profit": lambda c: signed_percent(c.performance.total_return),
+        **growth,
+        "Sharpe": lambda c: number(c.performance.sharpe),
+        "Max DD": lambda c: percent(c.performance.max_drawdown),
+        "Trades": lambda c: str(c.trades),
+        "Won": lambda c: percent(c.win_rate, 0),
+        **({} if is_narrow else spared),
+        "Agents ahead, bp/day": lambda c: _lead(comparison, c),
+    }
 
 
 def _lead(comparison: Comparison, contender: Contender) -> str:

@@ -23,7 +23,7 @@ def gather(result: Path, user_data: Path, datadir: Path | None = None) -> Report
     Settings are those of the config that freqtrade stored inside the result, so the report of an old result
     does not change when the config does.
 
-    :param datadir: folder of candles; None takes the stored config's, or freqtrade's default.
+    :param datadir: folder of candles; None takes freqtrade's default for the exchange.
     :raises DataError: the result cannot be read.
     :raises StoreError: the database of decisions cannot be opened.
     """
@@ -64,8 +64,5 @@ def episodes_in(run: BacktestRun, settings: AgentMarketSettings, user_data: Path
 
 
 def _datadir(run: BacktestRun, user_data: Path) -> Path:
-    """As freqtrade chooses it: the config's `datadir`, or the exchange's folder in user_data."""
-    configured = run.config.get("datadir")
-    if configured:
-        return Path(configured)
+    """Where freqtrade keeps candles unless told otherwise; it stores no `--datadir` with its results."""
     return user_data / "data" / str(run.config.get("exchange", {}).get("name", "")).lower()

@@ -25,6 +25,13 @@ ATTACKS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def short_plotly(request, monkeypatch):
+    """Plotly's five megabytes only where a test is about them."""
+    if "whole" not in request.node.name:
+        monkeypatch.setattr("agent_market.reports.html.get_plotlyjs", lambda: "window.Plotly = {};")
+
+
 class Page(HTMLParser):
     """Elements, and the text of scripts, as a browser would take them."""
 
