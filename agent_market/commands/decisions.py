@@ -1,0 +1,74 @@
+"""`agent-market decisions`: the decisions of a run, as a table, as JSON lines, or as one digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agent_market.records import Episode
+
+
+def decisions(
+    userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
+    scope: Annotated[str | None, typer.Option(help="Which run or bot; the newest if left out.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Only this pair.")] = None,
+    last: Annotated[int, typer.Option(help="How many of the newest to show in the table.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="All of them, one JSON object a line.")] = False,
+    digest: Annotated[bool, typer.Option("--digest", help="Count and sha256 of all of them.")] = False,
+) -> None:
+    """Show what was decided, when, and what came of it.
+
+    Two runs decided the same, byte for byte, if and only if their digests are equal: the digest covers
+    every view, recall, weight, clamp and outcome, and neither the run's name nor the wall clock.
+    """
+    import hashlib
+
+    from rich.console import Console
+
+    from agent_market.errors import DataError
+    from agent_market.freqai.manifest import FOLDER, latest_manifest, read_manifest
+    from agent_market.store.database import Database, store_url
+    from agent_market.store.episode_json import outcome_to_json, record_to_json
+    from agent_market.store.episodes import episodes_of
+
+    manifest = read_manifest(userdir / FOLDER / f"{scope}.json") if scope else latest_manifest(userdir)
+    database = Database(store_url(manifest.store_url, userdir))
+    episodes = episodes_of(database, manifest.scope, pair)
+    if not episodes:
+        raise DataError(f"no decisions in scope {manifest.scope!r}" + (f" for {pair}" if pair else ""))
+    lines = [
+        b'{"episode":%b,"outcome":%b}'
+        % (record_to_json(e), outcome_to_json(e.outcome) if e.outcome else b"null")
+        for e in episodes
+    ]
+    if as_json:
+        for line in lines:
+            typer.echo(line.decode())
+    elif digest:
+        total = hashlib.sha256(b"\n".join(lines)).hexdigest()
+        typer.echo(f"{len(lines)} decisions, sha256 {total}")
+    else:
+        Console().print(_table(manifest.scope, episodes[-last:], len(episodes)))
+
+
+def _table(scope: str, episodes: tuple[Episode, ...], total: int) -> object:
+    from rich.table import Table
+
+    table = Table(title=f"{len(episodes)} of {total} decisions, scope {scope}")
+    for heading in ("as of (UTC)", "pair", "depth", "action", "views", "came of it"):
+        table.add_column(heading, justify="right" if heading in ("depth", "came of it") else "left")
+    for e in episodes:
+        views = "  ".join(f"{v.agent[:4]} {'–' if v.abstains else f'{v.depth:+.1f}'}" for v in e.views)
+        outcome = f"{e.outcome.market_return:+.2%}" if e.outcome else "open"
+        table.add_row(
+            f"{e.view.asof:%Y-%m-%d %H:%M}",
+            e.view.pair,
+            f"{e.verdict.depth:+.1f}",
+            e.verdict.action,
+            views,
+            outcome,
+        )
+    return table

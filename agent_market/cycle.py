@@ -1,0 +1,66 @@
+"""One decision for one pair: the whole path that ends in a trade, in the order it happens.
+
+    perceive (before) -> recall -> debate -> weigh -> fuse -> gate -> record
+
+The same function runs in backtests, dry-run and live.  Stages pass frozen records; whatever has
+state or talks to the outside (memory, committee, learner) is handed in on the `Desk`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agent_market.agents.committee import Committee
+from agent_market.config import AgentMarketSettings
+from agent_market.decision.fusion import decide
+from agent_market.decision.learner import HedgeLearner
+from agent_market.memory.episodic import EpisodicMemory
+from agent_market.memory.voice import memory_view
+from agent_market.records import AgentView, Episode, MarketView
+from agent_market.risk.limits import gate
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who sits at the table for one pair."""
+
+    scope: str
+    settings: AgentMarketSettings
+    memory: EpisodicMemory
+    committee: Committee
+    learner: HedgeLearner
+
+
+def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk) -> Episode:
+    """Decide once on what is known at `view.asof`, remember it, and return the whole episode.
+
+    :param view: the market as of the candle's close.
+    :param quant: the trained model's opinion on the same candle (or its abstention).
+    :param horizon: time after `view.asof` at which the outcome will be known.
+    :raises ReplayMiss: in replay mode, when an answer was never recorded.
+    """
+    settings = desk.settings
+    recall = desk.memory.recall(view)
+    given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
+    views = desk.committee.ask(view, recall, given)
+    awake = [v.agent for v in views if not v.abstains]
+    weights = desk.learner.weights(desk.memory.settled(view.asof), awake)
+    decision = decide(view, views, weights, settings.decision, decision_id(view.pair, view.asof))
+    verdict = gate(decision, view, settings.risk, settings.decision.hold_threshold)
+    episode = Episode(
+        scope=desk.scope,
+        view=view,
+        recall=recall,
+        views=views,
+        decision=decision,
+        verdict=verdict,
+        due=view.asof + horizon,
+    )
+    desk.memory.remember(episode)
+    return episode
+
+
+def decision_id(pair: str, asof: datetime) -> str:
+    """The name of a decision, as entry tags, logs and commands show it: `BTC/USDT@2024-01-05T12:00Z`."""
+    return f"{pair}@{asof:%Y-%m-%dT%H:%MZ}"

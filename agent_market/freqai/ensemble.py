@@ -1,0 +1,213 @@
+"""`AgentEnsemble`: a FreqAI model whose prediction is the committee's decision.
+
+FreqAI trains the quant (a LightGBM regressor) with its own pipeline.  On prediction, the rows that call
+for a decision go through `cycle.run_cycle`; everything that a strategy needs to fuse the views anew
+travels to it as extra columns (`freqai.columns`).
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from lightgbm import LGBMRegressor
+
+import agent_market
+from agent_market.agents.committee import Committee, open_committee
+from agent_market.agents.roles import role_table
+from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.errors import AgentMarketError, StoreFull, TrainingFailed
+from agent_market.freqai.columns import ColumnSchema
+from agent_market.freqai.features import seen_context, seen_features
+from agent_market.freqai.identity import derive_identifier
+from agent_market.freqai.live_history import unify_timezones
+from agent_market.freqai.manifest import RunManifest, write_manifest
+from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
+from agent_market.freqai.session import Candles, PairSession, Rows, close_times
+from agent_market.perception.features import FEATURES
+from agent_market.store.database import Database, store_url
+
+logger = logging.getLogger(__name__)
+
+LIVE_MODES = (RunMode.DRY_RUN, RunMode.LIVE)
+
+
+class AgentEnsembleModel(BaseRegressionModel):
+    """Base of `user_data/freqaimodels/AgentEnsemble.py`.
+
+    Override `make_regressor` for another quant model.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        try:
+            self.settings: AgentMarketSettings = load_settings(config)
+            roles = role_table(self.settings.agents)
+        except AgentMarketError as error:
+            raise OperationalException(str(error)) from error
+        config["freqai"]["identifier"] = derive_identifier(config, type(self))
+        super().__init__(config)
+        unify_timezones(self.dd)
+        self.schema = ColumnSchema(tuple(r.name for r in roles), self.settings.memory.k_max)
+        self._training_error: TrainingFailed | None = None
+        self._database: Database | None = None
+        self._committee: Committee | None = None
+        self._sessions: dict[str, PairSession] = {}
+
+    # --- training: the quant -------------------------------------------------------------------------
+
+    def make_regressor(self) -> Any:
+        """A new, unfitted regressor with scikit-learn's `fit` and `predict`."""
+        return LGBMRegressor(**self.model_training_parameters)
+
+    def train(
+        self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> QuantModel:
+        """Train the quant on one window; see `BaseRegressionModel.train`."""
+        try:
+            model: QuantModel = super().train(unfiltered_df, pair, dk, **kwargs)
+        except Exception as error:
+            self._training_error = TrainingFailed(f"training {pair} failed: {type(error).__name__}: {error}")
+            raise
+        if dk.live:
+            self._declare_columns(dk)
+        return model
+
+    def fit(self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any) -> QuantModel:
+        """Fit the regressor, and measure it on the newest part of the span, which it has not seen."""
+        data = data_dictionary
+        regressor = self.make_regressor()
+        regressor.fit(
+            X=data["train_features"],
+            y=data["train_labels"].to_numpy().ravel(),
+            sample_weight=data["train_weights"],
+        )
+        has_test = self.data_split_parameters.get("test_size", 0.1) != 0
+        part = "test" if has_test else "train"
+        predicted = pd.DataFrame(regressor.predict(data[f"{part}_features"]), columns=dk.label_list)
+        predicted, _, _ = dk.label_pipeline.inverse_transform(predicted)
+        realised, _, _ = dk.label_pipeline.inverse_transform(data[f"{part}_labels"].copy())
+        std, hit_rate = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
+        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, hit_rate)
+
+    def _append_null_backtesting_predictions(
+        self, dk: FreqaiDataKitchen, dataframe_backtest: pd.DataFrame
+    ) -> None:
+        """FreqAI would go on with zeros, cache them, and exit 0: a failed training ends the run here."""
+        raise OperationalException(
+            f"{self._training_error or f'training {dk.pair} gave no model'}. The run stops: its figures "
+            "would be those of a bot without a model. Mend the cause (traceback above) and run again."
+        )
+
+    # --- prediction: the committee -------------------------------------------------------------------
+
+    def predict(
+        self, unfiltered_df: pd.DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> tuple[pd.DataFrame, npt.NDArray[np.int_]]:
+        """FreqAI's prediction plus the columns of `freqai.columns`, one row per input row."""
+        model: QuantModel = self.model
+        dk.feature_pipeline, dk.label_pipeline = model.feature_pipeline, model.label_pipeline
+        predictions, do_predict = super().predict(unfiltered_df, dk, **kwargs)
+        expected = predictions[TARGET].to_numpy(dtype=float)
+        depths = model.depth(expected)
+        rows = Rows(
+            closes_s=close_times(unfiltered_df["date"], self.base_tf_seconds),
+            close=unfiltered_df["close"].to_numpy(dtype=float),
+            features=seen_features(unfiltered_df),
+            context=seen_context(unfiltered_df),
+            predictions=expected,
+            depths=depths,
+            usable=do_predict == 1,
+            hit_rate=model.hit_rate,
+        )
+        try:
+            columns = self._decide(dk.pair, rows, live=dk.live)
+        except AgentMarketError as error:
+            raise OperationalException(str(error)) from error
+        columns["quant_depth_now"] = np.where(rows.usable, depths, 0.0)
+        return pd.concat([predictions.reset_index(drop=True), columns], axis=1), do_predict
+
+    def _decide(self, pair: str, rows: Rows, live: bool) -> pd.DataFrame:
+        session = self._session(pair, live)
+        candles = Candles.of(
+            self.data_provider.get_pair_dataframe(pair, self.config["timeframe"]), self.base_tf_seconds
+        )
+        if not live or not session.rewound:
+            first = rows.closes_s[-1] if live else rows.closes_s[0]
+            session.rewind(datetime.fromtimestamp(int(first), tz=UTC))
+        try:
+            session.advance(rows.last() if live else rows, candles)
+        except StoreFull as error:
+            if not live:
+                raise
+            logger.error("%s: decisions go on and are written when there is room: %s", pair, error)
+        return session.columns(rows.closes_s)
+
+    # --- collaborators -------------------------------------------------------------------------------
+
+    def _session(self, pair: str, live: bool) -> PairSession:
+        if pair not in self._sessions:
+            database, committee = self._open(live)
+            self._sessions[pair] = PairSession(
+                pair,
+                self.config["timeframe"],
+                self.base_tf_seconds,
+                self._scope(live),
+                self.settings,
+                database,
+                committee,
+                self.schema,
+            )
+        return self._sessions[pair]
+
+    def _open(self, live: bool) -> tuple[Database, Committee]:
+        """Open the store and seat the committee on first use: hyperopt and list commands need neither."""
+        if self._database is None or self._committee is None:
+            user_data = Path(self.config["user_data_dir"])
+            self._database = Database(store_url(self.settings.store.url, user_data))
+            glossary = {spec.name: spec.meaning for spec in FEATURES}
+            self._committee = open_committee(self.settings, self._database, user_data, glossary)
+            write_manifest(self._manifest(live), user_data)
+        return self._database, self._committee
+
+    def _scope(self, live: bool) -> str:
+        return self.settings.memory.scope or ("live" if live else self.identifier)
+
+    def _manifest(self, live: bool) -> RunManifest:
+        return RunManifest(
+            scope=self._scope(live),
+            identifier=self.identifier,
+            runmode=str(self.config.get("runmode", "")),
+            pairs=tuple(self.config["exchange"]["pair_whitelist"]),
+            timeframe=self.config["timeframe"],
+            timerange=str(self.config.get("timerange") or ""),
+            agents=self.schema.agents,
+            llm_model=self.settings.llm.model,
+            llm_mode=self.settings.llm.mode,
+            fee=self.settings.costs.fee,
+            slippage=self.settings.costs.slippage,
+            horizon_candles=self.settings.decision.horizon_candles,
+            store_url=self.settings.store.url,
+            version=agent_market.__version__,
+        )
+
+    # --- what FreqAI needs to know of the extra columns live ------------------------------------------
+
+    def _declare_columns(self, dk: FreqaiDataKitchen) -> None:
+        """Live, every numeric column needs a mean and a std, or FreqAI raises after the first candle."""
+        for name in self.schema.names():
+            dk.data["labels_mean"][name] = 0.0
+            dk.data["labels_std"][name] = 0.0
+
+    def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
+        """FreqAI resets means and stds here; ours are declared again."""
+        super().fit_live_predictions(dk, pair)
+        self._declare_columns(dk)

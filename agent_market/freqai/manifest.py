@@ -1,0 +1,72 @@
+"""What a run was: written when it starts, read by reports and by whoever wants to rerun it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from agent_market.errors import DataError
+
+FOLDER = Path("agent_market") / "runs"
+LATEST = "latest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunManifest:
+    """One run of `AgentEnsemble`: where its decisions lie, and what they were made from."""
+
+    scope: str
+    identifier: str
+    runmode: str
+    pairs: tuple[str, ...]
+    timeframe: str
+    timerange: str
+    agents: tuple[str, ...]
+    llm_model: str
+    llm_mode: str
+    fee: float
+    slippage: float
+    horizon_candles: int
+    store_url: str
+    version: str
+
+
+def write_manifest(manifest: RunManifest, user_data: Path) -> Path:
+    """Write `<user_data>/agent_market/runs/<scope>.json` and `latest.json`, each atomically."""
+    folder = user_data / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    for name in (f"{manifest.scope}.json", LATEST):
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.write_bytes(packed + b"\n")
+        temporary.replace(folder / name)
+    return folder / f"{manifest.scope}.json"
+
+
+def read_manifest(file: Path) -> RunManifest:
+    """Read one manifest.
+
+    :raises DataError: the file is absent or is no manifest.
+    """
+    try:
+        fields = orjson.loads(file.read_bytes())
+        return RunManifest(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    except FileNotFoundError as error:
+        raise DataError(
+            f"no run found at {file}; run `freqtrade backtesting` with our model first"
+        ) from error
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise DataError(
+            f"{file} is no run manifest ({error}); delete it and run the backtest again"
+        ) from error
+
+
+def latest_manifest(user_data: Path) -> RunManifest:
+    """The manifest of the newest run in this user_data folder.
+
+    :raises DataError: there has been none.
+    """
+    return read_manifest(user_data / FOLDER / LATEST)

@@ -1,0 +1,221 @@
+"""Walking one pair through time: settle what became known, decide, remember.
+
+A session owns what has state for one pair - memory, learned weights, the decisions that still hold - and
+walks candle rows in order.  It may be rewound: everything it knows is rebuilt from the store as of that
+moment, so a window whose predictions FreqAI took from its cache leaves no gap, and a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from agent_market.agents.committee import Committee
+from agent_market.config import AgentMarketSettings
+from agent_market.cycle import Desk, run_cycle
+from agent_market.decision.learner import HedgeLearner
+from agent_market.freqai.columns import ColumnSchema, HeldDecision
+from agent_market.freqai.quant import quant_view
+from agent_market.memory.episodic import EpisodicMemory
+from agent_market.perception.cadence import LastDecision, decision_points
+from agent_market.perception.state import state_matrix
+from agent_market.perception.view import make_view
+from agent_market.records import Episode
+from agent_market.reflection.outcomes import measure
+from agent_market.risk.limits import gate
+from agent_market.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """T consecutive candles of one pair with what is known at the close of each."""
+
+    closes_s: Ints
+    close: Floats
+    features: pd.DataFrame
+    context: pd.DataFrame
+    predictions: Floats
+    depths: Floats
+    usable: npt.NDArray[np.bool_]
+    hit_rate: float
+
+    def last(self) -> Rows:
+        """Only the newest row."""
+        return replace(
+            self,
+            closes_s=self.closes_s[-1:],
+            close=self.close[-1:],
+            features=self.features.iloc[-1:],
+            context=self.context.iloc[-1:],
+            predictions=self.predictions[-1:],
+            depths=self.depths[-1:],
+            usable=self.usable[-1:],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """The pair's candles as arrays, by *close* time in seconds; outcomes are measured on them."""
+
+    closes_s: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, timeframe_s: int) -> Candles:
+        prices = [frame[c].to_numpy(dtype=float) for c in ("open", "high", "low", "close")]
+        return cls(close_times(frame["date"], timeframe_s), *prices)
+
+
+def close_times(dates: pd.Series, timeframe_s: int) -> Ints:
+    """Close times of candles, in seconds since the epoch, from their open dates (any datetime unit)."""
+    utc = pd.DatetimeIndex(dates).tz_convert("UTC").as_unit("s")
+    return utc.asi8.astype(np.int64) + timeframe_s
+
+
+class PairSession:
+    """State of one pair between calls. Not thread-safe: FreqAI predicts from one thread."""
+
+    def __init__(
+        self,
+        pair: str,
+        timeframe: str,
+        timeframe_s: int,
+        scope: str,
+        settings: AgentMarketSettings,
+        database: Database,
+        committee: Committee,
+        schema: ColumnSchema,
+    ) -> None:
+        self.pair = pair
+        self.timeframe = timeframe
+        self.timeframe_s = timeframe_s
+        self.schema = schema
+        self._settings = settings
+        self._memory = EpisodicMemory(database, scope, pair, settings.memory)
+        learner = HedgeLearner(schema.agents, settings.decision)
+        self._desk = Desk(scope, settings, self._memory, committee, learner)
+        self._held: list[HeldDecision] = []
+        self._rewound = False
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the session has been set to a moment in time yet."""
+        return self._rewound
+
+    def rewind(self, before: datetime) -> None:
+        """Forget everything and rebuild what was decided before `before` from the store."""
+        self._memory.load(before)
+        episodes = [*self._memory.settled(datetime.max.replace(tzinfo=UTC)), *self._memory.unsettled()]
+        self._held = sorted((self._hold(e) for e in episodes), key=lambda held: held.asof_s)
+        self._rewound = True
+
+    def advance(self, rows: Rows, candles: Candles) -> tuple[Episode, ...]:
+        """Decide on every row that calls for it, in order, and write the result to the store.
+
+        :param rows: rows at or after the moment the session was rewound to.
+        :param candles: the pair's candles; only those closed at or before a row are read for it.
+        :return: the episodes decided.
+        :raises StoreFull: the decisions stand and stay queued; the next `advance` writes them.
+        """
+        fresh = rows.closes_s > (self._held[-1].asof_s if self._held else -1)
+        points = decision_points(
+            rows.closes_s,
+            rows.close,
+            rows.features["volatility_24"].to_numpy(dtype=float),
+            self.timeframe_s,
+            self._settings.decision,
+            self._last_decision(candles),
+        )
+        due = [int(i) for i in points if fresh[i]]
+        states = state_matrix(rows.features.iloc[due])
+        features = _records(rows.features.iloc[due])
+        context = _records(rows.context.iloc[due])
+        decided = []
+        for n, i in enumerate(due):
+            asof_s = int(rows.closes_s[i])
+            asof = datetime.fromtimestamp(asof_s, tz=UTC)
+            self._settle(asof, candles)
+            view = make_view(self.pair, self.timeframe, asof, features[n], context[n], states[n])
+            quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.hit_rate)
+            episode = run_cycle(view, quant, self._horizon, self._desk)
+            self._held.append(self._hold(episode))
+            decided.append(episode)
+        self._memory.flush()
+        _log(self.pair, decided)
+        return tuple(decided)
+
+    def columns(self, closes_s: Ints) -> pd.DataFrame:
+        """What holds at each of the given candle closes; see `freqai.columns`."""
+        max_age = self._settings.decision.max_age_candles
+        return self.schema.frame(closes_s, self._held, self.timeframe_s, max_age)
+
+    @property
+    def _horizon(self) -> timedelta:
+        return timedelta(seconds=self.timeframe_s * self._settings.decision.horizon_candles)
+
+    def _hold(self, episode: Episode) -> HeldDecision:
+        return self.schema.row(episode, self._risk_scale(episode, +1), self._risk_scale(episode, -1))
+
+    def _risk_scale(self, episode: Episode, side: int) -> float:
+        """What risk leaves of this decision's depth, had it been on `side`."""
+        size = abs(episode.decision.depth)
+        if size == 0.0:
+            return 1.0
+        decision = replace(episode.decision, depth=side * size)
+        threshold = self._settings.decision.hold_threshold
+        return gate(decision, episode.view, self._settings.risk, threshold).depth / (side * size)
+
+    def _last_decision(self, candles: Candles) -> LastDecision | None:
+        if not self._held:
+            return None
+        asof_s = self._held[-1].asof_s
+        i = int(np.searchsorted(candles.closes_s, asof_s, side="right")) - 1
+        return LastDecision(asof_s, float(candles.close[i])) if i >= 0 else None
+
+    def _settle(self, asof: datetime, candles: Candles) -> None:
+        """Write the outcome of each decision whose horizon has passed by `asof`."""
+        decision = self._settings.decision
+        for episode in self._memory.unsettled():
+            if episode.due > asof:
+                continue
+            outcome = measure(
+                candles.closes_s - self.timeframe_s,
+                candles.open,
+                candles.high,
+                candles.low,
+                candles.close,
+                int(episode.view.asof.timestamp()),
+                decision.horizon_candles,
+                self.timeframe_s,
+                self._settings.costs.round_trip,
+            )
+            if outcome is not None:
+                self._memory.settle(episode, outcome)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, float]]:
+    names = [str(c) for c in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in frame.to_numpy(dtype=float).tolist()]
+
+
+def _log(pair: str, decided: list[Episode]) -> None:
+    if not decided:
+        return
+    causes = Counter(f"{v.agent}: {v.abstained_because}" for e in decided for v in e.views if v.abstains)
+    logger.info("%s: %d decisions up to %s", pair, len(decided), decided[-1].view.asof)
+    for cause, times in causes.most_common(5):
+        logger.info("%s: %d abstentions, %s", pair, times, cause)

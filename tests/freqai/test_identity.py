@@ -1,0 +1,125 @@
+"""What makes two FreqAI runs the same run, and what must not."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_market.freqai.identity import derive_identifier, stamp_features
+
+
+class Model:
+    pass
+
+
+class OtherModel:
+    pass
+
+
+def config(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "user_data_dir": tmp_path,
+        "timeframe": "1h",
+        "timerange": "20240101-20240601",
+        "exchange": {"pair_whitelist": ["BTC/USDT", "ETH/USDT"]},
+        "freqai": {
+            "identifier": "mine",
+            "train_period_days": 90,
+            "model_training_parameters": {"n_estimators": 200},
+        },
+        "agent_market": {"llm": {"model": "heuristic", "base_url": "http://127.0.0.1:1/v1"}},
+    }
+
+
+def identifier(base: dict[str, Any], *path: str, value: Any = None) -> str:
+    changed = copy.deepcopy(base)
+    if path:
+        section = changed
+        for key in path[:-1]:
+            section = section.setdefault(key, {})
+        section[path[-1]] = value
+    return derive_identifier(changed, Model)
+
+
+def test_the_users_own_name_stays_in_front(tmp_path: Path) -> None:
+    assert identifier(config(tmp_path)).startswith("mine-")
+
+
+def test_deriving_twice_from_the_same_config_gives_the_same(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    first = derive_identifier(settings, Model)
+    settings["freqai"]["identifier"] = first
+    assert derive_identifier(settings, Model) == first
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("freqai", "train_period_days"), 60),
+        (("freqai", "model_training_parameters", "n_estimators"), 100),
+        (("freqai", "feature_code"), "abc"),
+        (("agent_market", "llm", "model"), "another-model"),
+        (("agent_market", "decision", "cadence_candles"), 6),
+        (("timeframe",), "4h"),
+        (("timerange",), "20240201-20240601"),
+        (("exchange", "pair_whitelist"), ["BTC/USDT"]),
+    ],
+)
+def test_whatever_may_change_a_prediction_changes_it(
+    tmp_path: Path, path: tuple[str, ...], value: Any
+) -> None:
+    assert identifier(config(tmp_path), *path, value=value) != identifier(config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("timerange",), "20240101-20250101"),
+        (("agent_market", "llm", "base_url"), "http://127.0.0.1:2/v1"),
+        (("agent_market", "llm", "mode"), "replay"),
+        (("agent_market", "store", "url"), "sqlite:///elsewhere.sqlite"),
+        (("exchange", "pair_whitelist"), ["ETH/USDT", "BTC/USDT"]),
+    ],
+)
+def test_what_changes_no_prediction_keeps_it(tmp_path: Path, path: tuple[str, ...], value: Any) -> None:
+    assert identifier(config(tmp_path), *path, value=value) == identifier(config(tmp_path))
+
+
+def test_another_model_class_is_another_run(tmp_path: Path) -> None:
+    assert derive_identifier(config(tmp_path), OtherModel) != derive_identifier(config(tmp_path), Model)
+
+
+def test_the_words_of_a_feedback_file_count(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
+    before = identifier(settings)
+    (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
+    assert identifier(settings) != before
+
+
+def test_feature_code_of_a_strategy_is_told_apart() -> None:
+    class Mine:
+        def feature_engineering_expand_all(self) -> int:
+            return 1
+
+        def feature_engineering_expand_basic(self) -> int:
+            return 2
+
+        def feature_engineering_standard(self) -> int:
+            return 3
+
+        def set_freqai_targets(self) -> int:
+            return 4
+
+    class Changed(Mine):
+        def feature_engineering_standard(self) -> int:
+            return 33
+
+    stamped: list[dict[str, Any]] = [{"freqai": {}}, {"freqai": {}}, {"freqai": {}}]
+    for section, strategy in zip(stamped, (Mine(), Changed(), Mine()), strict=True):
+        stamp_features(section, strategy)
+    codes = [s["freqai"]["feature_code"] for s in stamped]
+    assert codes[0] == codes[2] != codes[1]

@@ -1,0 +1,117 @@
+"""`freqtrade trade --dry-run` on the live sandbox: trains, decides, trades, and goes on retraining."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from workspace import Workspace, make_workspace, sandbox
+
+from agent_market.sandbox.market import LiveMarket, SyntheticSource
+
+PAIRS = ["BTC/USDT", "ETH/USDT"]
+PATIENCE_S = 600
+BAD = ("raised exception", "Unable to analyze candle")
+TRADES_DB = "trades.sqlite"
+
+QUICK_STRATEGY = """
+from agent_market.freqai.strategy import AgentMarketStrategyBase
+from freqtrade.strategy import DecimalParameter
+
+
+class QuickStrategy(AgentMarketStrategyBase):
+    '''Enters on any usable decision and leaves after a minute: what is tested is the plumbing.'''
+
+    minimal_roi = {"1": -1.0}
+    stoploss = -0.5
+    entry_threshold = DecimalParameter(-10.0, 8.0, default=-9.9, decimals=1, space="fusion")
+    exit_threshold = DecimalParameter(-10.0, 8.0, default=-9.9, decimals=1, space="fusion")
+"""
+
+CONFIG = {
+    "timeframe": "1m",
+    "max_open_trades": 2,
+    "exchange": {"pair_whitelist": PAIRS},
+    "internals": {"process_throttle_secs": 1},
+    "freqai": {
+        "train_period_days": 1,
+        "live_retrain_hours": 0.01,
+        "feature_parameters": {"include_timeframes": ["1m"], "include_corr_pairlist": []},
+        "model_training_parameters": {"n_estimators": 20, "n_jobs": 1},
+    },
+    "agent_market": {"decision": {"cadence_candles": 1, "horizon_candles": 1, "gate_min_candles": 1}},
+}
+
+
+@contextmanager
+def bot(workspace: Workspace, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A dry-run bot for as long as the block lasts, stopped as a trader stops it."""
+    command = workspace.command(
+        *("trade", "--dry-run", "--strategy", "QuickStrategy", "--freqaimodel", "AgentEnsemble"),
+        *("--datadir", str(workspace.user_data / "live_data")),
+        *("--db-url", f"sqlite:///{workspace.user_data / TRADES_DB}"),
+    )
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ})
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def closed_trades(workspace: Workspace) -> list[tuple[str, str]]:
+    """Pair and entry tag of every closed trade, read without write access."""
+    file = workspace.user_data / TRADES_DB
+    if not file.exists():
+        return []
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        return connection.execute("SELECT pair, enter_tag FROM trades WHERE is_open = 0").fetchall()
+
+
+def trainings(text: str, pair: str) -> int:
+    return len(re.findall(rf"Done training {re.escape(pair)} ", text))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_dry_run_trains_decides_trades_and_retrains_at_least_twice(tmp_path: Path) -> None:
+    log = tmp_path / "bot.log"
+    with sandbox(LiveMarket(SyntheticSource(seed=11))) as (endpoints, _):
+        workspace = make_workspace(tmp_path, endpoints)
+        (workspace.user_data / "strategies" / "QuickStrategy.py").write_text(QUICK_STRATEGY)
+        (workspace.user_data / "live_data").mkdir()
+        workspace.config(CONFIG)
+        with bot(workspace, log) as process:
+            deadline = time.monotonic() + PATIENCE_S
+            while time.monotonic() < deadline:
+                time.sleep(2)
+                text = log.read_text()
+                assert process.poll() is None, text[-4000:]
+                assert not [bad for bad in BAD if bad in text], text[-6000:]
+                retrained = all(trainings(text, pair) >= 3 for pair in PAIRS)
+                if retrained and closed_trades(workspace):
+                    break
+        text = log.read_text()
+        trained = {pair: trainings(text, pair) for pair in PAIRS}
+        assert all(n >= 3 for n in trained.values()), f"{trained}\n{text[-4000:]}"
+        trades = closed_trades(workspace)
+        assert trades, text[-4000:]
+        episodes = workspace.episodes("live")
+        decided = {e.id for e in episodes}
+        assert any(e.outcome is not None for e in episodes)
+        assert all(not view.abstains for view in episodes[-1].views if view.agent in ("aggressive", "quant"))
+        named = [tag.split(" ")[-1] for _, tag in trades]
+        assert set(named) <= decided, f"tags {named} name no decision of {sorted(decided)}"

@@ -1,0 +1,15 @@
+"""Baseline: the same agents, all weighted equally. What the learned weights add is the difference."""
+
+from agent_market.freqai.signals import Floats, Fusion, fused_depth
+from agent_market.freqai.strategy import AgentMarketStrategyBase
+from pandas import DataFrame
+
+
+class AgentMarketEqualWeights(AgentMarketStrategyBase):
+    """The mean depth of all agents that did not abstain; same stop, ROI and thresholds."""
+
+    stoploss = -0.10
+    minimal_roi = {"0": 0.20}  # noqa: RUF012 - freqtrade reads a plain dict
+
+    def depth(self, dataframe: DataFrame) -> Floats:
+        return fused_depth(dataframe, self.agents, self.settings.memory, Fusion(equal=True))

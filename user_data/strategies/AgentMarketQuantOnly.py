@@ -1,0 +1,15 @@
+"""Baseline: the same LightGBM model without agents, memory or risk, read on every candle."""
+
+from agent_market.freqai.signals import Floats
+from agent_market.freqai.strategy import AgentMarketStrategyBase
+from pandas import DataFrame
+
+
+class AgentMarketQuantOnly(AgentMarketStrategyBase):
+    """The trained model's own depth; same stop, ROI and thresholds."""
+
+    stoploss = -0.10
+    minimal_roi = {"0": 0.20}  # noqa: RUF012 - freqtrade reads a plain dict
+
+    def depth(self, dataframe: DataFrame) -> Floats:
+        return dataframe.get("quant_depth_now", dataframe["volume"] * 0.0).to_numpy(dtype=float)
