@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from agent_market.errors import DataError
 
@@ -34,6 +35,9 @@ class RunManifest:
     version: str
 
 
+_READER = TypeAdapter(RunManifest)
+
+
 def write_manifest(manifest: RunManifest, user_data: Path) -> Path:
     """Write `<user_data>/agent_market/runs/<scope>.json` and `latest.json`, each atomically."""
     folder = user_data / FOLDER
@@ -52,13 +56,12 @@ def read_manifest(file: Path) -> RunManifest:
     :raises DataError: the file is absent or is no manifest.
     """
     try:
-        fields = orjson.loads(file.read_bytes())
-        return RunManifest(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        return _READER.validate_json(file.read_bytes())
     except FileNotFoundError as error:
         raise DataError(
             f"no run found at {file}; run `freqtrade backtesting` with our model first"
         ) from error
-    except (orjson.JSONDecodeError, TypeError) as error:
+    except ValidationError as error:
         raise DataError(
             f"{file} is no run manifest ({error}); delete it and run the backtest again"
         ) from error

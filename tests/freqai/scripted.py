@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from agent_market.perception.features import market_features
 
 from agent_market.agents.answer import Answer
 from agent_market.agents.client import Usage
@@ -19,6 +18,7 @@ from agent_market.config import AgentMarketSettings, LLMSettings
 from agent_market.errors import ModelUnavailable
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
+from agent_market.perception.features import market_features
 from agent_market.store.database import Database
 
 HOUR = 3600

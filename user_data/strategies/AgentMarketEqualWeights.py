@@ -1,8 +1,9 @@
 """Baseline: the same agents, all weighted equally. What the learned weights add is the difference."""
 
+from pandas import DataFrame
+
 from agent_market.freqai.signals import Floats, Fusion, fused_depth
 from agent_market.freqai.strategy import AgentMarketStrategyBase
-from pandas import DataFrame
 
 
 class AgentMarketEqualWeights(AgentMarketStrategyBase):

@@ -1,8 +1,9 @@
 """Baseline: the same LightGBM model without agents, memory or risk, read on every candle."""
 
+from pandas import DataFrame
+
 from agent_market.freqai.signals import Floats
 from agent_market.freqai.strategy import AgentMarketStrategyBase
-from pandas import DataFrame
 
 
 class AgentMarketQuantOnly(AgentMarketStrategyBase):
