@@ -55,11 +55,12 @@ class Endpoint:
             if transport_log.level == logging.NOTSET:
                 transport_log.setLevel(logging.WARNING)
         self._timeout_s = settings.timeout_s
+        # Per request: openai 3.52 does not accept a header omitted for the whole client as "no key".
+        self._headers = {} if secret else {"Authorization": openai.Omit()}
         self._client = openai.OpenAI(
             base_url=settings.base_url,
             # Never None: the library would then send OPENAI_API_KEY to whatever endpoint this is.
             api_key=secret or "unset",
-            default_headers=None if secret else {"Authorization": openai.Omit()},  # type: ignore[dict-item]
             max_retries=0,
             timeout=openai.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
             # A proxy of the environment is for the world outside, not for a model on this machine.
@@ -71,7 +72,8 @@ class Endpoint:
 
         :raises Exception: any for which `cause_of` has words.
         """
-        reply = self._client.chat.completions.with_raw_response.create(**arguments)
+        create = self._client.chat.completions.with_raw_response.create
+        reply = create(**arguments, extra_headers=self._headers)
         return ChatReply.model_validate_json(reply.http_response.content)
 
     def close(self) -> None:
