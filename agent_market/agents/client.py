@@ -88,6 +88,20 @@ class ChatClient:
         deadline = time.monotonic() + self._patience_s(len(requests))
         return [self._collect(future, deadline) for future in futures]
 
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that the endpoint lists, sorted. One attempt: a person is waiting.
+
+        :raises ModelUnavailable: it does not answer, or refuses.
+        """
+        endpoint = self._connected()
+        try:
+            return endpoint.models()
+        except Exception as error:
+            cause = endpoint.cause_of(error)
+            if cause is None:
+                raise
+            raise ModelUnavailable(f"{self._where}: {self._redacted(cause)}") from error
+
     def close(self) -> None:
         """Give up what is under way and close the connections."""
         self._closing.set()

@@ -6,6 +6,7 @@ The only module that imports `openai` (a second of start-up), so a warm replay s
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import math
 import time
@@ -18,6 +19,7 @@ import openai
 from pydantic import BaseModel, Field, ValidationError
 
 from agent_market.config import LLMSettings
+from agent_market.errors import ModelUnavailable
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -74,7 +76,14 @@ class Endpoint:
         """
         create = self._client.chat.completions.with_raw_response.create
         reply = create(**arguments, extra_headers=self._headers)
-        return ChatReply.model_validate_json(reply.http_response.content)
+        return _read(reply.http_response.content)
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that the endpoint lists, sorted.
+
+        :raises Exception: any for which `cause_of` has words.
+        """
+        return tuple(sorted(model.id for model in self._client.models.list(extra_headers=self._headers)))
 
     def close(self) -> None:
         """Close the connections; what is under way fails."""
@@ -106,10 +115,9 @@ class Endpoint:
         if isinstance(error, openai.APIConnectionError):
             return f"no connection: {error.__cause__ or error}"
         if isinstance(error, openai.APIStatusError):
-            return f"HTTP {error.status_code}: {error.message}"
-        if isinstance(error, ValidationError):
-            return f"the reply is no chat completion: {error.errors()[0]['msg']}"
-        return str(error) if isinstance(error, openai.OpenAIError) else None
+            message = error.message.removeprefix(f"Error code: {error.status_code} - ")
+            return f"HTTP {error.status_code}: {message}"
+        return str(error) if isinstance(error, openai.OpenAIError | ModelUnavailable) else None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -125,6 +133,17 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             return None
     return max(0.0, seconds) if not math.isnan(seconds) else None
+
+
+def _read(body: bytes) -> ChatReply:
+    try:
+        # Written anew, for a model that is cut off within an emoji leaves half of it, which is no UTF-8.
+        clean = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+        return ChatReply.model_validate_json(clean)
+    except ValidationError as error:
+        raise ModelUnavailable(f"the reply is no chat completion: {error.errors()[0]['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelUnavailable(f"the reply is no chat completion: {error}") from error
 
 
 def _on_loopback(url: str) -> bool:
