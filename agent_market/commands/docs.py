@@ -18,6 +18,7 @@ class Page(StrEnum):
     """A reference page that can be generated."""
 
     settings = "settings"
+    features = "features"
 
 
 TYPE_NAMES = {
@@ -29,7 +30,10 @@ TYPE_NAMES = {
     type(None): "null",
 }
 
-FILES = {Page.settings: Path("docs/configuration.md")}
+FILES = {
+    Page.settings: Path("docs/configuration.md"),
+    Page.features: Path("docs/features.md"),
+}
 
 
 def docs(
@@ -39,7 +43,7 @@ def docs(
 ) -> None:
     """Write a reference page from the code (run it in the root of the repository)."""
     file = output or FILES[page]
-    text = settings_page()
+    text = settings_page() if page is Page.settings else _features_page()
     if check:
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             raise ConfigError(f"{file} is out of date; run `agent-market docs {page.value}` and commit it")
@@ -48,6 +52,12 @@ def docs(
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {file}")
+
+
+def _features_page() -> str:
+    from agent_market.perception.features_page import features_page
+
+    return features_page()
 
 
 def settings_page() -> str:

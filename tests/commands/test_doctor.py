@@ -268,6 +268,7 @@ class Endpoint(ThreadingHTTPServer):
 
     answer = '{"depth": 0, "confidence": 0.5, "belief": "still", "reasons": ["nothing moves"]}'
     asked: dict[str, Any] | None = None
+    key_wanted: str | None = None
 
 
 class Script(BaseHTTPRequestHandler):
@@ -287,8 +288,10 @@ class Script(BaseHTTPRequestHandler):
         )
 
     def _say(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
+        key = self.headers.get("Authorization")
+        welcome = key == self.server.key_wanted
+        data = json.dumps(body if welcome else {"error": {"message": f"bad key {key}"}}).encode()
+        self.send_response(200 if welcome else 401)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -307,7 +310,11 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def llm(server: Endpoint, **changes: Any) -> LLMSettings:
-    base = {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "model": "tiny", "retries": 0}
+    base: dict[str, Any] = {
+        "base_url": f"http://127.0.0.1:{server.server_port}/v1",
+        "model": "tiny",
+        "retries": 0,
+    }
     return LLMSettings(**(base | changes))
 
 
@@ -338,6 +345,23 @@ def test_an_endpoint_that_is_down_fails_with_its_address() -> None:
     (finding,) = services.model_endpoint(LLMSettings(base_url=url))
     assert finding.level == "fail"
     assert url in finding.detail
+
+
+def test_an_address_that_is_none_fails() -> None:
+    (finding,) = services.model_endpoint(LLMSettings(base_url="localhost:11434"))
+    assert finding.level == "fail"
+    assert "base_url" in finding.detail
+
+
+def test_a_key_is_sent_and_never_shown(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_TESTS", "hunter2")
+    endpoint.key_wanted = "Bearer hunter3"
+    (refused,) = services.model_endpoint(llm(endpoint, api_key_env="SECRET_OF_TESTS"))
+    assert refused.level == "fail"
+    assert "hunter2" not in str(refused)
+    endpoint.key_wanted = "Bearer hunter2"
+    listed, answered = services.model_endpoint(llm(endpoint, api_key_env="SECRET_OF_TESTS"))
+    assert (listed.level, answered.level) == ("ok", "ok")
 
 
 def test_replay_mode_asks_no_endpoint() -> None:

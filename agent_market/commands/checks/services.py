@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from agent_market.agents.request import Request, RequestForm
 from agent_market.agents.roles import ROLES
 from agent_market.commands.checks.finding import Finding, fail, ok
 from agent_market.config import LLMSettings
-from agent_market.errors import AgentMarketError, AnswerInvalid, ModelUnavailable
+from agent_market.errors import AgentMarketError, AnswerInvalid, ConfigError, ModelUnavailable
 from agent_market.records import MarketView, Recall
 
 
@@ -45,48 +44,48 @@ def api_port(config: Mapping[str, Any]) -> Finding | None:
 
 def model_endpoint(settings: LLMSettings) -> Iterator[Finding]:
     """Whether the endpoint answers, knows the model, and gives a structured answer."""
-    import openai
-
     what = f"model {settings.model}"
     if settings.mode == "replay":
         yield ok(what, "replay mode asks no endpoint")
         return
-    client = openai.OpenAI(
-        base_url=settings.base_url,
-        api_key=os.environ.get(settings.api_key_env) or "none",
-        timeout=settings.timeout_s,
-        max_retries=0,
-    )
-    with client:
-        try:
-            known = sorted(model.id for model in client.models.list())
-        except openai.OpenAIError as error:
-            yield fail(
-                what,
-                f"{settings.base_url}/models: {error}",
-                "start the server, correct agent_market.llm.base_url, or set the key in "
-                f"{settings.api_key_env}; until then every LLM agent abstains",
-            )
-            return
-        if settings.model not in known:
-            yield fail(
-                what,
-                f"{settings.base_url} does not list it; it has {', '.join(known[:8]) or 'none'}",
-                "correct agent_market.llm.model, or pull the model",
-            )
-            return
-        yield ok(what, f"listed by {settings.base_url}")
-        yield _structured_answer(settings)
-
-
-def _structured_answer(settings: LLMSettings) -> Finding:
-    """One real prompt of the committee, asked and parsed as in a decision."""
-    what = f"answer of {settings.model}"
-    client = ChatClient(settings)
     try:
-        reply = client.complete_all([probe_request(settings)])[0]
+        client = ChatClient(settings)
+    except ConfigError as error:
+        yield fail(what, str(error), "correct it; see docs/configuration.md")
+        return
+    try:
+        listed = _listed(client, settings)
+        yield listed
+        if listed.level == "ok":
+            yield _structured_answer(client, settings)
     finally:
         client.close()
+
+
+def _listed(client: ChatClient, settings: LLMSettings) -> Finding:
+    what = f"model {settings.model}"
+    try:
+        known = client.models()
+    except ModelUnavailable as error:
+        return fail(
+            what,
+            str(error),
+            "start the server, correct agent_market.llm.base_url, or set the key in "
+            f"{settings.api_key_env}; until then every LLM agent abstains",
+        )
+    if settings.model not in known:
+        return fail(
+            what,
+            f"{settings.base_url} does not list it; it has {', '.join(known[:8]) or 'none'}",
+            "correct agent_market.llm.model, or pull the model",
+        )
+    return ok(what, f"listed by {settings.base_url}")
+
+
+def _structured_answer(client: ChatClient, settings: LLMSettings) -> Finding:
+    """One real prompt of the committee, asked and parsed as in a decision."""
+    what = f"answer of {settings.model}"
+    reply = client.complete_all([probe_request(settings)])[0]
     if isinstance(reply, ModelUnavailable):
         return fail(what, str(reply), "every LLM agent would abstain; see the server's log")
     try:
