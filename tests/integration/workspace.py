@@ -36,6 +36,11 @@ class Result:
     code: int
     output: str
 
+    @property
+    def text(self) -> str:
+        """The output on one line: freqtrade wraps its log to the width of the terminal."""
+        return " ".join(self.output.split())
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
