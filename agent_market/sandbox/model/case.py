@@ -2,7 +2,7 @@
 
     ```json
     {"schema": "agent-market/1", "role": ..., "features": {...}, "context": {...}, "regime": ...,
-     "recall": {...}, "views": [...], "feedback": [...]}
+     "recall": {...}, "views": [...], "abstained": [...], "feedback": [...]}
     ```
 
 Nothing outside of the block is read. Anything in it that is absent, of the wrong type or not finite is
@@ -54,7 +54,7 @@ class Case:
     recall: Recalled | None = None
     voices: tuple[Voice, ...] = ()
     silent: int = 0
-    """How many views the block lists that hold no opinion: abstentions, and those of confidence 0."""
+    """How many agents hold no opinion: those that abstained, and views of confidence 0."""
     feedback: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ def case_of(raw: Mapping[str, Any]) -> Case:
         regime=_text(raw.get("regime")).strip().lower() or "unknown",
         recall=_recalled(raw.get("recall")),
         voices=voices,
-        silent=len(views) - len(voices),
+        silent=len(views) - len(voices) + len(_list(raw.get("abstained"))),
         feedback=tuple(_lines(_list(raw.get("feedback")))),
     )
 

@@ -98,7 +98,7 @@ def judge(case: Case, held: float = 1.0) -> Opinion:
         mean       = sum(confidence * depth) / sum(confidence)
         dispersion = sqrt(sum(confidence * (depth - mean)^2) / sum(confidence)) / 10        in [0, 1]
         depth      = mean * (1 - dispersion) * caution
-        confidence = sum(confidence) / views asked * (1 - dispersion) * sqrt(caution)
+        confidence = sum(confidence) / (views + agents without one) * (1 - dispersion) * sqrt(caution)
 
     Recall counts as one more view, of depth 10 * e and confidence |e| with e = tanh(t / 2), unless an agent
     named "memory" already speaks for it. Without any view: depth 0 with confidence 0.
