@@ -178,7 +178,7 @@ def _refuse(
         row = int(np.flatnonzero(bad)[0])
         raise DataError(
             f"context series `{spec.name}`: {path} row {row + 1}, column `{column.name}`: "
-            f"{column.iloc[row]!r} {what} ({int(bad.sum())} such rows); correct or remove them"
+            f"{column.iloc[[row]].tolist()[0]!r} {what} ({int(bad.sum())} such rows); correct or remove them"
         )
 
 

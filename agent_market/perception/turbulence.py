@@ -23,8 +23,9 @@ def turbulence(returns: pd.DataFrame, window: int) -> pd.DataFrame:
         turbulence_t = (y_t - mu)' S^-1 (y_t - mu) / n
 
     the squared Mahalanobis distance of the n pairs' returns y_t from their mean mu under their covariance
-    S, per pair, so that its expectation is about 1 in an ordinary market whatever n is. mu and S come from
-    the `window` rows *before* t: the shock itself must not widen the measure that it is held against.
+    S, per pair: about 1 on average in an ordinary market of up to some twenty pairs (shrinkage makes it
+    less with more, 0.6 at 60 pairs and a window of 240: compare percentiles, not levels). mu and S come
+    from the `window` rows *before* t: the shock must not widen the measure that it is held against.
 
     Source: Kritzman & Li 2010, "Skulls, Financial Turbulence, and Risk Management", with two additions:
     the division by n (Kinlaw & Turkington 2014), and a shrinkage of the correlations towards zero with
