@@ -170,6 +170,11 @@ def test_the_judge_without_views_has_no_opinion() -> None:
         (("2 stop-loss exits",), 1.0),
         (("aggressive: loss 1%", "aggressive: negative reward", "drawdown 12%"), 0.75 * 0.75 * 0.9),
         (("aggressive lost",) * 9, 0.4),
+        # As agent_market.flow.feedback words them.
+        (("Agent aggressive lost: mean reward −0.034 over 12 opinions.",), 0.75),
+        (("Agent judge lost: mean reward −0.034 over 12 opinions.",), 1.0),
+        (("The committee lost 3.2% after costs; its deepest fall from a high was 5.0%.",), 0.9),
+        (("Over the same time: Buy and hold −4.0%; Equal weights +1.0%.",), 1.0),
     ],
 )
 def test_losses_make_careful_and_nothing_makes_bold(lines: tuple[str, ...], factor: float) -> None:
