@@ -7,7 +7,6 @@ forget to: there is no search without `asof`.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -92,15 +91,10 @@ class PointInTimeIndex(Generic[Item]):
         if count == 0:
             return [], []
         seen = self._vectors[:size]
-        # One more than asked shows whether a tie straddles the end; which of the tied ones FAISS
-        # keeps is its own affair, so a stable sort decides then.
-        squared, places = faiss.knn(query[None], seen, min(count + 1, size))
-        if count < size and squared[0, count] == squared[0, count - 1]:
-            squared = faiss.pairwise_distances(query[None], seen)
-            places = np.argsort(squared, kind="stable")[:, :count]
-            squared = squared[:, places[0]]
-        ranked = sorted(zip(squared[0].tolist(), places[0].tolist(), strict=True))[:count]
-        return [math.sqrt(square) for square, _ in ranked], [self._items[place] for _, place in ranked]
+        # FAISS keeps the first of equally near ones and orders by (distance, place): a test pins that.
+        squared, places = faiss.knn(query[None], seen, count)
+        distances = np.sqrt(squared[0].astype(np.float64)).tolist()
+        return distances, [self._items[place] for place in places[0].tolist()]
 
     def _checked(self, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         array = np.ascontiguousarray(values, dtype=np.float32)

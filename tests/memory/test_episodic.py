@@ -90,6 +90,16 @@ def test_deciding_again_after_a_rewind_replaces_the_row(memory: EpisodicMemory, 
     assert episodes_of(database, "test") == (an_episode(0, outcome=an_outcome(12)),)
 
 
+def test_what_has_been_written_waits_no_more(memory: EpisodicMemory, database: Database) -> None:
+    memory.remember(an_episode(0))
+    memory.flush()
+    with database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM episodes")
+    memory.remember(an_episode(12))
+    memory.flush()
+    assert episodes_of(database, "test") == (an_episode(12),)
+
+
 def test_another_pair_or_scope_is_neither_loaded_nor_accepted(
     memory: EpisodicMemory, database: Database
 ) -> None:

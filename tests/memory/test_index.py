@@ -60,12 +60,13 @@ def test_a_batch_answers_as_its_queries_one_by_one_do() -> None:
     assert batch == ([d[0] for d, _ in single], [i[0] for _, i in single])
 
 
-def test_equal_distances_beyond_k_are_cut_at_the_oldest() -> None:
+@pytest.mark.parametrize("k", [3, 16, 150, 499])
+def test_equal_distances_are_ordered_and_cut_by_age(k: int) -> None:
     index = PointInTimeIndex[str](2)
     for known_at in reversed(range(500)):
         index.add(known_at, (1.0, 0.0), f"known at {known_at}")
-    _, items = index.search([(0.0, 0.0)], [400], 3)
-    assert items == [["known at 0", "known at 1", "known at 2"]]
+    _, items = index.search([(0.0, 0.0)], [400], k)
+    assert items == [[f"known at {known_at}" for known_at in range(min(k, 401))]]
 
 
 def test_late_arrivals_take_their_place_beyond_the_first_capacity() -> None:
