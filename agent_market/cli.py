@@ -1,8 +1,8 @@
 """The command `agent-market`.
 
-Every module in `agent_market.commands` is one subcommand; a folder there holds parts of one.  An
-`AgentMarketError` ends the process with one red line on stderr and exit code 2; any other exception is a
-bug and shows its traceback.
+Every module in `agent_market.commands` is one subcommand: the function of its name, or a group of several
+where it has a typer `app`.  A folder there holds parts of one.  An `AgentMarketError` ends the process with
+one red line on stderr and exit code 2; any other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def command_names() -> tuple[str, ...]:
 
 for _name in command_names():
     _module = importlib.import_module(f"{commands.__name__}.{_name}")
-    app.command(_name)(getattr(_module, _name))
+    if isinstance(getattr(_module, "app", None), typer.Typer):
+        app.add_typer(_module.app, name=_name)
+    else:
+        app.command(_name)(getattr(_module, _name))
 
 
 def main() -> None:

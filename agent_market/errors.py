@@ -14,6 +14,7 @@ raised for something the loop survives: a model that answers nonsense is an abst
     +-- TrainingFailed       a FreqAI training failed; a backtest must not go on without its model
     +-- SandboxError         the sandbox could not be started or was asked for something it has not
     +-- FlowError            a step of the closed loop failed
+    +-- ExpressionError      a factor expression is not allowed, or makes no sense
 """
 
 from __future__ import annotations
@@ -61,3 +62,41 @@ class SandboxError(AgentMarketError):
 
 class FlowError(AgentMarketError):
     """A step of the closed loop failed. The message names the step and holds the tool's own words."""
+
+
+class ExpressionError(AgentMarketError):
+    """A factor expression is refused: the problem, the fix and, where it came from text, the position.
+
+    `position` counts characters from 0; `argument` is the number of the operator's input that is at fault.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        fix: str,
+        *,
+        position: int | None = None,
+        argument: int | None = None,
+        text: str | None = None,
+    ) -> None:
+        where = "" if position is None else f" at character {position + 1}"
+        if position is not None and text is not None:
+            where += f" (`{text[position : position + 24].strip() or 'the end'}`)"
+        super().__init__(f"{problem}{where}; {fix}")
+        self.problem = problem
+        self.fix = fix
+        self.position = position
+        self.argument = argument
+        self.text = text
+
+    def at(self, position: int) -> ExpressionError:
+        """The same refusal with a position, unless it has one."""
+        return (
+            self if self.position is not None else ExpressionError(self.problem, self.fix, position=position)
+        )
+
+    def within(self, text: str) -> ExpressionError:
+        """The same refusal, showing the place in `text`."""
+        return ExpressionError(
+            self.problem, self.fix, position=self.position, argument=self.argument, text=text
+        )
