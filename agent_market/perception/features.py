@@ -39,7 +39,7 @@ Group = Literal["trend", "reversion", "volatility", "volume"]
 Floats = npt.NDArray[np.float64]
 
 WARM_UP = 400
-"""Candles (the current one included) after which every feature is present and independent of older ones.
+"""Candles, counted from the first known one, after which every feature is present and independent of older.
 
 Windows need 264. MACD's error after n candles is at most about 4 (25/27)^n times the largest log-price
 step before them, over the volatility; 400 candles hold it under 1e-6 even for a hundredfold jump followed

@@ -58,7 +58,8 @@ def _distances(values: Floats, window: int) -> Floats:
     deviation = np.sqrt(np.maximum(np.einsum("iit->it", covariance), 0.0))
     counts = np.isfinite(values) & (deviation > STALE_VOLATILITY)
     result = np.full(values.shape[1], np.nan)
-    for pattern in np.unique(counts, axis=1).T:
+    changes = np.flatnonzero((counts[:, 1:] != counts[:, :-1]).any(axis=0)) + 1
+    for pattern in np.unique(counts[:, np.concatenate([[0], changes])], axis=1).T:
         n = int(pattern.sum())
         if n < 2:
             continue
