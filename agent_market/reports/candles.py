@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from freqtrade.data.history import load_pair_history
+from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 from freqtrade.exchange import timeframe_to_seconds
 
@@ -20,16 +20,16 @@ def load_candles(
 
     A pair without candles is left out: the caller says so in the report.
     """
-    candle_type = CandleType.get_default(trading_mode)
+    handler = get_datahandler(datadir, "feather")
     found: dict[str, pd.DataFrame] = {}
     for pair in pairs:
-        frame = load_pair_history(
-            pair=pair,
-            timeframe=timeframe,
-            datadir=datadir,
-            fill_up_missing=False,
+        frame = handler.ohlcv_load(
+            pair,
+            timeframe,
+            CandleType.get_default(trading_mode),
+            fill_missing=False,
             drop_incomplete=False,
-            candle_type=candle_type,
+            warn_no_data=False,
         )
         if frame.empty:
             continue

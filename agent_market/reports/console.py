@@ -10,7 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_market.reports.comparison import Comparison, Contender
-from agent_market.reports.text import UNKNOWN, number, percent, signed, signed_percent
+from agent_market.reports.text import (
+    UNKNOWN,
+    in_basis_points,
+    number,
+    percent,
+    signed,
+    signed_percent,
+)
 from agent_market.reports.uncertainty import MIN_DAYS
 
 FINDING_STYLE = {"beats": "green", "loses": "red"}
@@ -83,9 +90,9 @@ def _lead(comparison: Comparison, contender: Contender) -> str:
     if difference is None:
         return UNKNOWN
     interval = difference.interval
-    mean = signed(number(interval.mean * 1e4, 1))
+    mean = signed(in_basis_points(interval.mean))
     if interval.low is None or interval.high is None:
         return f"{mean} (n<{MIN_DAYS})"
-    text = f"{mean} [{number(interval.low * 1e4, 1)}, {number(interval.high * 1e4, 1)}]"
+    text = f"{mean} [{in_basis_points(interval.low)}, {in_basis_points(interval.high)}]"
     style = FINDING_STYLE.get(difference.finding)
     return f"[{style}]{escape(text)}[/]" if style else escape(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,18 +50,28 @@ def gather(result: Path, user_data: Path, datadir: Path | None = None) -> Report
 
 
 def episodes_in(run: BacktestRun, settings: AgentMarketSettings, user_data: Path) -> tuple[Episode, ...]:
-    """The decisions of the run's scope that were made within its span (closes of its candles)."""
+    """The decisions that could be traded within the run's span, as they were known at its end.
+
+    A later run may have gone on with the same memory: what it decided, and the outcomes that it brought, are
+    not of this run, or a report made today would differ from one made at the time.
+    """
     scope = settings.memory.scope or run.first.identifier
     if scope is None:
         return ()
-    candle = timedelta(seconds=timeframe_to_seconds(run.first.timeframe))
     database = Database(store_url(settings.store.url, user_data))
     try:
         found = episodes_of(database, scope)
     finally:
         database.close()
-    # A decision on the candle before the first one is traded at the run's first open.
-    return tuple(e for e in found if run.first.start <= e.view.asof <= run.first.end + candle)
+    end = run.first.end
+    known = end + timedelta(seconds=timeframe_to_seconds(run.first.timeframe))
+    return tuple(_as_known(e, known) for e in found if run.first.start < e.view.asof <= end)
+
+
+def _as_known(episode: Episode, at: datetime) -> Episode:
+    if episode.outcome is None or episode.outcome.known_at <= at:
+        return episode
+    return replace(episode, outcome=None)
 
 
 def _datadir(run: BacktestRun, user_data: Path) -> Path:

@@ -204,7 +204,7 @@ def _lead(comparison: Comparison, contender: Contender) -> Lead | None:
         (abs(v) for d in comparison.differences for v in (d.interval.low, d.interval.high) if v is not None),
         default=0.0,
     )
-    words = f"{text.basis_points(interval.mean)} [{text.number(low * 1e4, 1)}, {text.number(high * 1e4, 1)}]"
+    words = f"{text.basis_points(interval.mean)} [{text.in_basis_points(low)}, {text.in_basis_points(high)}]"
     if widest == 0:
         return Lead(words, difference.finding)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from freqtrade.data.btanalysis import (
     load_backtest_data,
     load_backtest_stats,
 )
+from freqtrade.optimize.optimize_reports import text_table_strategy
 
 from agent_market.errors import DataError
 
@@ -97,6 +100,16 @@ def load_run(path: Path) -> BacktestRun:
     return BacktestRun(
         path=path, strategies=strategies, config=_stored_config(path), notes=max(notes, default="")
     )
+
+
+def load_freqtrade_table(path: Path) -> str:
+    """freqtrade's own summary table of a result, as it prints it, one line a strategy."""
+    comparison = load_backtest_stats(path)["strategy_comparison"]
+    currency = load_run(path).first.stake_currency
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        text_table_strategy(comparison, currency, "FREQTRADE: STRATEGY SUMMARY")
+    return printed.getvalue().rstrip()
 
 
 def _strategy(name: str, result: Mapping[str, Any], path: Path) -> StrategyRun:

@@ -30,7 +30,15 @@ def signed_percent(value: float | None, digits: int = 1) -> str:
 
 def basis_points(value: float | None, digits: int = 1) -> str:
     """A fraction in basis points with its sign, e.g. 0.00123 -> `+12.3 bp`."""
-    return UNKNOWN if value is None else signed(number(value * 1e4, digits)) + " bp"
+    return UNKNOWN if value is None else signed(in_basis_points(value, digits)) + " bp"
+
+
+def in_basis_points(value: float, digits: int = 1) -> str:
+    """As `basis_points` without unit and plus; what is not zero is not written as zero."""
+    points = value * 1e4
+    written = number(points, digits)
+    is_hidden = points != 0 and not written.strip("0.,")
+    return number(points, digits + 2) if is_hidden else written
 
 
 def signed(text: str) -> str:

@@ -53,7 +53,7 @@
       hovermode: "x unified",
       hoverlabel: { bgcolor: token("--raised"), bordercolor: token("--rule"), font: { color: token("--text") } },
       margin: { l: narrow ? 44 : 60, r: 8, t: 8, b: 30 },
-      legend: { orientation: "h", x: 0, y: -0.07, yanchor: "top", ...(layout.legend || {}) },
+      legend: { orientation: "h", x: 0, y: -46 / (layout.height - 40), yanchor: "top", ...(layout.legend || {}) },
     });
     Plotly.react(holder, data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
   }

@@ -1,0 +1,146 @@
+"""What one run of a flow is about to do: resolved once, then only read."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+from freqtrade.configuration.directory_operations import create_userdata_dir
+from freqtrade.configuration.load_config import load_from_files
+from freqtrade.exceptions import OperationalException
+from freqtrade.misc import deep_merge_dicts
+
+from agent_market.errors import ConfigError
+from agent_market.flow.settings import FlowSettings, Span, midnight, round_spans
+from agent_market.freqai.identity import code_digest
+
+WARM_UP_DAYS = 30
+RUNS = Path("agent_market") / "flow"
+FEEDBACK_FOLDER = Path("llm_feedback")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: its number from 1, its span, and its folder in the archive of the run."""
+
+    number: int
+    span: Span
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        """Where freqtrade writes this round's result."""
+        return self.folder / "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A flow, resolved: `config` is the freqtrade config without what only the run itself knows."""
+
+    settings: FlowSettings
+    config: Mapping[str, Any]
+    scope: str
+    run_id: str
+    folder: Path
+    rounds: tuple[Round, ...]
+    pairs: tuple[str, ...]
+    timeframe: str
+    datadir: Path
+
+    @property
+    def timeframes(self) -> tuple[str, ...]:
+        """Every timeframe that training needs, the traded one first."""
+        more = self.config.get("freqai", {}).get("feature_parameters", {}).get("include_timeframes", [])
+        return tuple(dict.fromkeys([self.timeframe, *more]))
+
+    @property
+    def pairs_to_download(self) -> tuple[str, ...]:
+        """Traded pairs and those that FreqAI reads beside them."""
+        more = self.config.get("freqai", {}).get("feature_parameters", {}).get("include_corr_pairlist", [])
+        return tuple(dict.fromkeys([*self.pairs, *more]))
+
+    @property
+    def history(self) -> timedelta:
+        """Candles wanted before the first round."""
+        training = int(self.config.get("freqai", {}).get("train_period_days", 0))
+        return timedelta(days=self.settings.history_days or training + WARM_UP_DAYS)
+
+    @property
+    def candles_from(self) -> datetime:
+        return midnight(self.settings.span.start) - self.history
+
+    @property
+    def feedback_folder(self) -> Path:
+        return self.settings.userdir / FEEDBACK_FOLDER
+
+    def shown_feedback(self, number: int) -> Path:
+        """The feedback that a round may see, relative to the user_data directory: part of its identity."""
+        return FEEDBACK_FOLDER / self.scope / f"round-{number}.jsonl"
+
+
+def make_plan(settings: FlowSettings, now: datetime | None = None) -> Plan:
+    """Resolve a flow: read the freqtrade config, make the user_data directory, name run and memory.
+
+    :raises ConfigError: a freqtrade config cannot be read, or names no pairs or timeframe.
+    """
+    try:
+        config: dict[str, Any] = load_from_files([str(file) for file in settings.config])
+        create_userdata_dir(str(settings.userdir), create_dir=True)
+    except OperationalException as error:
+        raise ConfigError(f"flow.config: {error}") from error
+    deep_merge_dicts(chosen_config(settings), config)
+    pairs = tuple(config.get("exchange", {}).get("pair_whitelist", []))
+    timeframe = config.get("timeframe")
+    if not pairs or not timeframe:
+        missing = "exchange.pair_whitelist" if not pairs else "timeframe"
+        raise ConfigError(
+            f"the freqtrade config has no `{missing}`; set it there, or `flow` in the flow file"
+        )
+    run_id = f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    folder = settings.userdir / RUNS / run_id
+    exchange = str(config.get("exchange", {}).get("name", "")).lower()
+    return Plan(
+        settings=settings,
+        config=config,
+        scope=scope_of(settings, config),
+        run_id=run_id,
+        folder=folder,
+        rounds=tuple(
+            Round(n, span, folder / f"round-{n}") for n, span in enumerate(round_spans(settings), start=1)
+        ),
+        pairs=pairs,
+        timeframe=timeframe,
+        datadir=settings.userdir / "data" / exchange,
+    )
+
+
+def chosen_config(settings: FlowSettings) -> dict[str, Any]:
+    """What the flow file lays over the freqtrade config files."""
+    overlay: dict[str, Any] = deep_merge_dicts(settings.freqtrade, {})
+    if settings.pairs:
+        overlay.setdefault("exchange", {})["pair_whitelist"] = list(settings.pairs)
+    if settings.timeframe:
+        overlay["timeframe"] = settings.timeframe
+    return overlay
+
+
+def scope_of(settings: FlowSettings, config: Mapping[str, Any]) -> str:
+    """The name of this flow's memory: equal flows share it, any other flow has its own.
+
+    Rounds continue one memory; a change of settings, config or deciding code starts a new one.
+    """
+    parts = {
+        "settings": settings.model_dump(
+            mode="json", exclude={"userdir", "config", "strategy_path", "freqaimodel_path"}
+        ),
+        "config": {key: value for key, value in config.items() if key not in ("config_files", "datadir")},
+        "code": code_digest(),
+    }
+    packed = orjson.dumps(parts, default=str, option=orjson.OPT_SORT_KEYS)
+    return f"{settings.name}-{hashlib.sha256(packed).hexdigest()[:12]}"

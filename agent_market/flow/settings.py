@@ -1,0 +1,186 @@
+"""What a flow file may say, as types: one sentence a field, checked once at the edge."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from agent_market.config import Settings, parse_settings
+from agent_market.errors import ConfigError
+
+WHERE = "flow"
+
+
+class Span(Settings):
+    """Days of a backtest, UTC: from the start of `start` to the start of `end`."""
+
+    start: date
+    """First day."""
+    end: date
+    """The day before which it ends."""
+
+    @property
+    def timerange(self) -> str:
+        """As freqtrade writes it."""
+        return f"{self.start:%Y%m%d}-{self.end:%Y%m%d}"
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days
+
+
+class FlowSandbox(Settings):
+    """The sandbox that serves market and model while the flow runs."""
+
+    data: Path | None = None
+    """Folder of freqtrade feather files to serve; unset serves the synthetic market."""
+    seed: int = 7
+    """Seed of the synthetic market."""
+
+
+class FlowSettings(Settings):
+    """One closed loop: download, train and backtest, summary, feedback, report, round after round."""
+
+    name: str = Field(default="flow", pattern=r"^[a-z][a-z0-9_-]{0,40}$")
+    """Name of the flow; memories and feedback of flows with other names or settings stay apart."""
+    config: tuple[Path, ...]
+    """freqtrade config files, merged in this order, relative to the flow file."""
+    userdir: Path
+    """freqtrade's user_data directory, relative to the flow file; made if absent."""
+    timerange: str = Field(pattern=r"^\d{8}-\d{8}$")
+    """Days to backtest over all rounds together, `YYYYMMDD-YYYYMMDD`; the second is not traded."""
+    rounds: int = Field(default=1, ge=1, le=100)
+    """The span is cut into so many rounds that follow each other; each sees the feedback of those before."""
+    strategies: tuple[str, ...] = (
+        "AgentMarketStrategy",
+        "AgentMarketEqualWeights",
+        "AgentMarketQuantOnly",
+    )
+    """Strategies of each backtest: the agents first, then the baselines."""
+    freqaimodel: str = "AgentEnsemble"
+    """FreqAI model."""
+    strategy_path: Path | None = None
+    """Folder of the strategies, if it is not the one in `userdir`, relative to the flow file."""
+    freqaimodel_path: Path | None = None
+    """Folder of the FreqAI models, if it is not the one in `userdir`, relative to the flow file."""
+    pairs: tuple[str, ...] = ()
+    """Pairs; empty takes the whitelist of the freqtrade config."""
+    timeframe: str | None = None
+    """Timeframe; unset takes the freqtrade config's."""
+    history_days: int | None = Field(default=None, ge=1)
+    """Days of candles before `timerange`. Unset: FreqAI's training period and 30 days for warm-up."""
+    freqtrade: Mapping[str, Any] = Field(default_factory=dict)
+    """Keys laid over the freqtrade config files, merged as freqtrade merges files."""
+    sandbox: FlowSandbox | None = None
+    """Serve market and model on this machine while the flow runs; unset uses those of the config."""
+
+    @field_validator("config")
+    @classmethod
+    def _some(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not files:
+            raise ValueError("name at least one freqtrade config file")
+        return files
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> FlowSettings:
+        span = self.span
+        if span.days < self.rounds:
+            raise ValueError(
+                f"timerange {self.timerange} has {span.days} days, too few for {self.rounds} rounds"
+            )
+        return self
+
+    @property
+    def span(self) -> Span:
+        """All rounds together."""
+        first, last = (datetime.strptime(day, "%Y%m%d").date() for day in self.timerange.split("-"))
+        return Span(start=first, end=last)
+
+
+def load_flow_settings(file: Path, changes: Sequence[str] = ()) -> FlowSettings:
+    """Read a flow file (YAML, of which JSON is a part), change it, check it.
+
+    :param changes: `key=value`, the key dotted (`sandbox.seed=3`), the value as YAML would read it.
+    :return: settings whose paths are absolute.
+    :raises ConfigError: naming the file and each bad key, its value and the nearest key that exists.
+    """
+    raw = _read(file)
+    for change in changes:
+        _apply(raw, change)
+    settings = parse_settings(FlowSettings, raw, WHERE)
+    return _absolute(settings, file.resolve().parent)
+
+
+def round_spans(settings: FlowSettings) -> tuple[Span, ...]:
+    """The span of each round: whole days, one after another without gap or overlap, as equal as can be."""
+    span, rounds = settings.span, settings.rounds
+    cuts = [span.start + timedelta(days=span.days * n // rounds) for n in range(rounds + 1)]
+    return tuple(Span(start=a, end=b) for a, b in pairwise(cuts))
+
+
+def midnight(day: date) -> datetime:
+    """The start of a day, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the flow file {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{file} must hold keys and values, found {type(raw).__name__}")
+    return raw
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise ConfigError(f"--set {change!r}: write it as key=value, for example --set rounds=2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change!r}: the value cannot be read: {error}") from error
+    node = raw
+    for part in path[:-1]:
+        below = node.get(part)
+        if below is None:
+            below = node[part] = {}
+        if not isinstance(below, dict):
+            raise ConfigError(f"--set {change!r}: `{part}` is a value ({below!r}), it has no keys below it")
+        node = below
+    node[path[-1]] = value
+
+
+def _absolute(settings: FlowSettings, folder: Path) -> FlowSettings:
+    def place(path: Path | None) -> Path | None:
+        return None if path is None else (folder / path.expanduser()).resolve()
+
+    sandbox = settings.sandbox
+    if sandbox is not None:
+        sandbox = sandbox.model_copy(update={"data": place(sandbox.data)})
+    return settings.model_copy(
+        update={
+            "config": tuple((folder / path.expanduser()).resolve() for path in settings.config),
+            "userdir": (folder / settings.userdir.expanduser()).resolve(),
+            "strategy_path": place(settings.strategy_path),
+            "freqaimodel_path": place(settings.freqaimodel_path),
+            "sandbox": sandbox,
+        }
+    )
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint for a mistyped word: the nearest known one, or all of them."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
