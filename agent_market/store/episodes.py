@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -56,7 +58,8 @@ def read_episodes(
         query = query.where(episodes.c.asof < math.ceil(before.timestamp()))
     with database.begin() as connection:
         rows = connection.execute(query).all()
-    return [record_from_json(scope, record, outcome) for record, outcome in rows]
+    with _collector_paused():
+        return [record_from_json(scope, record, outcome) for record, outcome in rows]
 
 
 def episodes_of(database: Database, scope: str, pair: str | None = None) -> tuple[Episode, ...]:
@@ -68,6 +71,18 @@ def scopes_of(database: Database) -> tuple[str, ...]:
     """Names of all scopes that hold episodes, sorted."""
     with database.begin() as connection:
         return tuple(connection.scalars(select(episodes.c.scope).distinct().order_by(episodes.c.scope)))
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """All that is read stays alive: to look for garbage meanwhile takes a third of the time, for none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _row(episode: Episode) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_equal_episodes_give_equal_rows_in_two_stores(tmp_path: Path) -> None:
         written.append(sorted(rows_of(database)))
         database.close()
     assert written[0] == written[1]
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(database: Database) -> None:
+    write_episodes(database, [an_episode(0)])
+    with database.begin() as connection:
+        connection.execute(schema.episodes.update().values(record=b"damaged"))
+    with pytest.raises(StoreError, match="damaged"):
+        episodes_of(database, "test")
+    assert gc.isenabled()
 
 
 def test_scopes_are_listed_once_each(database: Database) -> None:
