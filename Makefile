@@ -4,13 +4,12 @@
 PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-VENV := .venv
-BIN  := $(VENV)/bin
-PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+VENV  := .venv
+BIN   := $(VENV)/bin
+PINS  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
 
-# One stamp for each extra that is installed; its name holds the checksum of what was asked for.
-USE  := $(VENV)/.all-$(PINS)
-DEV  := $(VENV)/.dev-$(PINS)
+# Its name holds the checksum of what was asked for.
+STAMP := $(VENV)/.installed-$(PINS)
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -19,22 +18,22 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 -
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
 
-demo: $(USE)  ## Sandbox, data, training, backtest, comparison, report: the whole loop, offline.
+demo: $(STAMP)  ## Sandbox, data, training, backtest, comparison, report: the whole loop, offline.
 	@$(BIN)/python scripts/agent_flow.py --config config/flow_demo.yaml
 
-install: $(DEV)  ## Make .venv with all that the demo and the tests need.
+install: $(STAMP)  ## Make .venv with all that the demo and the tests need.
 
-lint: $(DEV)  ## Lint and format check.
+lint: $(STAMP)  ## Lint and format check.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(DEV)  ## Type check.
+types: $(STAMP)  ## Type check.
 	@$(BIN)/mypy
 
 test: lint types  ## Lint, types and the quick tests.
 	@$(PYTEST) -m "not slow"
 
-test-slow: $(DEV)  ## The tests that take longer than ten seconds each.
+test-slow: $(STAMP)  ## The tests that take longer than ten seconds each.
 	@$(PYTEST) -m slow --timeout 1800
 
 check: test test-slow  ## Everything that CI runs.
@@ -51,8 +50,8 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)."; exit 1; }
 
-$(VENV)/.%-$(PINS): | $(BIN)/python
+$(STAMP): | $(BIN)/python
 	@echo "Installing into $(VENV) (some minutes the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
-	@rm -f $(VENV)/.$*-*
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@rm -f $(VENV)/.installed-*
 	@touch $@
