@@ -57,6 +57,7 @@ def test_the_quick_commands_of_the_tour_work(repository: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_whole_tour_works(repository: Path, tmp_path: Path) -> None:
     script = "\n".join(
         command
@@ -70,6 +71,7 @@ def test_the_whole_tour_works(repository: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_main_job_on_real_candles_works(repository: Path, tmp_path: Path, test_data: Path) -> None:
     script = "\n".join(blocks(repository / "docs" / "real-data.md", "sh"))
     said = run(script, tmp_path, timeout_s=1700, DATA=str(test_data))
