@@ -87,7 +87,7 @@ class DecisionSettings(Settings):
     gate_move: float = Field(default=2.5, gt=0)
     """Between them, a move since the last decision of this many standard deviations asks for a new one."""
     gate_min_candles: int = Field(default=3, ge=1)
-    """Fewest candles between two decisions."""
+    """Fewest candles after a decision before such a move counts; the cadence is not held up by it."""
     horizon_candles: int = Field(default=12, ge=1)
     """Candles over which a decision's outcome is measured; also the horizon of the training target."""
     hold_threshold: float = Field(default=1.0, ge=0, lt=10)

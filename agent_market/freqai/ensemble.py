@@ -140,11 +140,13 @@ class AgentEnsembleModel(BaseRegressionModel):
         candles = Candles.of(
             self.data_provider.get_pair_dataframe(pair, self.config["timeframe"]), self.base_tf_seconds
         )
-        if not live or not session.rewound:
-            first = rows.closes_s[-1] if live else rows.closes_s[0]
-            session.rewind(datetime.fromtimestamp(int(first), tz=UTC))
+        acted_on = rows.last() if live else rows
+        first = int(acted_on.closes_s[0])
+        # A window whose predecessor came from FreqAI's cache has a gap before it; the store fills it.
+        if not session.started if live else not session.stands_at(first):
+            session.rewind(datetime.fromtimestamp(first, tz=UTC))
         try:
-            session.advance(rows.last() if live else rows, candles)
+            session.advance(acted_on, candles)
         except StoreFull as error:
             if not live:
                 raise

@@ -24,7 +24,7 @@ from agent_market.freqai.columns import ColumnSchema, HeldDecision
 from agent_market.freqai.quant import quant_view
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.perception.cadence import LastDecision, decision_points
-from agent_market.perception.state import state_matrix
+from agent_market.perception.state import STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
 from agent_market.records import Episode
 from agent_market.reflection.outcomes import measure
@@ -109,19 +109,23 @@ class PairSession:
         learner = HedgeLearner(schema.agents, settings.decision)
         self._desk = Desk(scope, settings, self._memory, committee, learner)
         self._held: list[HeldDecision] = []
-        self._rewound = False
+        self._walked_to_s: int | None = None
+
+    def stands_at(self, first_close_s: int) -> bool:
+        """Whether the rows that begin with this close follow directly on what the session has walked."""
+        return self._walked_to_s is not None and first_close_s - self._walked_to_s == self.timeframe_s
 
     @property
-    def rewound(self) -> bool:
+    def started(self) -> bool:
         """Whether the session has been set to a moment in time yet."""
-        return self._rewound
+        return self._walked_to_s is not None
 
     def rewind(self, before: datetime) -> None:
         """Forget everything and rebuild what was decided before `before` from the store."""
         self._memory.load(before)
         episodes = [*self._memory.settled(datetime.max.replace(tzinfo=UTC)), *self._memory.unsettled()]
         self._held = sorted((self._hold(e) for e in episodes), key=lambda held: held.asof_s)
-        self._rewound = True
+        self._walked_to_s = int(before.timestamp()) - self.timeframe_s
 
     def advance(self, rows: Rows, candles: Candles) -> tuple[Episode, ...]:
         """Decide on every row that calls for it, in order, and write the result to the store.
@@ -135,7 +139,7 @@ class PairSession:
         points = decision_points(
             rows.closes_s,
             rows.close,
-            rows.features["volatility_24"].to_numpy(dtype=float),
+            _volatility_where_describable(rows.features),
             self.timeframe_s,
             self._settings.decision,
             self._last_decision(candles),
@@ -154,6 +158,7 @@ class PairSession:
             episode = run_cycle(view, quant, self._horizon, self._desk)
             self._held.append(self._hold(episode))
             decided.append(episode)
+        self._walked_to_s = int(rows.closes_s[-1])
         self._memory.flush()
         _log(self.pair, decided)
         return tuple(decided)
@@ -205,6 +210,12 @@ class PairSession:
             )
             if outcome is not None:
                 self._memory.settle(episode, outcome)
+
+
+def _volatility_where_describable(features: pd.DataFrame) -> Floats:
+    """Volatility, NaN where memory could not place the row: no decision is made on half a market state."""
+    whole = features[list(STATE_FEATURES)].notna().all(axis=1)
+    return features["volatility_24"].where(whole).to_numpy(dtype=float)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, float]]:

@@ -110,6 +110,10 @@ class AgentMarketStrategyBase(IStrategy):
         dataframe[TARGET] = target(dataframe["close"], dataframe[f"{TRAINED}volatility_24"], horizon)
         return dataframe
 
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Live: take up what has been added to the context files since."""
+        self._context = self._context.refreshed()
+
     # --- signals -------------------------------------------------------------------------------------
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:

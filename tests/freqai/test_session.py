@@ -40,9 +40,15 @@ SETTINGS = AgentMarketSettings(
 
 
 def walk(
-    candles: pd.DataFrame, cuts: Sequence[int] = (), answers: ScriptedAnswers | None = None
+    candles: pd.DataFrame,
+    cuts: Sequence[int] = (),
+    answers: ScriptedAnswers | None = None,
+    rewinding: bool = True,
 ) -> tuple[tuple[Episode, ...], pd.DataFrame]:
-    """All decisions and columns of one run, in windows that end at `cuts`, each rewound as FreqAI does."""
+    """All decisions and columns of one run, in windows that end at `cuts`.
+
+    Each window is rewound to, as after windows from FreqAI's cache, or walked into from the one before.
+    """
     rows = rows_of(candles)
     arrays = candle_arrays(candles)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +58,10 @@ def walk(
         edges = [FIRST, *cuts, len(candles)]
         for start, stop in itertools.pairwise(edges):
             window = part(rows, start, stop)
-            session.rewind(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
+            first = int(window.closes_s[0])
+            assert session.stands_at(first) is (start != FIRST)
+            if rewinding or start == FIRST:
+                session.rewind(datetime.fromtimestamp(first, tz=UTC))
             session.advance(window, arrays)
             frames.append(session.columns(window.closes_s))
         episodes = episodes_of(database, "test")
@@ -81,11 +90,14 @@ def test_cutting_the_future_off_changes_no_earlier_decision_weight_or_recall(see
 @given(
     seed=st.integers(0, 10_000),
     cuts=st.lists(st.integers(FIRST + 1, HOURS - 1), min_size=1, max_size=4, unique=True),
+    rewinding=st.booleans(),
 )
-def test_the_windows_that_freqai_happens_to_use_change_nothing(seed: int, cuts: list[int]) -> None:
+def test_the_windows_that_freqai_happens_to_use_change_nothing(
+    seed: int, cuts: list[int], rewinding: bool
+) -> None:
     candles = random_candles(seed, HOURS)
     whole, columns = walk(candles)
-    pieces, columns_pieces = walk(candles, sorted(cuts))
+    pieces, columns_pieces = walk(candles, sorted(cuts), rewinding=rewinding)
     assert pieces == whole
     pd.testing.assert_frame_equal(columns_pieces, columns)
 
@@ -189,6 +201,16 @@ def test_a_full_disk_loses_nothing_and_the_next_advance_writes_it(tmp_path: Path
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     session.advance(part(rows, 600, HOURS), arrays)
     assert episodes_of(database, "test") == walk(candles)[0]
+
+
+def test_a_row_whose_market_state_is_incomplete_is_not_decided_on(tmp_path: Path) -> None:
+    candles = random_candles(8, HOURS)
+    rows = part(rows_of(candles), FIRST, HOURS)
+    rows.features.loc[:, "return_168"] = np.nan
+    session = make_session(Database(f"sqlite:///{tmp_path}/s.sqlite"), SETTINGS)
+    session.rewind(START)
+    assert session.advance(rows, candle_arrays(candles)) == ()
+    assert (session.columns(rows.closes_s) == 0.0).all().all()
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
