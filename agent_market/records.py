@@ -128,7 +128,9 @@ class Outcome:
 
     `market_return` = close of the last candle of the horizon / open of the first - 1 (long, gross);
     `best` and `worst` are the highest high and lowest low on the way, relative to that open;
-    `cost` is the round-trip cost of a position of full depth; `known_at` the close of the last candle.
+    `cost` is the round-trip cost of a position of full depth.  `known_at` is the close of the first
+    candle that closes at or after the horizon's end: without a gap the last of the horizon, and with one
+    the first moment at which it is certain that no candle of it is still to come.
     """
 
     market_return: float

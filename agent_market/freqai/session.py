@@ -66,8 +66,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """The pair's candles as arrays, by *close* time in seconds; outcomes are measured on them."""
+    """The pair's candles as arrays, with open and close times in seconds; outcomes are measured on them."""
 
+    opens_s: Ints
     closes_s: Ints
     open: Floats
     high: Floats
@@ -77,7 +78,8 @@ class Candles:
     @classmethod
     def of(cls, frame: pd.DataFrame, timeframe_s: int) -> Candles:
         prices = [frame[c].to_numpy(dtype=float) for c in ("open", "high", "low", "close")]
-        return cls(close_times(frame["date"], timeframe_s), *prices)
+        closes_s = close_times(frame["date"], timeframe_s)
+        return cls(closes_s - timeframe_s, closes_s, *prices)
 
 
 def close_times(dates: pd.Series, timeframe_s: int) -> Ints:
@@ -198,7 +200,7 @@ class PairSession:
             if episode.due > asof:
                 continue
             outcome = measure(
-                candles.closes_s - self.timeframe_s,
+                candles.opens_s,
                 candles.open,
                 candles.high,
                 candles.low,

@@ -5,7 +5,7 @@ way, and their cost is left out as the model's answers are: both belong to the m
 value is the mean over all decisions, so it includes the growing index and what Hedge learns.  The limit it
 is held against is 300 microseconds.
 
-    python benchmarks/decision_cost.py [--episodes 2000] [--repeats 3]
+    python benchmarks/decision_time.py [--episodes 2000] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
         print(f"decision {decision_us:6.1f} us   load of {options.episodes} episodes {load_ms:6.1f} ms")
     value = min(decision_us for decision_us, _ in runs)
     result = {
-        "name": "decision_cost",
+        "name": "decision_time",
         "value": round(value, 1),
         "unit": "us",
         "against": "a limit of 300 us for one decision without its agents' answers",
