@@ -185,10 +185,10 @@ def _result_lines(comparison: Comparison) -> list[str]:
     if agents is None:
         return []
     done = agents.performance
+    won = "" if agents.win_rate is None else f", {percent(agents.win_rate, 0)} of them won"
     lines = [
-        f"The committee {_gained(done.total_return)} after costs, with {agents.trades} trades, "
-        f"{percent(agents.win_rate, 0)} of them won; its deepest fall from a high was "
-        f"{percent(done.max_drawdown)}."
+        f"The committee {_gained(done.total_return)} after costs, with {agents.trades} trades{won}; "
+        f"its deepest fall from a high was {percent(done.max_drawdown)}."
     ]
     others = [
         f"{c.label} {signed_percent(c.performance.total_return)}"
