@@ -11,6 +11,7 @@ from agent_market.reports.contenders import BASELINES, BUY_AND_HOLD, Part, PartI
 from agent_market.reports.equity import (
     EquityCurve,
     buy_and_hold,
+    candle_grid,
     costs_paid,
     daily_grid,
     equity_curve,
@@ -93,9 +94,10 @@ def compare(run: BacktestRun, candles: Mapping[str, pd.DataFrame], default_fee: 
     parts = parts_of(tuple(strategy.name for strategy in run.strategies))
     found = [_contender(s, parts[s.name], candles, grid) for s in run.strategies]
     fee = fee_of(run, default_fee)
-    held = buy_and_hold(candles, first.pairs, grid, first.starting_balance, fee, first.timeframe)
+    fine = candle_grid(first.start, first.end, first.timeframe)
+    held = buy_and_hold(candles, first.pairs, fine, first.starting_balance, fee, first.timeframe)
     if held is not None:
-        found.append(_holder(held[0], held[1], len(first.pairs)))
+        found.append(_holder(*held, len(first.pairs), grid))
     contenders = tuple(sorted(found, key=lambda c: _ORDER.index(c.part)))
     differences = _differences(contenders)
     missing = _missing(contenders)
@@ -139,30 +141,33 @@ def _contender(
     strategy: StrategyRun, info: PartInfo, candles: Mapping[str, pd.DataFrame], grid: pd.DatetimeIndex
 ) -> Contender:
     trades = strategy.trades
-    curve = equity_curve(trades, candles, grid, strategy.starting_balance, strategy.timeframe)
+    times = candle_grid(strategy.start, strategy.end, strategy.timeframe)
+    fine = equity_curve(trades, candles, times, strategy.starting_balance, strategy.timeframe)
+    curve = fine.at(grid)
     return Contender(
         part=info.part,
         label=info.label,
-        performance=performance(curve.equity),
+        performance=performance(curve.equity, curve.drawdown),
         curve=curve,
         trades=len(trades),
         win_rate=float((trades["profit_abs"] > 0).mean()) if len(trades) else None,
         costs=costs_paid(trades),
-        exposure=_exposure(curve),
+        exposure=_exposure(fine),
         entry_tags=tuple(str(tag) for tag in trades["enter_tag"] if tag) if len(trades) else (),
     )
 
 
-def _holder(curve: EquityCurve, costs: float, pairs: int) -> Contender:
+def _holder(fine: EquityCurve, costs: float, pairs: int, grid: pd.DatetimeIndex) -> Contender:
+    curve = fine.at(grid)
     return Contender(
         part=BUY_AND_HOLD.part,
         label=BUY_AND_HOLD.label,
-        performance=performance(curve.equity),
+        performance=performance(curve.equity, curve.drawdown),
         curve=curve,
         trades=pairs,
         win_rate=None,
         costs=costs,
-        exposure=_exposure(curve),
+        exposure=_exposure(fine),
     )
 
 

@@ -21,21 +21,34 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.reports.candles import closes_at
+from agent_market.reports.metrics import drawdown
 
 HALF_DAY = pd.Timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """`equity`: value of the account in stake currency; `invested`: gross value of what it holds.
+    """`equity`: value of the account in stake currency; `invested`: gross value of what it holds;
+    `drawdown`: fall from the highest value so far, as a fraction of it.
 
-    Both are indexed by the same UTC times, `daily_grid` of the span; the first value is the starting balance.
+    All are indexed by the same UTC times; the first value is the starting balance.
     """
 
     equity: pd.Series
     invested: pd.Series
+    drawdown: pd.Series
+
+    def at(self, grid: pd.DatetimeIndex) -> EquityCurve:
+        """The curve at fewer times: values as they are then, the drawdown at its worst since the time before.
+
+        :param grid: times of the curve, among them its first and last.
+        """
+        step = grid.searchsorted(pd.DatetimeIndex(self.drawdown.index))
+        worst = self.drawdown.groupby(grid[step]).max()
+        return EquityCurve(self.equity.loc[grid], self.invested.loc[grid], worst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,13 @@ def daily_grid(start: datetime, end: datetime) -> pd.DatetimeIndex:
     return pd.DatetimeIndex([first, *inner, last]).unique()
 
 
+def candle_grid(start: datetime, end: datetime, timeframe: str) -> pd.DatetimeIndex:
+    """Every close of a candle from `start` to `end`, and the times of `daily_grid`."""
+    first, last = pd.Timestamp(start).as_unit("ns"), pd.Timestamp(end).as_unit("ns")
+    closes = pd.date_range(first, last, freq=pd.Timedelta(seconds=timeframe_to_seconds(timeframe)))
+    return closes.as_unit("ns").union(daily_grid(start, end))
+
+
 def equity_curve(
     trades: pd.DataFrame,
     candles: Mapping[str, pd.DataFrame],
@@ -88,7 +108,8 @@ def equity_curve(
         equity += profit
         invested += held
     equity[0], invested[0] = starting_balance, 0.0  # before anything is traded at the first open
-    return EquityCurve(pd.Series(equity, index=grid), pd.Series(invested, index=grid))
+    values = pd.Series(equity, index=grid)
+    return EquityCurve(values, pd.Series(invested, index=grid), drawdown(values))
 
 
 def fills_of(trade: Mapping[Any, Any]) -> tuple[Fill, ...]:

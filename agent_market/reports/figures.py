@@ -12,7 +12,6 @@ from plotly.subplots import make_subplots
 from agent_market.records import Episode
 from agent_market.reports.comparison import Comparison
 from agent_market.reports.contenders import Part
-from agent_market.reports.metrics import drawdown
 from agent_market.reports.scorecards import ALWAYS_LONG, EQUAL, FUSED, RewardPath, agents_in
 
 MOST_POINTS = 4_000
@@ -40,7 +39,7 @@ def equity_figure(comparison: Comparison) -> go.Figure:
         equity = contender.curve.equity
         times = milliseconds(pd.DatetimeIndex(equity.index))
         line = {"color": colour, "dash": dash, "width": width}
-        for row, values in ((1, equity / equity.iloc[0] - 1), (2, -drawdown(equity))):
+        for row, values in ((1, equity / equity.iloc[0] - 1), (2, -contender.curve.drawdown)):
             figure.add_scatter(
                 x=times,
                 y=values.to_numpy(),

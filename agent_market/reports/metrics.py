@@ -17,8 +17,8 @@ class Performance:
     """Fractions, not per cent. `sharpe` and `sortino` are annualised with sqrt(365), risk-free rate 0.
 
     `cagr` is None for spans under a year, where it would be an extrapolation; `monthly` is the constant
-    monthly growth with the same end; `max_drawdown` is the largest fall from a daily high, as a positive
-    fraction of that high; `calmar` is `cagr / max_drawdown`.
+    monthly growth with the same end; `max_drawdown` is the largest fall from a high, a positive fraction of
+    that high; `calmar` is `cagr / max_drawdown`.
     """
 
     total_return: float
@@ -31,12 +31,15 @@ class Performance:
     days: float
 
 
-def performance(equity: pd.Series) -> Performance:
-    """Measure an equity curve with at least one value, indexed by UTC time."""
+def performance(equity: pd.Series, falls: pd.Series | None = None) -> Performance:
+    """Measure a daily equity curve with at least one value, indexed by UTC time.
+
+    :param falls: drawdown measured more finely than daily, if it was; None takes it from `equity`.
+    """
     returns = daily_returns(equity)
     days = (equity.index[-1] - equity.index[0]) / pd.Timedelta(days=1)
     growth = float(equity.iloc[-1] / equity.iloc[0])
-    worst = float(drawdown(equity).max())
+    worst = float((drawdown(equity) if falls is None else falls).max())
     cagr = growth_per(growth, days, DAYS_A_YEAR) if days >= CAGR_NEEDS_DAYS else None
     return Performance(
         total_return=growth - 1,

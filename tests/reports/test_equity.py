@@ -9,7 +9,13 @@ from backtest_results import FEE, START, make_candles, make_trade
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_market.reports.equity import buy_and_hold, costs_paid, daily_grid, equity_curve
+from agent_market.reports.equity import (
+    buy_and_hold,
+    candle_grid,
+    costs_paid,
+    daily_grid,
+    equity_curve,
+)
 
 DAY = timedelta(days=1)
 
@@ -28,6 +34,19 @@ def test_an_open_position_is_marked_to_the_last_complete_close_less_the_closing_
         [1000.0, 1000 - bought + 100 - 0.1, 1000 - bought + 80 - 0.08, 1000 + trade["profit_abs"]]
     )
     assert curve.invested.tolist() == pytest.approx([0.0, 100.0, 80.0, 0.0])
+
+
+def test_a_fall_within_a_day_counts_though_the_daily_values_do_not_show_it():
+    closes = [100.0] * 12 + [60.0] * 6 + [100.0] * 30
+    trade = make_trade(hours=48, close_rate=100.0, amount=5.0, fee=0.0)
+    end = START + 2 * DAY
+    fine = equity_curve(
+        frame(trade), {"BTC/USDT": make_candles(closes)}, candle_grid(START, end, "1h"), 1000.0, "1h"
+    )
+    daily = fine.at(daily_grid(START, end))
+    assert daily.equity.tolist() == [1000, 1000, 1000]
+    assert daily.drawdown.tolist() == pytest.approx([0, 0.2, 0])
+    assert len(fine.equity) == 49
 
 
 def test_a_short_gains_when_the_price_falls():
