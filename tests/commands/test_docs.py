@@ -9,11 +9,16 @@ from typer.testing import CliRunner
 from agent_market.cli import app
 from agent_market.commands.docs import settings_page
 from agent_market.config import AgentMarketSettings
+from agent_market.perception.features_page import features_page
 
 
 def test_the_committed_page_is_current(repository: Path) -> None:
     committed = (repository / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert committed == settings_page(), "run `agent-market docs settings` and commit docs/configuration.md"
+
+
+def test_the_committed_features_page_is_current(repository: Path) -> None:
+    assert (repository / "docs" / "features.md").read_text(encoding="utf-8") == features_page()
 
 
 def test_every_setting_has_a_row_with_a_sentence() -> None:
