@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 
 import numpy as np
@@ -108,7 +109,7 @@ def test_trades_wins_costs_and_exposure_by_hand(tmp_path):
 
 def test_the_console_shows_a_line_for_each_and_never_interprets_names_as_markup(tmp_path):
     result = compared(tmp_path, {OURS[0]: [], "Evil[red]Name": []})
-    console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=140, record=True, file=io.StringIO())
     print_comparison(console, result, ("the model is a set of rules",))
     text = console.export_text()
     assert "Evil[red]Name" in text
