@@ -49,3 +49,25 @@ episodes = Table(
     UniqueConstraint("scope", "id", name="uq_episodes_scope_id"),
     Index("ix_episodes_known", "scope", "pair", "known_at"),
 )
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False, index=True, comment="wall clock when it was settled"),
+    Column("run", String(160), nullable=False, index=True, comment="one start of a backtest or bot"),
+    Column("decision", String(64), nullable=False, comment="decision id; empty if for none"),
+    Column("role", String(64), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("endpoint", String(255), nullable=False, comment="address, without credentials"),
+    Column("key", String(64), nullable=False, comment="content address of the question"),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cost_nano", BigInteger, comment="billionths of the price table's currency; null without a price"),
+    Column(
+        "basis",
+        String(8),
+        nullable=False,
+        comment="usage = counted by the endpoint; bound = unknown, so the whole reservation",
+    ),
+)
