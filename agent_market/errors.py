@@ -11,6 +11,7 @@ raised for something the loop survives: a model that answers nonsense is an abst
     +-- ReplayMiss           replay mode was asked for an answer that was never recorded
     +-- ModelUnavailable     the LLM endpoint did not give an answer (becomes an abstention)
     +-- AnswerInvalid        the LLM's answer does not fit the schema (becomes an abstention)
+    +-- PromptLeak           a prompt would tell the model which market or moment it is (becomes an abstention)
     +-- TrainingFailed       a FreqAI training failed; a backtest must not go on without its model
     +-- SandboxError         the sandbox could not be started or was asked for something it has not
     +-- FlowError            a step of the closed loop failed
@@ -50,6 +51,10 @@ class ModelUnavailable(AgentMarketError):
 
 class AnswerInvalid(AgentMarketError):
     """The endpoint answered, and the answer does not satisfy the schema."""
+
+
+class PromptLeak(AgentMarketError):
+    """A masked prompt holds a symbol, an absolute date or an absolute price. It is not sent."""
 
 
 class TrainingFailed(AgentMarketError):

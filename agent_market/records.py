@@ -22,12 +22,22 @@ Action = Literal["buy", "sell", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """One line of news, and when it was known."""
+
+    known_at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MarketView:
     """What is known about one pair at `asof`; nothing later.
 
     `features` are dimensionless numbers from candles (see `perception.features`), `context` the newest
     value of each dated series with `known_at <= asof`, `state` the bounded vector that memory
-    compares (see `perception.state`), `regime` a coarse label such as "up-calm".
+    compares (see `perception.state`), `regime` a coarse label such as "up-calm".  `close` is the price at
+    `asof`, for arithmetic between decisions: agents see it only where nothing is masked.  `headlines` are
+    news with `known_at <= asof`, newest first.
     """
 
     pair: str
@@ -37,6 +47,8 @@ class MarketView:
     context: Mapping[str, float]
     regime: str
     state: tuple[float, ...]
+    close: float | None = None
+    headlines: tuple[Headline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +71,29 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What cases with a known outcome say for one side, computed by code.
+
+    `cases` is the sample size, `win_rate` the share that went that side's way with its 95% interval `low`
+    to `high`, `payoff` the mean win over the mean loss (None without a win or without a loss).
+    """
+
+    cases: int
+    win_rate: float
+    low: float
+    high: float
+    payoff: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
     """One agent's opinion, or an abstention with its cause.
 
     An abstention has `abstained_because` set, depth 0 and confidence 0, and must get weight 0; it is
     never a hold. `answer_key` is the content address of the model answer it came from, if any.
+    `horizon` is the number of candles within which the agent expects to be proved right, `invalidation`
+    the return from this close that would prove it wrong; None = not said. `evidence` is what a trained
+    model showed on data it had not seen; None for opinions.
     """
 
     agent: str
@@ -73,6 +103,9 @@ class AgentView:
     reasons: tuple[str, ...] = ()
     abstained_because: str | None = None
     answer_key: str | None = None
+    horizon: int | None = None
+    invalidation: float | None = None
+    evidence: Evidence | None = None
 
     @classmethod
     def abstain(cls, agent: str, cause: str) -> AgentView:
@@ -82,6 +115,44 @@ class AgentView:
     @property
     def abstains(self) -> bool:
         return self.abstained_because is not None
+
+
+Step = Literal["proposal", "objections", "evidence", "rebuttal", "ruling"]
+Ruling = Literal["execute", "adjust", "abandon"]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """One turn of a debate. `round` counts rebuttals from 1 and is 0 elsewhere.
+
+    `depth` and `confidence` are where the agent then stands (None for evidence, which takes no side),
+    `numbers` what was computed by code or given as a number, by name. A turn that failed has no lines and
+    says why in `silent_because`.
+    """
+
+    agent: str
+    step: Step
+    round: int = 0
+    lines: tuple[str, ...] = ()
+    depth: float | None = None
+    confidence: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    silent_because: str | None = None
+    answer_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Debate:
+    """A full debate: why it was held, what was said in order, why it ended, and the judge's ruling.
+
+    `ruling` is None where the judge gave none; `ruling_confidence` is 0 to 100, as it was asked for.
+    """
+
+    held_because: str
+    speeches: tuple[Speech, ...]
+    ended_because: str
+    ruling: Ruling | None = None
+    ruling_confidence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +218,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One decision with all that led to it; `outcome` is None until it is known."""
+    """One decision with all that led to it; `outcome` is None until it is known.
+
+    `debate` is None where the committee spoke in one round, and in episodes read back from the store, which
+    hands a debate out only when it is asked for one (`store.episodes.read_debate`).
+    """
 
     scope: str
     view: MarketView
@@ -157,6 +232,7 @@ class Episode:
     verdict: Verdict
     due: datetime
     outcome: Outcome | None = field(default=None)
+    debate: Debate | None = field(default=None)
 
     @property
     def id(self) -> str:

@@ -20,12 +20,16 @@ from agent_market.errors import StoreError
 from agent_market.records import (
     AgentView,
     Clamp,
+    Debate,
     Decision,
     Episode,
+    Evidence,
+    Headline,
     MarketView,
     Neighbour,
     Outcome,
     Recall,
+    Speech,
     Verdict,
 )
 
@@ -49,7 +53,7 @@ def moment(epoch_s: int) -> datetime:
 
 
 def record_to_json(episode: Episode) -> bytes:
-    """The episode without scope and outcome, which have columns of their own.
+    """The episode without scope, outcome and debate, which have columns of their own.
 
     :raises StoreError: a number is not finite or not a plain `float`, or a time is not on a second.
     """
@@ -103,6 +107,24 @@ def outcome_to_json(outcome: Outcome) -> bytes:
     return _dumps(outcome, outcome.known_at.isoformat())
 
 
+def debate_to_json(debate: Debate) -> bytes:
+    """:raises StoreError: a number is not finite or not a plain `float`."""
+    numbers = [x for s in debate.speeches for x in (s.depth, s.confidence, *s.numbers.values())]
+    if not all(math.isfinite(x) for x in numbers if x is not None):
+        raise StoreError(f"the debate holds a number that is not finite: {numbers}")
+    return _dumps(debate, "a debate")
+
+
+def debate_from_json(raw: bytes) -> Debate:
+    """:raises StoreError: the bytes are not what `debate_to_json` writes."""
+    try:
+        body = orjson.loads(raw)
+        speeches = tuple(Speech(**{**s, "lines": tuple(s["lines"])}) for s in body.pop("speeches"))
+        return Debate(speeches=speeches, **body)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"a stored debate cannot be read ({error!r}): {raw[:120]!r}") from error
+
+
 def _dumps(body: object, what: str) -> bytes:
     try:
         return orjson.dumps(body, default=_plain_mapping, option=_OPTIONS)
@@ -125,7 +147,8 @@ def _require_finite(episode: Episode) -> None:
         "features": view.features.values(),
         "context": view.context.values(),
         "state": view.state,
-        "views": [x for v in episode.views for x in (v.depth, v.confidence)],
+        "close": () if view.close is None else (view.close,),
+        "views": [x for v in episode.views for x in (v.depth, v.confidence, v.invalidation or 0.0)],
         "recall": [x for n in episode.recall.neighbours for x in (n.distance, n.market_return)],
         "weights": decision.weights.values(),
         "contributions": decision.contributions.values(),
@@ -149,6 +172,8 @@ def _view(raw: dict[str, Any]) -> MarketView:
         raw["context"],
         raw["regime"],
         tuple(raw["state"]),
+        raw.get("close"),
+        tuple([Headline(datetime.fromisoformat(h["known_at"]), h["text"]) for h in raw.get("headlines", ())]),
     )
 
 
@@ -170,6 +195,9 @@ def _agent_view(raw: dict[str, Any]) -> AgentView:
         tuple(raw["reasons"]),
         raw["abstained_because"],
         raw["answer_key"],
+        raw.get("horizon"),
+        raw.get("invalidation"),
+        None if (evidence := raw.get("evidence")) is None else Evidence(**evidence),
     )
 
 

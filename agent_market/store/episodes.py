@@ -14,9 +14,16 @@ from sqlalchemy import case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent_market.errors import StoreError
-from agent_market.records import Episode
+from agent_market.records import Debate, Episode
 from agent_market.store.database import Database
-from agent_market.store.episode_json import outcome_to_json, record_from_json, record_to_json, seconds
+from agent_market.store.episode_json import (
+    debate_from_json,
+    debate_to_json,
+    outcome_to_json,
+    record_from_json,
+    record_to_json,
+    seconds,
+)
 from agent_market.store.schema import episodes
 
 _KEY = ("scope", "pair", "asof")
@@ -26,7 +33,7 @@ def write_episodes(database: Database, batch: Iterable[Episode]) -> None:
     """Write whole episodes in one transaction; a row with the same (scope, pair, asof) is replaced.
 
     Writing again what is stored already changes nothing: an episode without outcome takes none away
-    from an equal row, whereas another decision at the same time starts without outcome.
+    or debate from an equal row, whereas another decision at the same time starts without either.
 
     :raises StoreFull: no room; none of the batch was kept.
     :raises StoreError: a record cannot be written as JSON, an id is taken by another decision, or the
@@ -67,6 +74,24 @@ def episodes_of(database: Database, scope: str, pair: str | None = None) -> tupl
     return tuple(read_episodes(database, scope, pair))
 
 
+def read_debate(database: Database, scope: str, decision_id: str) -> Debate | None:
+    """The full debate that led to a decision; None where none was held, or there is no such decision.
+
+    :raises StoreError: the database fails or the row cannot be read.
+    """
+    query = select(episodes.c.debate).where(episodes.c.scope == scope, episodes.c.id == decision_id)
+    with database.begin() as connection:
+        raw = connection.scalar(query)
+    return None if raw is None else debate_from_json(raw)
+
+
+def debated(database: Database, scope: str) -> frozenset[str]:
+    """Ids of the decisions of a scope that a full debate led to."""
+    query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.debate.is_not(None))
+    with database.begin() as connection:
+        return frozenset(connection.scalars(query))
+
+
 def scopes_of(database: Database) -> tuple[str, ...]:
     """Names of all scopes that hold episodes, sorted."""
     with database.begin() as connection:
@@ -97,6 +122,7 @@ def _row(episode: Episode) -> dict[str, Any]:
         "state": np.asarray(episode.view.state, dtype="<f4").tobytes(),
         "record": record_to_json(episode),
         "outcome": None if outcome is None else outcome_to_json(outcome),
+        "debate": None if episode.debate is None else debate_to_json(episode.debate),
     }
 
 
@@ -109,8 +135,10 @@ def _upsert(dialect: str) -> Any:
     else:
         raise StoreError(f"the store is on {dialect!r}; use a sqlite or postgresql URL in `store.url`")
     new = insert.excluded
-    unchanged = (new.outcome.is_(None)) & (new.record == episodes.c.record)
+    same = new.record == episodes.c.record
     values = {c.name: new[c.name] for c in episodes.c if c.name not in _KEY}
     for name in ("known_at", "outcome"):
-        values[name] = case((unchanged, episodes.c[name]), else_=new[name])
+        values[name] = case((new.outcome.is_(None) & same, episodes.c[name]), else_=new[name])
+    # An episode that was read back and is now settled comes without its debate.
+    values["debate"] = case((new.debate.is_(None) & same, episodes.c.debate), else_=new.debate)
     return insert.on_conflict_do_update(index_elements=list(_KEY), set_=values)

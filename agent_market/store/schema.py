@@ -46,6 +46,7 @@ episodes = Table(
     Column("state", LargeBinary, nullable=False, comment="float32 vector that recall compares"),
     Column("record", LargeBinary, nullable=False, comment="JSON: the episode without its outcome"),
     Column("outcome", LargeBinary, comment="JSON: the outcome"),
+    Column("debate", LargeBinary, comment="JSON: the full debate, where one was held"),
     UniqueConstraint("scope", "id", name="uq_episodes_scope_id"),
     Index("ix_episodes_known", "scope", "pair", "known_at"),
 )
