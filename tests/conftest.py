@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def refused_connections() -> Iterator[list[str]]:
 
     A test that wants a refusal asks for this fixture, looks at the list, and clears it.
     """
-    refused: list[str] = offline.attempts
+    refused: list[str] = socket.offline_attempts  # type: ignore[attr-defined]
     refused.clear()
     yield refused
     if refused:

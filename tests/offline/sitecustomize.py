@@ -44,9 +44,10 @@ def refuse(host: object, port: object) -> None:
 
 def install() -> None:
     """Guard every socket of this process; a second call changes nothing."""
-    if hasattr(socket, "offline"):
+    if hasattr(socket, "offline_attempts"):
         return
-    socket.offline = True  # type: ignore[attr-defined]
+    # The list hangs on what is guarded: a worker has this module from its start-up and again from conftest.
+    socket.offline_attempts = attempts  # type: ignore[attr-defined]
     for method in ("connect", "connect_ex", "sendto"):
         setattr(socket.socket, method, _guarded(getattr(socket.socket, method)))
 
