@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _OFFLINE = str(Path(__file__).parent / "offline")
@@ -25,6 +26,10 @@ os.environ.update(
 )
 for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
     del os.environ[_name]  # a proxy on this machine would be a way out
+
+# A slow machine is no bug: pytest-timeout ends a test that hangs.
+settings.register_profile("agent-market", deadline=None)
+settings.load_profile("agent-market")
 
 # Helper modules beside the tests (tests/documents.py, tests/integration/workspace.py) are imported by name.
 _TESTS = Path(__file__).parent

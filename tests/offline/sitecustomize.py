@@ -13,7 +13,9 @@ from typing import Any
 
 _LOCAL_NAMES = {"", "localhost", "ip6-localhost", socket.gethostname().lower()}
 
-attempts: list[str] = []
+# On the module that is guarded, for this file may be loaded twice: at start-up and by conftest.
+_ALREADY = hasattr(socket, "refused_by_tests")
+attempts: list[str] = socket.__dict__.setdefault("refused_by_tests", [])
 """Every refused host since start-up, also where the caller swallowed the error."""
 
 
@@ -71,4 +73,5 @@ def _guarded(method: Any) -> Any:
     return call
 
 
-install()
+if not _ALREADY:
+    install()
