@@ -75,6 +75,11 @@ def entry_tags(pair: str, depth: Floats, decided_s: Floats) -> npt.NDArray[np.ob
     )
 
 
+PLAIN_TAG = "agents"
+"""Tag of every entry while hyperopt searches: freqtrade computes full statistics for each distinct tag, about
+30 ms apiece, and an epoch would spend more on them than on the backtest."""
+
+
 def side_spells(depth: Floats, threshold: float) -> list[tuple[int, int, int]]:
     """Stretches of rows on one side, as (first row, last row, +1 or -1), where |depth| >= threshold."""
     side = np.where(np.abs(depth) >= threshold, np.sign(depth), 0.0).astype(int)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy
@@ -29,7 +30,7 @@ from agent_market.freqai.features import (
 )
 from agent_market.freqai.identity import stamp_features
 from agent_market.freqai.quant import TARGET, target
-from agent_market.freqai.signals import Floats, Fusion, entry_tags, fused_depth, side_spells
+from agent_market.freqai.signals import PLAIN_TAG, Floats, Fusion, entry_tags, fused_depth, side_spells
 from agent_market.perception.context import ContextBook
 from agent_market.perception.features import WARM_UP
 
@@ -156,9 +157,12 @@ class AgentMarketStrategyBase(IStrategy):
     def _enter(self, dataframe: DataFrame, pair: str, side: str, rows: np.ndarray) -> None:
         if not rows.any():
             return
+        dataframe.loc[rows, f"enter_{side}"] = 1
+        if self.config.get("runmode") == RunMode.HYPEROPT:
+            dataframe.loc[rows, "enter_tag"] = PLAIN_TAG
+            return
         chosen = dataframe.loc[rows]
         decided = chosen.get("decision_time", chosen["volume"] * 0.0).to_numpy(dtype=float)
-        dataframe.loc[rows, f"enter_{side}"] = 1
         dataframe.loc[rows, "enter_tag"] = entry_tags(pair, chosen[FUSED].to_numpy(), decided)
 
     def plot_annotations(
