@@ -13,9 +13,7 @@ from typing import Any
 
 _LOCAL_NAMES = {"", "localhost", "ip6-localhost", socket.gethostname().lower()}
 
-# On the module that is guarded, for this file may be loaded twice: at start-up and by conftest.
-_ALREADY = hasattr(socket, "refused_by_tests")
-attempts: list[str] = socket.__dict__.setdefault("refused_by_tests", [])
+attempts: list[str] = []
 """Every refused host since start-up, also where the caller swallowed the error."""
 
 
@@ -73,5 +71,4 @@ def _guarded(method: Any) -> Any:
     return call
 
 
-if not _ALREADY:
-    install()
+install()
