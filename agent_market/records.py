@@ -93,7 +93,9 @@ class AgentView:
     never a hold. `answer_key` is the content address of the model answer it came from, if any.
     `horizon` is the number of candles within which the agent expects to be proved right, `invalidation`
     the return from this close that would prove it wrong; None = not said. `evidence` is what a trained
-    model showed on data it had not seen; None for opinions.
+    model showed on data it had not seen; None for opinions. `prompt` is the version of the agent's prompt
+    (`agents.tuning.versions`); None for agents that read none. `asof` is when the view was formed, where
+    that was before this decision (None = at it), and `carried_because` says why an older view stands in.
     """
 
     agent: str
@@ -106,6 +108,9 @@ class AgentView:
     horizon: int | None = None
     invalidation: float | None = None
     evidence: Evidence | None = None
+    prompt: str | None = None
+    asof: datetime | None = None
+    carried_because: str | None = None
 
     @classmethod
     def abstain(cls, agent: str, cause: str) -> AgentView:
@@ -153,6 +158,19 @@ class Debate:
     ended_because: str
     ruling: Ruling | None = None
     ruling_confidence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the answers behind one decision cost when they were given; answers of the store count the same.
+
+    `cost` is in the currency of the price table; None where a model has no price.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +251,7 @@ class Episode:
     due: datetime
     outcome: Outcome | None = field(default=None)
     debate: Debate | None = field(default=None)
+    bill: Bill = Bill()
 
     @property
     def id(self) -> str:

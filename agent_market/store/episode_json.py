@@ -19,6 +19,7 @@ import orjson
 from agent_market.errors import StoreError
 from agent_market.records import (
     AgentView,
+    Bill,
     Clamp,
     Debate,
     Decision,
@@ -60,6 +61,7 @@ def record_to_json(episode: Episode) -> bytes:
     _require_finite(episode)
     recall = episode.recall
     body = {
+        "bill": episode.bill,
         "decision": episode.decision,
         "due": episode.due,
         "recall": {
@@ -92,6 +94,7 @@ def record_from_json(scope: str, record: bytes, outcome: bytes | None) -> Episod
             verdict=_verdict(body["verdict"]),
             due=datetime.fromisoformat(body["due"]),
             outcome=None if outcome is None else _outcome(orjson.loads(outcome)),
+            bill=Bill(**body.get("bill", {})),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
@@ -152,6 +155,7 @@ def _require_finite(episode: Episode) -> None:
         "recall": [x for n in episode.recall.neighbours for x in (n.distance, n.market_return)],
         "weights": decision.weights.values(),
         "contributions": decision.contributions.values(),
+        "bill": (episode.bill.cost or 0.0,),
         "depth": (decision.depth, decision.confidence, episode.verdict.depth),
         "clamps": [x for c in episode.verdict.clamps for x in (c.threshold, c.value, c.before, c.after)],
     }
@@ -198,6 +202,9 @@ def _agent_view(raw: dict[str, Any]) -> AgentView:
         raw.get("horizon"),
         raw.get("invalidation"),
         None if (evidence := raw.get("evidence")) is None else Evidence(**evidence),
+        asof=None if (asof := raw.get("asof")) is None else datetime.fromisoformat(asof),
+        carried_because=raw.get("carried_because"),
+        raw.get("prompt"),
     )
 
 

@@ -72,3 +72,41 @@ spend = Table(
         comment="usage = counted by the endpoint; bound = unknown, so the whole reservation",
     ),
 )
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("version", String(16), primary_key=True, comment="first digits of sha256 of role and texts"),
+    Column("role", String(64), nullable=False, index=True),
+    Column("texts", LargeBinary, nullable=False, comment="JSON: text of each tuned part, by name"),
+    Column("parent", String(16), comment="version that it was varied from; null for the role table's own"),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+prompt_promotions = Table(
+    "prompt_promotions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("role", String(64), nullable=False, index=True),
+    Column("version", String(16), nullable=False),
+    Column("replaced", String(16), nullable=False, comment="version in force before, for the way back"),
+    Column("known_at", BigInteger, nullable=False, comment="no decision before it sees this prompt"),
+    Column("evidence", LargeBinary, nullable=False, comment="JSON: why it was promoted"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("withdrawn_at", BigInteger, comment="wall clock of the rollback; null = in force"),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("study", String(128), primary_key=True, comment="what was searched, as prompts/aggressive"),
+    Column("candidate", String(64), primary_key=True, comment="content address of what was tried"),
+    Column("sample", String(64), primary_key=True, comment="sha256 of the occasions it was tried on"),
+    Column("first_at", BigInteger, nullable=False, comment="first occasion"),
+    Column("last_at", BigInteger, nullable=False, comment="last occasion"),
+    Column("observations", Integer, nullable=False),
+    Column("mean", Float, nullable=False, comment="mean result an occasion"),
+    Column("deviation", Float, nullable=False, comment="sample standard deviation of it"),
+    Column("results", LargeBinary, comment="float32 results in the order of the occasions"),
+    Column("created_at", BigInteger, nullable=False),
+)
