@@ -70,7 +70,8 @@ def _joint(mode: int) -> Compute:
     def compute(x: Array, y: Array, window: int) -> Array:
         out = np.empty_like(x)
         pairs.joint(x, y, window, full_enough(window), mode, out)
-        return finite(out)
+        # Rounding may carry a correlation past 1 in the last digit.
+        return np.clip(out, -1.0, 1.0, out=out) if mode == pairs.CORRELATION else finite(out)
 
     return compute
 
@@ -78,11 +79,6 @@ def _joint(mode: int) -> Compute:
 def _spread(mode: int) -> Compute:
     windowed = _windowed(sums.spread, mode)
     return lambda x, window: finite(windowed(x, window))
-
-
-def _position(x: Array, window: int) -> Array:
-    low, high = _windowed(order.largest, -1.0)(x, window), _windowed(order.largest, 1.0)(x, window)
-    return elementwise.position(x, low, high, out=high)
 
 
 def _cross(mode: int) -> Compute:
@@ -141,7 +137,7 @@ COMPUTE: dict[str, Compute] = {
     "ts_max": _windowed(order.largest, 1.0),
     "ts_argmin": _windowed(order.age_of_largest, -1.0),
     "ts_argmax": _windowed(order.age_of_largest, 1.0),
-    "ts_position": _position,
+    "ts_position": lambda x, window: finite(_windowed(order.position)(x, window)),
     "ts_rank": _windowed(order.rank),
     "ts_median": _windowed(order.median),
     "decay_linear": _windowed(weighted.trend, 0),

@@ -31,7 +31,7 @@ class LiveFactors:
             raise DataError("live factors need a panel with at least one row to start from")
         self.trees = tuple(trees)
         self.rows = max((lookback(tree, history.minutes) for tree in self.trees), default=1)
-        self._panel = _owned(history.window(max(len(history.times) - self.rows, 0), len(history.times)))
+        self._panel = history.window(max(len(history.times) - self.rows, 0), len(history.times))
 
     @property
     def asof(self) -> pd.Timestamp:
@@ -88,8 +88,3 @@ def _value(candles: Mapping[str, Mapping[str, float]], pair: str, name: str) -> 
     if np.isinf(value):
         raise DataError(f"{name} of {pair} is {value}")
     return value
-
-
-def _owned(panel: Panel) -> Panel:
-    columns = {name: np.ascontiguousarray(values) for name, values in panel.columns.items()}
-    return Panel(panel.times, panel.pairs, columns, panel.minutes, panel.kinds)

@@ -74,8 +74,8 @@ class Panel:
         return pd.DataFrame(values.T, index=self.times, columns=list(self.pairs))
 
     def window(self, start: int, stop: int) -> Panel:
-        """Rows `start` to `stop` (not included) as a panel that shares memory with this one."""
-        columns = {name: values[:, start:stop] for name, values in self.columns.items()}
+        """Rows `start` to `stop` (not included) as a panel of its own, contiguous as kernels want it."""
+        columns = {name: np.ascontiguousarray(values[:, start:stop]) for name, values in self.columns.items()}
         return Panel(self.times[start:stop], self.pairs, columns, self.minutes, self.kinds)
 
     @cached_property

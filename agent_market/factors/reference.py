@@ -155,6 +155,12 @@ def _position(x: Frame, window: int) -> Frame:
     return (x - low) / (high - low)
 
 
+def _cross_zscore(x: Frame) -> Frame:
+    mean, deviation = x.mean(axis=1), x.std(axis=1)
+    varies = deviation > 4e-16 * mean.abs()  # equal values may differ from their own mean by rounding
+    return x.sub(mean, axis=0).div(deviation.where(varies), axis=0).where(_enough(x))
+
+
 def _cross_mean(x: Frame) -> Frame:
     return pd.DataFrame(np.tile(x.mean(axis=1).to_numpy()[:, None], x.shape[1]), x.index, x.columns)
 
@@ -204,7 +210,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "ts_cov": _cov,
     "ts_beta": _beta,
     "cs_rank": lambda x: x.rank(axis=1, pct=True).where(_enough(x)),
-    "cs_zscore": lambda x: x.sub(x.mean(axis=1), axis=0).div(x.std(axis=1), axis=0).where(_enough(x)),
+    "cs_zscore": _cross_zscore,
     "cs_demean": lambda x: x.sub(x.mean(axis=1), axis=0).where(_enough(x)),
     "cs_scale": lambda x: x.div(x.abs().sum(axis=1), axis=0).where(_enough(x)),
     "cs_mean": lambda x: _cross_mean(x).where(_enough(x)),

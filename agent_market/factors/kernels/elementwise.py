@@ -98,17 +98,3 @@ def change(x, old):
     """x / old - 1."""
     r = x / old - 1.0
     return r if abs(r) <= MAX else NAN
-
-
-@vectorize(["float64(float64, float64, float64)"], cache=True)
-def position(x, low, high):
-    """(x - low) / (high - low)."""
-    r = (x - low) / (high - low)
-    return r if abs(r) <= MAX else NAN
-
-
-@vectorize(["float64(float64, float64, float64)"], cache=True)
-def standardised(x, mean, deviation):
-    """(x - mean) / deviation."""
-    r = (x - mean) / deviation
-    return r if abs(r) <= MAX else NAN

@@ -42,6 +42,40 @@ def largest(x, window, need, side, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def position(x, window, need, out):
+    """(x - smallest) / (largest - smallest), NaN where they are equal."""
+    tail_high, tail_low = np.empty(window + 1), np.empty(window + 1)
+    tail_n = np.empty(window + 1)
+    length = x.shape[1]
+    for p in range(x.shape[0]):
+        row, to = x[p], out[p]
+        tail_high[:] = -np.inf
+        tail_low[:] = np.inf
+        tail_n[:] = 0.0
+        for start in range(0, length, window):
+            stop = min(start + window, length)
+            high, low, n = -np.inf, np.inf, 0.0
+            for j in range(stop - start):
+                v = row[start + j]
+                n += 1.0 if v == v else 0.0
+                high = v if v > high else high
+                low = v if v < low else low
+                top = tail_high[j + 1] if tail_high[j + 1] > high else high
+                bottom = tail_low[j + 1] if tail_low[j + 1] < low else low
+                ripe = n + tail_n[j + 1] >= need and top > bottom
+                to[start + j] = (v - bottom) / (top - bottom) if ripe else NAN
+            high, low, n = -np.inf, np.inf, 0.0
+            for k in range(stop - start - 1, -1, -1):
+                v = row[start + k]
+                n += 1.0 if v == v else 0.0
+                high = v if v > high else high
+                low = v if v < low else low
+                tail_high[k] = high
+                tail_low[k] = low
+                tail_n[k] = n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def age_of_largest(x, window, need, side, out):
     """Age of the largest (side 1) or smallest (side -1) value, 0 newest to 1 oldest; of equals the newest."""
     tail = np.empty(window + 1)
@@ -92,7 +126,26 @@ def rank(x, window, need, out):
             size = min(_CHUNK, length - start)
             now = row[start : start + size]
             twice[:] = 0
-            for lag in range(min(window, start + size)):
+            reach = min(window, start + 1)
+            for lag in range(0, reach - 3, 4):  # four at once, where all reach back within the panel
+                o0, o1 = row[start - lag : start - lag + size], row[start - lag - 1 : start - lag - 1 + size]
+                o2, o3 = (
+                    row[start - lag - 2 : start - lag - 2 + size],
+                    row[start - lag - 3 : start - lag - 3 + size],
+                )
+                for i in range(size):
+                    v = now[i]
+                    twice[i] += (
+                        np.int64(o0[i] < v)
+                        + np.int64(o0[i] <= v)
+                        + np.int64(o1[i] < v)
+                        + np.int64(o1[i] <= v)
+                        + np.int64(o2[i] < v)
+                        + np.int64(o2[i] <= v)
+                        + np.int64(o3[i] < v)
+                        + np.int64(o3[i] <= v)
+                    )
+            for lag in range(reach // 4 * 4, min(window, start + size)):
                 skip = max(lag - start, 0)
                 old = row[start + skip - lag : start + size - lag]
                 new = now[skip:]
@@ -113,21 +166,31 @@ def rank(x, window, need, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def median(x, window, need, out):
-    """Median: the window is kept sorted, one value leaves and one enters at each step."""
+    """Median: the window is kept sorted; only the values between the one that leaves and the new one move."""
     held = np.empty(window + 1)
     length = x.shape[1]
     for p in range(x.shape[0]):
         row, to = x[p], out[p]
         n = 0
         for t in range(length):
-            if t >= window and row[t - window] == row[t - window]:
-                i = np.searchsorted(held[:n], row[t - window])
-                n -= 1
-                while i < n:
-                    held[i] = held[i + 1]
-                    i += 1
             v = row[t]
-            if v == v:
+            old = row[t - window] if t >= window else NAN
+            if old == old:
+                i = np.searchsorted(held[:n], old)
+                if v == v:  # the newest takes the place of the oldest, and moves to its own
+                    while i + 1 < n and held[i + 1] < v:
+                        held[i] = held[i + 1]
+                        i += 1
+                    while i > 0 and held[i - 1] > v:
+                        held[i] = held[i - 1]
+                        i -= 1
+                    held[i] = v
+                else:
+                    n -= 1
+                    while i < n:
+                        held[i] = held[i + 1]
+                        i += 1
+            elif v == v:
                 i = n
                 while i > 0 and held[i - 1] > v:
                     held[i] = held[i - 1]
