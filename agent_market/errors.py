@@ -10,8 +10,9 @@ raised for something the loop survives: a model that answers nonsense is an abst
     |   +-- StoreFull        the disk (or the database's page limit) is full; what was committed is kept
     +-- ReplayMiss           replay mode was asked for an answer that was never recorded
     +-- ModelUnavailable     the LLM endpoint did not give an answer (becomes an abstention)
+    |   +-- BudgetExhausted  it was not asked: a cap on calls, tokens or money is reached
     +-- AnswerInvalid        the LLM's answer does not fit the schema (becomes an abstention)
-    +-- PromptLeak           a prompt would tell the model which market or moment it is (becomes an abstention)
+    +-- PromptLeak           a prompt names market or moment; not sent (becomes an abstention)
     +-- TrainingFailed       a FreqAI training failed; a backtest must not go on without its model
     +-- SandboxError         the sandbox could not be started or was asked for something it has not
     +-- FlowError            a step of the closed loop failed
@@ -47,6 +48,10 @@ class ReplayMiss(AgentMarketError):
 
 class ModelUnavailable(AgentMarketError):
     """The endpoint did not answer in time, refused, or dropped the connection."""
+
+
+class BudgetExhausted(ModelUnavailable):
+    """The call was not made: it might have gone beyond a cap. The message names cap, spend and setting."""
 
 
 class AnswerInvalid(AgentMarketError):

@@ -44,7 +44,12 @@ FEATURE_CODE_KEY = "feature_code"
 # What changes where a model runs or what it may spend, and never what it predicts.
 _NOT_PREDICTING = ("identifier", BASE_KEY, "wait_for_training_iteration_on_reload", "purge_old_models")
 
-_TRANSPORT = ("base_url", "api_key_env", "mode", "timeout_s", "retries", "max_in_flight")
+_ADDRESS = ("base_url", "api_key_env")
+_TRANSPORT = (
+    *_ADDRESS,
+    *("mode", "timeout_s", "retries", "max_in_flight", "deadline_s", "breaker_failures", "breaker_open_s"),
+)
+_NOT_DECIDING = ("store", "live")
 
 
 def stamp_features(config: dict[str, Any], strategy: object) -> None:
@@ -81,10 +86,19 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
 
 def _deciding_settings(section: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without those that only say where to ask, how patiently, and where to write."""
-    kept = {k: v for k, v in section.items() if k != "store"}
+    kept = {k: v for k, v in section.items() if k not in _NOT_DECIDING}
     if "llm" in kept:
-        kept["llm"] = {k: v for k, v in kept["llm"].items() if k not in _TRANSPORT}
+        llm = {k: v for k, v in kept["llm"].items() if k not in _TRANSPORT}
+        if llm.get("deep"):
+            llm["deep"] = _without_address(llm["deep"])
+        if "fallbacks" in llm:
+            llm["fallbacks"] = [_without_address(endpoint) for endpoint in llm["fallbacks"]]
+        kept["llm"] = llm
     return kept
+
+
+def _without_address(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in endpoint.items() if k not in _ADDRESS}
 
 
 def _digest(parts: Mapping[str, Any]) -> str:

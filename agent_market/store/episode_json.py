@@ -202,9 +202,9 @@ def _agent_view(raw: dict[str, Any]) -> AgentView:
         raw.get("horizon"),
         raw.get("invalidation"),
         None if (evidence := raw.get("evidence")) is None else Evidence(**evidence),
-        asof=None if (asof := raw.get("asof")) is None else datetime.fromisoformat(asof),
-        carried_because=raw.get("carried_because"),
         raw.get("prompt"),
+        None if (asof := raw.get("asof")) is None else datetime.fromisoformat(asof),
+        raw.get("carried_because"),
     )
 
 
