@@ -110,3 +110,36 @@ trials = Table(
     Column("results", LargeBinary, comment="float32 results in the order of the occasions"),
     Column("created_at", BigInteger, nullable=False),
 )
+
+memory_moves = Table(
+    "memory_moves",
+    metadata,
+    Column("scope", String(128), primary_key=True),
+    Column("pair", String(64), primary_key=True),
+    Column("asof", BigInteger, primary_key=True, comment="the episode that moved"),
+    Column("at", BigInteger, primary_key=True, comment="moment of the assessment"),
+    Column("layer", String(16), nullable=False, comment="where to: short, long, episodic, archive"),
+    Column("importance", Float, nullable=False, comment="1-10, as assessed at that moment"),
+    Column("reason", String(255), nullable=False),
+    Index("ix_memory_moves_at", "scope", "pair", "at"),
+)
+
+episode_vectors = Table(
+    "episode_vectors",
+    metadata,
+    Column("scope", String(128), primary_key=True),
+    Column("pair", String(64), primary_key=True),
+    Column("asof", BigInteger, primary_key=True, comment="the episode described"),
+    Column("kind", String(64), primary_key=True, comment="what made it, as text/<embedder>"),
+    Column("known_at", BigInteger, nullable=False, comment="no query before it sees the vector"),
+    Column("vector", LargeBinary, nullable=False, comment="float32, little endian"),
+)
+
+memory_generations = Table(
+    "memory_generations",
+    metadata,
+    Column("scope", String(128), primary_key=True),
+    Column("pair", String(64), primary_key=True),
+    Column("kind", String(64), primary_key=True, comment="state, or as in episode_vectors"),
+    Column("generation", BigInteger, nullable=False, comment="counts writes, for index files"),
+)
