@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap, optimal_block_length
+from arch.bootstrap import StationaryBootstrap
+
+from agent_market.learning.bootstrap import block_length
 
 SEED = 20260901
 RESAMPLES = 2_000
@@ -52,10 +53,3 @@ def mean_difference(ours: np.ndarray, theirs: np.ndarray) -> Interval:
     bootstrap = StationaryBootstrap(block, difference, seed=SEED)
     low, high = bootstrap.conf_int(np.mean, reps=RESAMPLES, method="percentile", size=LEVEL).ravel()
     return Interval(mean, float(low), float(high), days, block)
-
-
-def block_length(series: np.ndarray) -> int:
-    """Optimal mean block length of the stationary bootstrap, at least 1 and at most a third of the series."""
-    estimate = float(optimal_block_length(series)["stationary"].iloc[0])
-    longest = max(len(series) // 3, 1)
-    return longest if not math.isfinite(estimate) else int(min(max(math.ceil(estimate), 1), longest))
