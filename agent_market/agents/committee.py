@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agent_market.agents.answer import Answer
+from agent_market.agents.answer import Answer, Said
 from agent_market.agents.failures import FailureLog
 from agent_market.agents.feedback import FeedbackBook
 from agent_market.agents.prompts import Brief, system_message
@@ -77,10 +77,11 @@ class Committee:
         self.answers.close()
 
     def _view(self, request: Request, reply: Reply) -> AgentView:
-        if not isinstance(reply, Answer):
+        if not isinstance(reply, Said):
             self._failures.failed(request.role, reply)
             return AgentView.abstain(request.role, f"{type(reply).__name__}: {reply}")
         self._failures.answered(request.role)
+        assert isinstance(reply, Answer), "what is asked for here is a view"
         return AgentView(
             agent=request.role,
             depth=reply.depth,

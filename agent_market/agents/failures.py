@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 
-from agent_market.errors import AnswerInvalid, ModelUnavailable
+from agent_market.errors import AgentMarketError, PromptLeak
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,16 @@ class FailureLog:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def failed(self, role: str, error: ModelUnavailable | AnswerInvalid) -> None:
+    def failed(self, role: str, error: AgentMarketError) -> None:
         """Count one failure of `role`."""
         with self._lock:
             self._counts[role, type(error).__name__] += 1
             count = self._counts[role, type(error).__name__]
         if _is_power_of_ten(count):
             more = "" if count == 1 else f" ({count:,} in a row)"
-            logger.warning("agent %s abstains: %s%s", role, error, more)
+            # A leak is a fault of ours or of a config, not of an endpoint.
+            level = logging.ERROR if isinstance(error, PromptLeak) else logging.WARNING
+            logger.log(level, "agent %s abstains: %s%s", role, error, more)
 
     def answered(self, role: str) -> None:
         """`role` gave a valid answer."""

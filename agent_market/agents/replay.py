@@ -6,6 +6,9 @@
 
 What a model said and the schema refused is stored too, as a rejection with its cause: replay repeats the
 abstention, record asks again. An endpoint that gave no answer leaves no trace in the store.
+
+A prompt that leaks what it must hide is not sent, in any mode: its reply is the leak, so replay gives what
+recording gave.
 """
 
 from __future__ import annotations
@@ -17,16 +20,16 @@ from typing import Literal, Protocol
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from agent_market.agents.answer import Answer, parse_answer
+from agent_market.agents.answer import VIEW, Form, Said, parse
 from agent_market.agents.client import ChatClient, Completion, Usage
 from agent_market.agents.recorder import Recorder
 from agent_market.agents.request import Request
 from agent_market.config import LLMSettings
-from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss, StoreError
+from agent_market.errors import AnswerInvalid, ModelUnavailable, PromptLeak, ReplayMiss, StoreError
 from agent_market.store.answers import AnswerRow, AnswerStore
 from agent_market.store.database import Database
 
-Reply = Answer | AnswerInvalid | ModelUnavailable
+Reply = Said | AnswerInvalid | ModelUnavailable | PromptLeak
 """An answer, or why there is none."""
 
 _MAX_REJECTED_TEXT = 4_000
@@ -77,9 +80,13 @@ class ReplayAnswers:
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._store.get_many([request.key for request in requests])
-        if len(held) < len(requests):
-            _refuse_missing(requests, held)
-        return [decode(request.key, held[request.key]) for request in requests]
+        leaks = _leaks([r for r in requests if r.key not in held]) if len(held) < len(requests) else {}
+        if len(held) + len(leaks) < len(requests):
+            _refuse_missing(requests, held, leaks)
+        return [
+            leaks[request.key] if request.key in leaks else _decoded(request, held[request.key])
+            for request in requests
+        ]
 
     def close(self) -> None:
         self._store.close()
@@ -106,12 +113,16 @@ class AskedAnswers:
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._recorder.get_many([request.key for request in requests]) if self._reads else {}
-        replies: dict[str, Reply] = {key: decode(key, response) for key, response in held.items()}
+        replies: dict[str, Reply] = {
+            request.key: _decoded(request, held[request.key]) for request in requests if request.key in held
+        }
         open_questions = {
-            request.key: request for request in requests if not isinstance(replies.get(request.key), Answer)
+            request.key: request for request in requests if not isinstance(replies.get(request.key), Said)
         }
         if open_questions:
-            self._ask_endpoint(list(open_questions.values()), replies)
+            leaks = _leaks(list(open_questions.values()))
+            replies |= leaks
+            self._ask_endpoint([r for key, r in open_questions.items() if key not in leaks], replies)
         return [replies[request.key] for request in requests]
 
     def close(self) -> None:
@@ -124,30 +135,31 @@ class AskedAnswers:
             if isinstance(got, ModelUnavailable):
                 replies[request.key] = got
                 continue
-            reply = _read(got)
+            reply = _read(request, got)
             replies[request.key] = reply
             rows.append(_row(request, got, encode(reply, got.text)))
         self._recorder.keep(rows)
 
 
-def encode(reply: Answer | AnswerInvalid, text: str) -> bytes:
+def encode(reply: Said | AnswerInvalid, text: str) -> bytes:
     """The stored form of what a model said: the validated answer, or the rejection with cause and text."""
-    if isinstance(reply, Answer):
+    if isinstance(reply, Said):
         return orjson.dumps(reply.model_dump())
     # Text of a broken model may hold lone surrogates, which are no valid UTF-8.
     clean = text[:_MAX_REJECTED_TEXT].encode("utf-8", "replace").decode("utf-8")
     return orjson.dumps({"rejected": str(reply).encode("utf-8", "replace").decode("utf-8"), "text": clean})
 
 
-def decode(key: str, response: bytes) -> Answer | AnswerInvalid:
+def decode(key: str, response: bytes, form: Form = VIEW) -> Said | AnswerInvalid:
     """The stored reply, validated anew.
 
+    :param form: what was asked for.
     :raises StoreError: the row is neither an answer nor a rejection.
     """
     try:
         if response.startswith(b'{"rejected"'):
             return AnswerInvalid(_Rejection.model_validate_json(response).rejected)
-        return Answer.model_validate_json(response)
+        return form.type.model_validate_json(response)
     except ValidationError as error:
         raise StoreError(
             f"the stored answer {key} is damaged ({error.errors()[0]['msg']}); delete its row, record again"
@@ -158,9 +170,19 @@ class _Rejection(BaseModel):
     rejected: str
 
 
-def _read(completion: Completion) -> Answer | AnswerInvalid:
+def _decoded(request: Request, response: bytes) -> Said | AnswerInvalid:
+    return decode(request.key, response, request.form.answer)
+
+
+def _leaks(requests: Sequence[Request]) -> dict[str, PromptLeak]:
+    """The leak of each request that has one, by key."""
+    found = {request.key: request.leak() for request in requests}
+    return {key: leak for key, leak in found.items() if leak is not None}
+
+
+def _read(request: Request, completion: Completion) -> Said | AnswerInvalid:
     try:
-        return parse_answer(completion.text)
+        return parse(request.form.answer, completion.text)
     except AnswerInvalid as error:
         if completion.cut_off:
             return AnswerInvalid(f"cut off at `llm.max_tokens`: {error}")
@@ -181,8 +203,10 @@ def _row(request: Request, completion: Completion, response: bytes) -> AnswerRow
     )
 
 
-def _refuse_missing(requests: Sequence[Request], held: dict[str, bytes]) -> None:
-    missing = [request for request in requests if request.key not in held]
+def _refuse_missing(
+    requests: Sequence[Request], held: dict[str, bytes], leaks: dict[str, PromptLeak]
+) -> None:
+    missing = [request for request in requests if request.key not in held and request.key not in leaks]
     if missing:
         first = missing[0]
         raise ReplayMiss(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent_market.agents.answer import ANSWER_SCHEMA, MAX_BELIEF, MAX_REASONS, Answer, parse_answer
+from agent_market.agents.answer import ANSWER_SCHEMA, FORMS, MAX_BELIEF, MAX_REASONS, Answer, parse_answer
 from agent_market.agents.replay import decode, encode
 from agent_market.errors import AnswerInvalid
 
@@ -24,7 +24,7 @@ def with_fields(**changes: object) -> str:
         f"```json\n{GOOD}\n```",
         f"Here is my view:\n{GOOD}\nGood luck!",
         f"<think>if {{x}} then {{y}}</think>\n{GOOD}",
-        GOOD.replace("}", ', "horizon": "12h", "nested": {"a": [1]}}'),
+        GOOD.replace("}", ', "sentiment": "12h", "nested": {"a": [1]}}'),
     ],
 )
 def test_an_answer_is_found_in_what_surrounds_it(text: str) -> None:
@@ -131,3 +131,7 @@ def test_any_text_is_a_valid_answer_or_an_error_with_a_cause_and_either_can_be_s
 def test_the_schema_that_is_sent_and_the_one_that_validates_are_the_same() -> None:
     assert set(ANSWER_SCHEMA["properties"]) == set(Answer.model_fields) == set(ANSWER_SCHEMA["required"])
     assert next(iter(ANSWER_SCHEMA["properties"])) == "belief", "a model must argue before it gives a number"
+    for form in FORMS:
+        assert set(form.schema["properties"]) <= set(form.type.model_fields)
+        needed = {name for name, field in form.type.model_fields.items() if field.is_required()}
+        assert needed <= set(form.schema["required"])

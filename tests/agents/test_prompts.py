@@ -128,7 +128,7 @@ def test_keys_stay_the_same_between_versions_of_this_code() -> None:
     role = Role("tester", "llm", 1, "You test.")
     form = RequestForm(role.name, "You test. Answer in JSON.", llm())
     key = form.fill(Brief(market_view(), recall()).user_message(role.name)).key
-    assert key == "23e9343ae684ac5050bc3d13aea958faa5a996b1bc9beef8625b20a2251e4f81"
+    assert key == "b637deed549d1890b83ca7fd009e29b2fe339af1d60c919d4e5d3a6001580a2a"
 
 
 @pytest.mark.parametrize(

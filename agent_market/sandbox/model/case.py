@@ -1,8 +1,9 @@
 """What a prompt holds for the rules to read: the JSON block of the user's message.
 
     ```json
-    {"schema": "agent-market/1", "role": ..., "features": {...}, "context": {...}, "regime": ...,
-     "recall": {...}, "views": [...], "abstained": [...], "feedback": [...]}
+    {"schema": "agent-market/2", "step": ..., "role": ..., "temperament": {...}, "features": {...},
+     "context": {...}, "regime": ..., "recall": {...}, "views": [...], "abstained": [...],
+     "feedback": [...], "debate": [...]}
     ```
 
 Nothing outside of the block is read. Anything in it that is absent, of the wrong type or not finite is
@@ -44,8 +45,19 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a debate: who spoke at which step, where the speaker stood, and computed numbers."""
+
+    agent: str
+    step: str
+    depth: float | None = None
+    confidence: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """The numbers of one prompt. `features` and `context` hold finite floats only."""
+    """The numbers of one prompt. `features`, `context` and `temperament` hold finite floats only."""
 
     role: str = ""
     features: Mapping[str, float] = field(default_factory=dict)
@@ -56,6 +68,9 @@ class Case:
     silent: int = 0
     """How many agents hold no opinion: those that abstained, and views of confidence 0."""
     feedback: tuple[str, ...] = ()
+    step: str = "view"
+    temperament: Mapping[str, float] = field(default_factory=dict)
+    debate: tuple[Turn, ...] = ()
 
 
 def read_case(user_texts: Sequence[str]) -> Case | None:
@@ -85,6 +100,9 @@ def case_of(raw: Mapping[str, Any]) -> Case:
         voices=voices,
         silent=len(views) - len(voices) + len(_list(raw.get("abstained"))),
         feedback=tuple(_lines(_list(raw.get("feedback")))),
+        step=_text(raw.get("step")).strip().lower() or "view",
+        temperament=_numbers(raw.get("temperament")),
+        debate=tuple(_turn(turn) for turn in _list(raw.get("debate")) if isinstance(turn, dict)),
     )
 
 
@@ -124,6 +142,18 @@ def _voice(raw: Any) -> Voice | None:
         agent=_text(raw.get("agent")).strip().lower(),
         depth=min(max(numbers["depth"], -10.0), 10.0),
         confidence=min(numbers["confidence"], 1.0),
+    )
+
+
+def _turn(raw: dict[str, Any]) -> Turn:
+    numbers = _numbers(raw)
+    depth, confidence = numbers.get("depth"), numbers.get("confidence")
+    return Turn(
+        agent=_text(raw.get("agent")).strip().lower(),
+        step=_text(raw.get("step")).strip().lower(),
+        depth=None if depth is None else min(max(depth, -10.0), 10.0),
+        confidence=None if confidence is None else min(max(confidence, 0.0), 1.0),
+        numbers=_numbers(raw.get("numbers")),
     )
 
 

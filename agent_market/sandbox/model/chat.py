@@ -13,7 +13,8 @@ from agent_market.sandbox.model.case import read_case
 from agent_market.sandbox.model.catalog import FINGERPRINT
 from agent_market.sandbox.model.fitting import fit
 from agent_market.sandbox.model.protocol import read_chat
-from agent_market.sandbox.model.rules import DISCLAIMER, answer
+from agent_market.sandbox.model.rules import DISCLAIMER
+from agent_market.sandbox.model.steps import say
 from agent_market.sandbox.model.tokens import count_tokens, cut_to_tokens
 
 NEEDS_NUMBERS = (
@@ -45,7 +46,7 @@ def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
     if case is None:
         text = NEEDS_NUMBERS
     else:
-        fitted = fit(answer(case), request.schema)
+        fitted = fit(say(case), request.schema)
         text = orjson.dumps(fitted).decode() if fault is None else _spoilt(fitted, fault)
     finish = "stop"
     if request.max_tokens is not None and count_tokens(text) > request.max_tokens:

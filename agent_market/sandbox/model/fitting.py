@@ -1,8 +1,8 @@
 """An opinion as JSON that fits the schema a client asked for.
 
-The rules know four fields: `depth`, `confidence`, `belief`, `reasons`. Of these the schema gets those it
-has; numbers are clamped to its `minimum` and `maximum`, texts and lists cut to `maxLength` and `maxItems`.
-The result is then validated against the whole schema: it fits, or the request is refused.
+The rules know the fields of a step (`steps`); of these the schema gets those it has. Numbers are clamped to
+its `minimum` and `maximum`, texts and lists cut to `maxLength` and `maxItems`. The result is then validated
+against the whole schema: it fits, or the request is refused.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def fields(opinion: Opinion) -> dict[str, Any]:
     }
 
 
-def fit(opinion: Opinion, schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The opinion's fields as `schema` wants them; all of them without a schema.
+def fit(said: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields as `schema` wants them; all of them without a schema.
 
     :raises RequestRefused: 400; the schema is not a JSON schema, or asks for what the rules do not have.
     """
-    answer = fields(opinion)
+    answer = dict(said)
     if schema is None:
         return answer
     validator = _validator(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
@@ -49,7 +49,7 @@ def fit(opinion: Opinion, schema: Mapping[str, Any] | None) -> dict[str, Any]:
     except Unresolvable as error:
         raise _refused(f"the schema refers to what it does not hold: {error}") from error
     if misfit is not None:
-        known = ", ".join(fields(opinion))
+        known = ", ".join(said)
         raise _refused(f"the rules cannot fill this schema: {misfit.message}. They have {known}")
     return answer
 
@@ -70,9 +70,9 @@ def _refused(message: str) -> RequestRefused:
 
 
 def _shaped(value: Any, rule: Any) -> Any:
-    if not isinstance(rule, dict):
+    if not isinstance(rule, dict) or value is None:
         return value
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         value = min(max(value, rule.get("minimum", value)), rule.get("maximum", value))
         return round(value) if rule.get("type") == "integer" else value
     if isinstance(value, str):

@@ -45,13 +45,14 @@ class Temperament:
     """One row of the rule table.
 
     `weights` of the signals, given the regime; `gain` of depth over score; `restraint`: (case, score) ->
-    factor on depth in [0, 1].
+    factor on depth in [0, 1]; `tilt` is added to the score.
     """
 
     label: str
     gain: float
     weights: Callable[[str], Weights]
     restraint: Callable[[Case, float], float]
+    tilt: float = 0.0
 
 
 def answer(case: Case) -> Opinion:
@@ -59,7 +60,27 @@ def answer(case: Case) -> Opinion:
     held = caution(case.role, case.feedback, AGENTS | {voice.agent for voice in case.voices})
     if case.role == "judge":
         return judge(case, held)
-    return weigh(case, TEMPERAMENTS.get(case.role, BALANCED), held)
+    return weigh(case, TEMPERAMENTS.get(case.role) or tempered(case.temperament), held)
+
+
+def tempered(numbers: Mapping[str, float]) -> Temperament:
+    """The balanced rules with the temperament that the prompt gives as numbers; neutral where it gives none.
+
+    score    + 0.3 * optimism * (1 - rationality)
+    gain     * (0.5 + risk_appetite)
+    restraint * max(0.3, 1 - 0.1 * (loss_aversion - 1) * volatility_percentile)
+    """
+    if not numbers:
+        return BALANCED
+    tilt = 0.3 * numbers.get("optimism", 0.0) * (1 - numbers.get("rationality", 0.5))
+    aversion = numbers.get("loss_aversion", 1.0) - 1
+
+    def restraint(case: Case, score: float) -> float:
+        fear = 0.1 * aversion * case.features.get("volatility_percentile", 1.0)
+        return _less_when_wild(case, score) * min(max(1 - fear, 0.3), 1.0)
+
+    gain = BALANCED.gain * (0.5 + numbers.get("risk_appetite", 0.5))
+    return Temperament(BALANCED.label, gain, BALANCED.weights, restraint, tilt)
 
 
 def weigh(case: Case, temperament: Temperament, held: float = 1.0) -> Opinion:
@@ -74,7 +95,7 @@ def weigh(case: Case, temperament: Temperament, held: float = 1.0) -> Opinion:
         return Opinion(0.0, 0.0, f"{DISCLAIMER}: {temperament.label} knows none of its numbers.", ())
     pushes = {name: weights[name] * x for name, x in known.items()}
     push, force = sum(pushes.values()), sum(map(abs, pushes.values()))
-    score = push / total
+    score = push / total + temperament.tilt
     agreement = abs(push) / force if force else 0.0
     restraint = temperament.restraint(case, score)
     depth = DEPTH_LIMIT * math.tanh(temperament.gain * score) * restraint * held
