@@ -77,6 +77,9 @@ class LLMSettings(Settings):
     """Seconds until one request may try it again; backtests, which have time, ask it if no other is left."""
 
 
+FactorGroup = Literal["trend", "reversion", "volatility", "volume", "context", "news", "memory"]
+
+
 class RoleOverride(Settings):
     """What a config may change about one agent, or the whole of an added one."""
 
@@ -86,8 +89,51 @@ class RoleOverride(Settings):
     """Whether the agent takes part at all."""
     temperament: str | None = None
     """The paragraph of the prompt that gives the agent its character; needed for an added agent."""
+    sees: tuple[FactorGroup, ...] | None = None
+    """Factor groups that the agent may see; unset keeps the table's, and gives an added agent all."""
+    optimism: float | None = Field(default=None, ge=-1.0, le=1.0)
+    """Temperament as numbers: -1 expects the worse of two readings, 0 neither, 1 the better."""
+    rationality: float | None = Field(default=None, ge=0.0, le=1.0)
+    """0 goes by impressions, 1 by the numbers alone."""
+    risk_appetite: float | None = Field(default=None, ge=0.0, le=1.0)
+    """0 takes almost no risk for a gain, 0.5 what the odds pay for, 1 any."""
+    horizon: int | None = Field(default=None, ge=1, le=10_000)
+    """Candles over which the agent thinks."""
+    loss_aversion: float | None = Field(default=None, ge=1.0, le=10.0)
+    """How many times a loss weighs as much as a gain of the same size (people: about 2.25)."""
     stage: Literal[1, 2] = 1
     """1 = asked together with the others, 2 = asked after them with their views (as the judge is)."""
+
+
+class DebateSettings(Settings):
+    """When the committee argues in full, and how long."""
+
+    mode: Literal["auto", "compact", "full"] = "auto"
+    """`compact`: all at once, then the judge; `full`: always the whole debate; `auto`: full where it pays."""
+    dispersion: float = Field(default=0.45, ge=0.0, le=1.0)
+    """`auto`: agent expectation dispersion of the first views from which a full debate is held."""
+    stakes: float = Field(default=0.05, gt=0)
+    """`auto`: from this share of the position at stake too: mean |depth| / 10 x expected move."""
+    proposer: str = "aggressive"
+    """The agent that proposes."""
+    critic: str = "conservative"
+    """The agent that raises five objections."""
+    judge: str = "judge"
+    """The agent of stage 2 that rules."""
+    min_rounds: int = Field(default=3, ge=1, le=10)
+    """Fewest rounds of rebuttal."""
+    max_rounds: int = Field(default=5, ge=1, le=10)
+    """Most rounds of rebuttal."""
+    settled: float = Field(default=0.5, ge=0.0)
+    """The debate ends early when no depth moved by more than this in a round."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DebateSettings:
+        if self.min_rounds > self.max_rounds:
+            raise ValueError(f"needs min_rounds <= max_rounds, got {self.min_rounds}, {self.max_rounds}")
+        if len({self.proposer, self.critic, self.judge}) < 3:
+            raise ValueError(f"needs three agents, got {self.proposer!r}, {self.critic!r}, {self.judge!r}")
+        return self
 
 
 class AgentSettings(Settings):
@@ -99,6 +145,18 @@ class AgentSettings(Settings):
     """`feedback.jsonl` of earlier rounds. An entry is shown only to decisions at or after its `known_at`."""
     feedback_entries: int = Field(default=3, ge=0, le=20)
     """How many of the newest feedback entries a prompt carries."""
+    steps: Literal["one", "two"] = "one"
+    """Belief and decision in one call, or the belief first and the decision in a second call that reads it."""
+    beliefs: int = Field(default=1, ge=0, le=10)
+    """How many of its own last beliefs an agent is shown, with their age and what happened since."""
+    headlines: int = Field(default=8, ge=0, le=50)
+    """How many of the newest headlines a prompt carries."""
+    masking: Literal["backtests", "always", "never"] = "backtests"
+    """Where prompts hide pair, dates, prices and names, so that no model answers from what it read later."""
+    masked_names: tuple[str, ...] = ()
+    """Further names of coins, firms, people or events that are hidden where prompts are masked."""
+    debate: DebateSettings = DebateSettings()
+    """The debate."""
 
 
 class DecisionSettings(Settings):
