@@ -141,4 +141,6 @@ def _upsert(dialect: str) -> Any:
         values[name] = case((new.outcome.is_(None) & same, episodes.c[name]), else_=new[name])
     # An episode that was read back and is now settled comes without its debate.
     values["debate"] = case((new.debate.is_(None) & same, episodes.c.debate), else_=new.debate)
+    # What a human forgot stays forgotten when a run decides the same again.
+    values["invalid_from"] = case((same, episodes.c.invalid_from), else_=None)
     return insert.on_conflict_do_update(index_elements=list(_KEY), set_=values)

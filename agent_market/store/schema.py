@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -47,6 +49,7 @@ episodes = Table(
     Column("record", LargeBinary, nullable=False, comment="JSON: the episode without its outcome"),
     Column("outcome", LargeBinary, comment="JSON: the outcome"),
     Column("debate", LargeBinary, comment="JSON: the full debate, where one was held"),
+    Column("invalid_from", BigInteger, comment="a human forgot it; null = recalled"),
     UniqueConstraint("scope", "id", name="uq_episodes_scope_id"),
     Index("ix_episodes_known", "scope", "pair", "known_at"),
 )
@@ -142,4 +145,89 @@ memory_generations = Table(
     Column("pair", String(64), primary_key=True),
     Column("kind", String(64), primary_key=True, comment="state, or as in episode_vectors"),
     Column("generation", BigInteger, nullable=False, comment="counts writes, for index files"),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="first digits of digest"),
+    Column("digest", String(64), nullable=False, comment="sha256 of the words and what they are about"),
+    Column("text", Text, nullable=False),
+    Column("source", String(32), nullable=False, comment="human, reflection, ..."),
+    Column("author", String(128), nullable=False),
+    Column("trust", Float, nullable=False, comment="0-1; of two that say the same the higher stays"),
+    Column("pair", String(64), comment="only for this pair; null = all"),
+    Column("regime", String(32), comment="only in this regime; null = all"),
+    Column("strategy", String(128), comment="only for this scope; null = all"),
+    Column("pinned", Boolean, nullable=False),
+    Column("event_at", BigInteger, nullable=False, comment="when it happened"),
+    Column("known_at", BigInteger, nullable=False, index=True, comment="no query before it sees the note"),
+    Column("valid_from", BigInteger, nullable=False, comment="true from"),
+    Column("invalid_from", BigInteger, comment="no longer true from; null = still"),
+    Column("corrects", String(16), comment="id of the note that this one replaces"),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+memory_log = Table(
+    "memory_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("action", String(16), nullable=False, comment="teach, correct, pin, unpin, forget"),
+    Column("scope", String(128), nullable=False, comment="of an episode; empty for a note"),
+    Column("subject", String(64), nullable=False, comment="id of note or episode"),
+    Column("author", String(128), nullable=False),
+    Column("reason", String(255), nullable=False),
+    Index("ix_memory_log_subject", "scope", "subject"),
+)
+
+refused_writes = Table(
+    "refused_writes",
+    metadata,
+    Column("scope", String(128), primary_key=True, comment="empty for notes"),
+    Column("rule", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("sample", String(255), nullable=False, comment="beginning of the newest one"),
+)
+
+text_vectors = Table(
+    "text_vectors",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="sha256 of the text"),
+    Column("embedder", String(128), primary_key=True),
+    Column("vector", LargeBinary, nullable=False, comment="float32, little endian, length 1"),
+)
+
+graph_nodes = Table(
+    "graph_nodes",
+    metadata,
+    Column("id", String(160), primary_key=True, comment="kind:name"),
+    Column("kind", String(32), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("known_at", BigInteger, nullable=False),
+)
+
+graph_edges = Table(
+    "graph_edges",
+    metadata,
+    Column("scope", String(128), primary_key=True, comment="empty = found in market data alone"),
+    Column("source", String(160), primary_key=True),
+    Column("target", String(160), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("known_at", BigInteger, primary_key=True),
+    Column("event_at", BigInteger, nullable=False, comment="end of the data it was found in"),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("invalid_from", BigInteger, comment="no longer found from; null = holds"),
+    Column("weight", Float, nullable=False),
+    Column("evidence", LargeBinary, nullable=False, comment="JSON: statistics and episode ids"),
+    Index("ix_graph_edges_known_at", "known_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False, comment="as of when it last ran"),
+    Column("result", LargeBinary, nullable=False, comment="JSON"),
 )
