@@ -1,0 +1,82 @@
+"""The decision that is being made: what its calls share, whoever of the committee makes them.
+
+`cycle.run_cycle` opens a case around the committee; budget, deadline and bill find it in a context
+variable of the calling thread, so that no prompt, role or debate has to pass them on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from agent_market.agents.pricing import NANO
+from agent_market.agents.tally import Tally
+from agent_market.records import Bill
+
+
+@dataclass(slots=True)
+class Case:
+    """One decision while it is made. Thread-safe.
+
+    `deadline` is a moment of `time.monotonic`; `is_patient` says that time costs nothing (a backtest): an
+    endpoint whose breaker is open is asked all the same if no other is left.  `excused` holds, by role, why
+    an agent was not asked or has not answered yet: there its last view may stand in.
+    """
+
+    decision: str = ""
+    deadline: float | None = None
+    is_patient: bool = True
+    tally: Tally = field(default_factory=Tally)
+    excused: dict[str, str] = field(default_factory=dict)
+    _calls: int = 0
+    _prompt_tokens: int = 0
+    _completion_tokens: int = 0
+    _nano: int | None = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def excuse(self, role: str, cause: str) -> None:
+        """Note that `role` was not asked, or has not answered yet."""
+        with self._lock:
+            self.excused[role] = cause
+
+    def charge(self, prompt_tokens: int, completion_tokens: int, nano: int | None) -> None:
+        """Put one answer on the bill, whether it was paid for now or when it was recorded."""
+        with self._lock:
+            self._calls += 1
+            self._prompt_tokens += prompt_tokens
+            self._completion_tokens += completion_tokens
+            self._nano = None if nano is None or self._nano is None else self._nano + nano
+
+    @property
+    def bill(self) -> Bill:
+        """What the answers to this decision cost when they were given."""
+        with self._lock:
+            cost = None if self._nano is None else self._nano / NANO
+            return Bill(self._calls, self._prompt_tokens, self._completion_tokens, cost)
+
+
+_current: ContextVar[Case | None] = ContextVar("agent_market_case", default=None)
+
+
+@contextmanager
+def open_case(decision: str, deadline_s: float | None = None, is_patient: bool = True) -> Iterator[Case]:
+    """The case of one decision, for calls made by this thread within the block.
+
+    :param deadline_s: seconds that all its calls may take together.
+    """
+    deadline = None if deadline_s is None else time.monotonic() + deadline_s
+    case = Case(decision, deadline, is_patient)
+    token = _current.set(case)
+    try:
+        yield case
+    finally:
+        _current.reset(token)
+
+
+def current_case() -> Case:
+    """The case that this thread works on; a nameless one without a deadline where there is none."""
+    return _current.get() or Case()
