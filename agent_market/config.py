@@ -146,7 +146,7 @@ class AgentSettings(Settings):
     feedback_entries: int = Field(default=3, ge=0, le=20)
     """How many of the newest feedback entries a prompt carries."""
     steps: Literal["one", "two"] = "one"
-    """Belief and decision in one call, or the belief first and the decision in a second call that reads it."""
+    """Belief and decision in one call, or the belief first and then, in a second call, the decision on it."""
     beliefs: int = Field(default=1, ge=0, le=10)
     """How many of its own last beliefs an agent is shown, with their age and what happened since."""
     headlines: int = Field(default=8, ge=0, le=50)
@@ -318,6 +318,52 @@ class LiveSettings(Settings):
     """Questions that may wait; a newer one replaces the same pair's older, beyond that the oldest goes."""
 
 
+class CalibrationSettings(Settings):
+    """Whether stated confidence comes true, and what may depend on it."""
+
+    method: Literal["platt", "isotonic", "none"] = "platt"
+    """How raw confidence is mapped to a hit rate, on known outcomes only. `none` takes it as stated."""
+    window: int = Field(default=250, ge=20)
+    """Newest known outcomes on which the calibration error is measured, a pair."""
+    least_fitted: int = Field(default=100, ge=20)
+    """Fewest older outcomes that a mapping is fitted on; with fewer, confidence is not used."""
+    refit_every: int = Field(default=25, ge=1)
+    """The mapping is fitted anew after so many more known outcomes."""
+    bins: int = Field(default=10, ge=2, le=100)
+    """Bins of equal width over [0, 1] for calibration error and reliability curve."""
+    largest_error: float = Field(default=0.05, gt=0, le=1)
+    """Confidence may be used for position size only while its error on the window is at most this."""
+    size_by_confidence: bool = False
+    """Scale the stake by confidence, where it may be used. Never above the configured stake."""
+    full_stake_at: float = Field(default=0.55, gt=0.5, le=1)
+    """Recalibrated confidence from which the whole stake is used; down to 0.5 it falls in a straight line."""
+    least_stake: float = Field(default=0.25, ge=0, le=1)
+    """Smallest share of the stake that a low confidence leaves."""
+
+
+class TuningSettings(Settings):
+    """Prompts that learn from recorded decisions (`agent-market tune-prompts`)."""
+
+    validation: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the recorded decisions, the latest, that a new prompt must prove itself on."""
+    least_training: int = Field(default=1_000, ge=20)
+    """With fewer decisions in the training span the command refuses."""
+    least_validation: int = Field(default=1_000, ge=20)
+    """With fewer in the validation span it refuses: noise would decide. The command states its power."""
+    proposals: int = Field(default=12, ge=1, le=1_000)
+    """New prompts that are proposed. Each counts as a trial and makes promotion harder."""
+    minibatch: int = Field(default=256, ge=2)
+    """Training decisions that each proposal is reflected on and first compared on."""
+    shown_cases: int = Field(default=6, ge=0, le=50)
+    """Decisions that the reflecting model is shown in full, beside the figures over the minibatch."""
+    level: float = Field(default=0.05, gt=0, lt=1)
+    """Largest p-value, after deflation by the number of trials, with which a prompt is promoted."""
+    max_tokens: int = Field(default=2_000, ge=64)
+    """Upper limit of tokens in one reflection."""
+    seed: int = 7
+    """Seed of minibatches and bootstrap."""
+
+
 class StoreSettings(Settings):
     """Where answers, decisions and memories are kept."""
 
@@ -346,6 +392,10 @@ class AgentMarketSettings(Settings):
     """What models may cost."""
     live: LiveSettings = LiveSettings()
     """Asking models in dry-run and live."""
+    calibration: CalibrationSettings = CalibrationSettings()
+    """Calibration of confidence."""
+    tuning: TuningSettings = TuningSettings()
+    """Prompts that learn."""
     store: StoreSettings = StoreSettings()
     """Database."""
 

@@ -48,8 +48,9 @@ _ADDRESS = ("base_url", "api_key_env")
 _TRANSPORT = (
     *_ADDRESS,
     *("mode", "timeout_s", "retries", "max_in_flight", "deadline_s", "breaker_failures", "breaker_open_s"),
+    "knowledge_cutoffs",
 )
-_NOT_DECIDING = ("store", "live")
+_NOT_DECIDING = ("store", "live", "tuning")
 
 
 def stamp_features(config: dict[str, Any], strategy: object) -> None:

@@ -1,0 +1,124 @@
+"""The trial ledger: whatever was tried on data is counted, or the best of many lucky ones looks like skill.
+
+A study is one question asked again and again ("prompts/aggressive"), a candidate what was tried (by content
+address), a sample the occasions it was tried on.  The same candidate on the same sample is one trial, however
+often it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from agent_market.store.database import Database
+from agent_market.store.episode_json import moment, seconds
+from agent_market.store.schema import trials
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate on one sample; `results` in the order of the occasions, None where not kept."""
+
+    study: str
+    candidate: str
+    sample: str
+    first_at: datetime
+    last_at: datetime
+    observations: int
+    mean: float
+    deviation: float
+    results: npt.NDArray[np.float32] | None = None
+
+
+def trial_of(
+    study: str,
+    candidate: str,
+    occasions: Iterable[str],
+    first_at: datetime,
+    last_at: datetime,
+    results: npt.ArrayLike,
+) -> Trial:
+    """A trial from its results.
+
+    :param occasions: ids of what it was tried on, in the order of `results`.
+    :param results: (n,) finite, n >= 1; the deviation of one result is 0.
+    """
+    values = np.asarray(results, dtype=np.float64)
+    return Trial(
+        study=study,
+        candidate=candidate,
+        sample=hashlib.sha256("\n".join(occasions).encode()).hexdigest(),
+        first_at=first_at,
+        last_at=last_at,
+        observations=len(values),
+        mean=float(values.mean()),
+        deviation=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        results=values.astype(np.float32),
+    )
+
+
+def record_trials(database: Database, batch: Iterable[Trial]) -> None:
+    """Enter trials, one transaction; those that are in the ledger already stay as they are.
+
+    :raises StoreError: the store cannot be written. Nothing may be promoted then: it would not be counted.
+    """
+    now = int(time.time())
+    rows = [_row(trial, now) for trial in batch]
+    if not rows:
+        return
+    insert = postgresql.insert if database.engine.dialect.name == "postgresql" else sqlite.insert
+    keys = ["study", "candidate", "sample"]
+    with database.begin() as connection:
+        connection.execute(insert(trials).on_conflict_do_nothing(index_elements=keys), rows)
+
+
+def trials_of(
+    database: Database, study: str, first_at: datetime | None = None, last_at: datetime | None = None
+) -> tuple[Trial, ...]:
+    """Trials of a study whose span overlaps [first_at, last_at] (all, if not given), in the order of time."""
+    query = select(trials).where(trials.c.study == study)
+    if first_at is not None:
+        query = query.where(trials.c.last_at >= seconds(first_at))
+    if last_at is not None:
+        query = query.where(trials.c.first_at <= seconds(last_at))
+    with database.begin() as connection:
+        rows = connection.execute(
+            query.order_by(trials.c.first_at, trials.c.candidate, trials.c.sample)
+        ).all()
+    return tuple(
+        Trial(
+            study=row.study,
+            candidate=row.candidate,
+            sample=row.sample,
+            first_at=moment(row.first_at),
+            last_at=moment(row.last_at),
+            observations=row.observations,
+            mean=row.mean,
+            deviation=row.deviation,
+            results=None if row.results is None else np.frombuffer(row.results, dtype="<f4"),
+        )
+        for row in rows
+    )
+
+
+def _row(trial: Trial, now: int) -> dict[str, object]:
+    return {
+        "study": trial.study,
+        "candidate": trial.candidate,
+        "sample": trial.sample,
+        "first_at": seconds(trial.first_at),
+        "last_at": seconds(trial.last_at),
+        "observations": trial.observations,
+        "mean": trial.mean,
+        "deviation": trial.deviation,
+        "results": None if trial.results is None else trial.results.astype("<f4").tobytes(),
+        "created_at": now,
+    }
