@@ -25,7 +25,7 @@ _ODD = ("sign", "tanh", "signed_power", "delta", "ts_sum", "ts_mean", "decay_lin
 def canonical(tree: Tree) -> Tree:
     """The canonical form; `canonical(canonical(t)) == canonical(t)`.
 
-    :raises ExpressionError: where folding shows that a part has no value (a division by zero).
+    :raises ExpressionError: where folding shows that a part is nothing (it divides by zero, terms cancel).
     """
     done: dict[str, Tree] = {}
 
@@ -74,7 +74,7 @@ def _add(children: tuple[Tree, ...]) -> Tree:
             (plus if sign > 0 else minus).append(bare)
     # x - x beside other terms stays: dropping it would fill in what is absent where x is NaN.
     if plus == minus and len(plus) == 1:
-        return number(constant)
+        raise ExpressionError(f"its terms cancel: `{plus[0]}` less itself is 0", "leave that term out")
     if constant > 0 or not (plus or minus):
         plus.append(number(constant))
     elif constant < 0:
@@ -83,7 +83,12 @@ def _add(children: tuple[Tree, ...]) -> Tree:
     if negative is None:
         assert positive is not None
         return positive
-    return call("neg", (negative,)) if positive is None else call("sub", (positive, negative))
+    if positive is None:
+        return call("neg", (negative,))
+    # a - b and -(b - a) are one: what comes first in order counts positive, and the sign goes outside.
+    if min(minus, key=_order) in plus or _order(min(plus, key=_order)) < _order(min(minus, key=_order)):
+        return call("sub", (positive, negative))
+    return call("neg", (call("sub", (negative, positive)),))
 
 
 def _sub(children: tuple[Tree, ...]) -> Tree:
@@ -163,6 +168,8 @@ def _if_else(children: tuple[Tree, ...]) -> Tree:
     condition, then, other = children
     if condition.operator == "logical_not":
         return _if_else((condition.children[0], other, then))
+    if condition.operator == "ge":  # x >= y fails where y > x
+        return call("if_else", (call("gt", condition.children[::-1]), other, then))
     return call("if_else", (condition, then, other))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agent_market.factors.kernels import cross, elementwise, order, pairs, sums, weighted
+from agent_market.factors.kernels import cross, elementwise, order, pairs, short, sums, weighted
 from agent_market.factors.operators import EMA_SPANS, Value, full_enough
 from agent_market.factors.panel import Array
 
@@ -53,10 +53,29 @@ def _windowed(kernel: Compute, *mode: float) -> Compute:
     return compute
 
 
+def _moment(kind: int, long: Compute) -> Compute:
+    """A statistic by the kernel for short windows, or by the one for long."""
+
+    def compute(x: Array, window: int) -> Array:
+        if window > short.LONGEST:
+            return finite(long(x, window))
+        out = np.empty_like(x)
+        short.moments(x, window, full_enough(window), kind, out)
+        return finite(out)
+
+    return compute
+
+
+_mean = _moment(short.MEAN, _windowed(sums.mean, 1.0))
+
+
 def _sum(x: Array, window: int) -> Array:
-    out = np.empty_like(x)
-    sums.mean(x, window, full_enough(window), float(window), out)
-    return finite(out)
+    return finite(np.multiply(_mean(x, window), float(window)))
+
+
+def _age(side: float) -> Compute:
+    few, many = _windowed(short.age_of_largest, side), _windowed(order.age_of_largest, side)
+    return lambda x, window: (few if window <= short.LONGEST else many)(x, window)
 
 
 def _ema(x: Array, span: int) -> Array:
@@ -69,16 +88,12 @@ def _ema(x: Array, span: int) -> Array:
 def _joint(mode: int) -> Compute:
     def compute(x: Array, y: Array, window: int) -> Array:
         out = np.empty_like(x)
-        pairs.joint(x, y, window, full_enough(window), mode, out)
+        kernel = short.joint if window <= short.LONGEST_JOINT else pairs.joint
+        kernel(x, y, window, full_enough(window), mode, out)
         # Rounding may carry a correlation past 1 in the last digit.
         return np.clip(out, -1.0, 1.0, out=out) if mode == pairs.CORRELATION else finite(out)
 
     return compute
-
-
-def _spread(mode: int) -> Compute:
-    windowed = _windowed(sums.spread, mode)
-    return lambda x, window: finite(windowed(x, window))
 
 
 def _cross(mode: int) -> Compute:
@@ -128,15 +143,15 @@ COMPUTE: dict[str, Compute] = {
     "delta": _lagged(elementwise.sub),
     "ts_return": _lagged(elementwise.change),
     "ts_sum": _sum,
-    "ts_mean": _windowed(sums.mean, 1.0),
-    "ts_std": _spread(0),
-    "zscore": _spread(1),
-    "ts_skew": lambda x, window: finite(_windowed(sums.shape, 0)(x, window)),
-    "ts_kurt": lambda x, window: finite(_windowed(sums.shape, 1)(x, window)),
+    "ts_mean": _mean,
+    "ts_std": _moment(short.DEVIATION, _windowed(sums.spread, 0)),
+    "zscore": _moment(short.ZSCORE, _windowed(sums.spread, 1)),
+    "ts_skew": _moment(short.SKEWNESS, _windowed(sums.shape, 0)),
+    "ts_kurt": _moment(short.KURTOSIS, _windowed(sums.shape, 1)),
     "ts_min": _windowed(order.largest, -1.0),
     "ts_max": _windowed(order.largest, 1.0),
-    "ts_argmin": _windowed(order.age_of_largest, -1.0),
-    "ts_argmax": _windowed(order.age_of_largest, 1.0),
+    "ts_argmin": _age(-1.0),
+    "ts_argmax": _age(1.0),
     "ts_position": lambda x, window: finite(_windowed(order.position)(x, window)),
     "ts_rank": _windowed(order.rank),
     "ts_median": _windowed(order.median),

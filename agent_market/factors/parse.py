@@ -50,7 +50,10 @@ def parse_factor(text: str, limits: Limits = LIMITS, fields: Mapping[str, Kind] 
 
 def factor_of(tree: Tree, limits: Limits = LIMITS) -> Tree:
     """The canonical form of a tree that may stand as a factor; see `parse_factor`."""
-    tree = canonical(tree)
+    try:
+        tree = canonical(tree)
+    except ExpressionError as error:
+        raise error.at(0) from None
     if not tree.kind.unit_free:
         raise ExpressionError(
             f"a factor must be free of units; this is a {tree.kind}",
@@ -115,7 +118,8 @@ def _syntax(source: str) -> ast.expr:
     try:
         body = ast.parse(source.lstrip(), mode="eval").body
     except SyntaxError as error:
-        position = lead + max((error.offset or 1) - 1, 0)
+        # Python gives 0 where the text ends too early.
+        position = lead + error.offset - 1 if error.offset else len(source)
         raise ExpressionError(
             f"it cannot be read: {error.msg}", "check brackets, commas and operators here", position=position
         ) from None
