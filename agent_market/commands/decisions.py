@@ -24,14 +24,12 @@ def decisions(
     Two runs decided the same, byte for byte, if and only if their digests are equal: the digest covers
     every view, recall, weight, clamp and outcome, and neither the run's name nor the wall clock.
     """
-    import hashlib
-
     from rich.console import Console
 
     from agent_market.errors import DataError
     from agent_market.freqai.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
-    from agent_market.store.episode_json import outcome_to_json, record_to_json
+    from agent_market.store.episode_json import digest_of, json_lines
     from agent_market.store.episodes import episodes_of
 
     manifest = read_manifest(userdir / FOLDER / f"{scope}.json") if scope else latest_manifest(userdir)
@@ -39,17 +37,11 @@ def decisions(
     episodes = episodes_of(database, manifest.scope, pair)
     if not episodes:
         raise DataError(f"no decisions in scope {manifest.scope!r}" + (f" for {pair}" if pair else ""))
-    lines = [
-        b'{"episode":%b,"outcome":%b}'
-        % (record_to_json(e), outcome_to_json(e.outcome) if e.outcome else b"null")
-        for e in episodes
-    ]
     if as_json:
-        for line in lines:
+        for line in json_lines(episodes):
             typer.echo(line.decode())
     elif digest:
-        total = hashlib.sha256(b"\n".join(lines)).hexdigest()
-        typer.echo(f"{len(lines)} decisions, sha256 {total}")
+        typer.echo(f"{len(episodes)} decisions, sha256 {digest_of(episodes)}")
     else:
         Console().print(_table(manifest.scope, episodes[-last:], len(episodes)))
 

@@ -8,8 +8,9 @@ most of an episode, and as rows they take half the space and a third of the time
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -76,6 +77,18 @@ def record_to_json(episode: Episode) -> bytes:
         "views": episode.views,
     }
     return _dumps(body, episode.id)
+
+
+def json_lines(episodes: Iterable[Episode]) -> Iterator[bytes]:
+    """Each episode with its outcome as one line of JSON: all that was decided, and no name of the run."""
+    for episode in episodes:
+        outcome = outcome_to_json(episode.outcome) if episode.outcome else b"null"
+        yield b'{"episode":%b,"outcome":%b}' % (record_to_json(episode), outcome)
+
+
+def digest_of(episodes: Iterable[Episode]) -> str:
+    """sha256 over `json_lines`: two runs decided the same, byte for byte, if and only if it is equal."""
+    return hashlib.sha256(b"\n".join(json_lines(episodes))).hexdigest()
 
 
 def record_from_json(scope: str, record: bytes, outcome: bytes | None) -> Episode:
