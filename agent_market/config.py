@@ -180,6 +180,39 @@ class DecisionSettings(Settings):
     """A view older than this no longer counts: depth 0 until a new decision is made."""
 
 
+class TextSettings(Settings):
+    """Recall by text: what a human taught, as lines in prompts, and how texts are found."""
+
+    lessons: int = Field(default=3, ge=0, le=20)
+    """Most lessons (taught notes that apply and were known) that a prompt carries; 0 = none."""
+    case_lines: bool = True
+    """Whether each recalled case is told in one line beside its numbers."""
+    embedder: str | None = None
+    """Name or folder of a sentence-transformers model for recall by meaning. Unset: by words alone."""
+    turn_weight: float = Field(default=1.0, ge=0)
+    """Weight of BM25 on the text itself; each channel is standardised before it is weighted."""
+    context_weight: float = Field(default=0.7, ge=0)
+    """Weight of BM25 on the text with what stands around it."""
+    entity_weight: float = Field(default=0.5, ge=0)
+    """Weight of shared pairs, assets, indicators and events."""
+    dense_weight: float = Field(default=0.7, ge=0)
+    """Weight of likeness in meaning; without an embedder it has no effect."""
+    k1: float = Field(default=1.5, gt=0)
+    """BM25: how soon a repeated word stops adding."""
+    b: float = Field(default=0.75, ge=0, le=1)
+    """BM25: how much long texts are discounted."""
+    merge_overlap: float = Field(default=0.8, gt=0, le=1)
+    """Share of words from which two texts that point the same way are one."""
+    contradiction_overlap: float = Field(default=0.5, gt=0, le=1)
+    """Share of words from which two texts that point in opposite ways contradict each other."""
+
+    @model_validator(mode="after")
+    def _some_channel(self) -> TextSettings:
+        if not self.turn_weight + self.context_weight + self.entity_weight + self.dense_weight > 0:
+            raise ValueError("needs a channel with a weight above 0")
+        return self
+
+
 class MemorySettings(Settings):
     """Episodic memory and recall."""
 
@@ -191,6 +224,8 @@ class MemorySettings(Settings):
     """With fewer known outcomes than this the memory agent abstains."""
     scope: str | None = None
     """Name under which episodes are kept. Unset: one per backtest identifier, and `live` for the bot."""
+    text: TextSettings = TextSettings()
+    """Recall by text."""
 
     @model_validator(mode="after")
     def _ordered(self) -> MemorySettings:
