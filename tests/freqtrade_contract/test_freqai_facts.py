@@ -18,6 +18,8 @@ from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
+from freqtrade.freqai.tensorboard.base_tensorboard import BaseTensorboardLogger
+from freqtrade.freqai.utils import get_tb_logger
 from pandas import DataFrame
 
 from agent_market.freqai.live_history import unify_timezones
@@ -190,3 +192,8 @@ def test_a_feather_history_comes_back_in_utc(tmp_path: Path) -> None:
     stored_history(tmp_path)
     frame = load_pair_history(PAIR, "1h", tmp_path / "data", candle_type=CandleType.SPOT)
     assert frame["date"].iloc[0] == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_training_any_model_imports_xgboost_so_every_install_needs_it() -> None:
+    assert "freqtrade.freqai.tensorboard.base_tensorboard" in inspect.getsource(get_tb_logger)
+    assert "from xgboost.callback import" in Path(inspect.getfile(BaseTensorboardLogger)).read_text()
