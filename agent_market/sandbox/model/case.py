@@ -6,8 +6,8 @@
      "feedback": [...], "debate": [...]}
     ```
 
-Nothing outside of the block is read. Anything in it that is absent, of the wrong type or not finite is
-treated as absent: a rule then has one term less to go by.
+Nothing outside of the block is read but the directives of the system prompt. Anything in the block that is
+absent, of the wrong type or not finite is treated as absent: a rule then has one term less to go by.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
+from agent_market.sandbox.model.directives import NONE, Directives
 
 # Beyond this no signal changes any more; the limit keeps quotients of two numbers finite.
 _HUGE = 1e9
@@ -71,6 +73,8 @@ class Case:
     step: str = "view"
     temperament: Mapping[str, float] = field(default_factory=dict)
     debate: tuple[Turn, ...] = ()
+    directives: Directives = NONE
+    """What the system prompt asks for (`directives`); the only thing that is read outside of the block."""
 
 
 def read_case(user_texts: Sequence[str]) -> Case | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -11,8 +11,10 @@ import orjson
 from agent_market.sandbox.faults import BadAnswer
 from agent_market.sandbox.model.case import read_case
 from agent_market.sandbox.model.catalog import FINGERPRINT
+from agent_market.sandbox.model.directives import read_directives
 from agent_market.sandbox.model.fitting import fit
-from agent_market.sandbox.model.protocol import read_chat
+from agent_market.sandbox.model.protocol import ChatRequest, read_chat
+from agent_market.sandbox.model.rewriting import read_rewrite, rewrite
 from agent_market.sandbox.model.rules import DISCLAIMER
 from agent_market.sandbox.model.steps import say
 from agent_market.sandbox.model.tokens import count_tokens, cut_to_tokens
@@ -41,12 +43,12 @@ def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
     :raises RequestRefused: the request cannot be served.
     """
     request = read_chat(body)
-    case = read_case(request.user_texts)
-    refused = case is None and request.schema is not None
-    if case is None:
+    said = _answer(request)
+    refused = said is None and request.schema is not None
+    if said is None:
         text = NEEDS_NUMBERS
     else:
-        fitted = fit(say(case), request.schema)
+        fitted = fit(said, request.schema)
         text = orjson.dumps(fitted).decode() if fault is None else _spoilt(fitted, fault)
     finish = "stop"
     if request.max_tokens is not None and count_tokens(text) > request.max_tokens:
@@ -71,6 +73,15 @@ def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
         },
     }
     return Completion(orjson.dumps(response), request.model, prompt_tokens, completion_tokens)
+
+
+def _answer(request: ChatRequest) -> dict[str, Any] | None:
+    """The fields that the rules have to say; None where the request holds nothing that they can read."""
+    asked = read_rewrite(request.user_texts)
+    if asked is not None:
+        return rewrite(asked)
+    case = read_case(request.user_texts)
+    return None if case is None else say(replace(case, directives=read_directives(request.system_texts)))
 
 
 def _spoilt(fitted: dict[str, Any], fault: BadAnswer) -> str:

@@ -36,6 +36,7 @@ class ChatRequest:
 
     model: str
     texts: tuple[str, ...]
+    system_texts: tuple[str, ...]
     user_texts: tuple[str, ...]
     schema: Mapping[str, Any] | None
     max_tokens: int | None
@@ -69,6 +70,7 @@ def read_chat(body: bytes) -> ChatRequest:
     return ChatRequest(
         model=model,
         texts=tuple(text for _, text in pairs),
+        system_texts=tuple(text for role, text in pairs if role in ("system", "developer")),
         user_texts=tuple(text for role, text in pairs if role == "user"),
         schema=_schema(raw.get("response_format")),
         max_tokens=_limit(raw),

@@ -1,11 +1,12 @@
 """The rule set of each role: which signals it weighs, how strongly it acts, and what holds it back.
 
-    score      = sum(weight * signal) / sum(weight)          over the signals that are known
-    coverage   = weight of the known signals / weight of all
+    score      = sum(weight * signal) / sum(|weight|)        over the signals that are known
+    coverage   = |weight| of the known signals / |weight| of all
     agreement  = |sum(weight * signal)| / sum(weight * |signal|)
     depth      = 10 * tanh(gain * score) * restraint * caution
     confidence = coverage * (0.2 + 0.6 * agreement) * sqrt(caution)
 
+Directives in the system prompt change weights and gain (`directives`); no weight is negative without.
 The judge is different: it weighs the others' views (see `judge`). Nothing here was fitted to data.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from agent_market.records import DEPTH_LIMIT
@@ -88,9 +89,9 @@ def weigh(case: Case, temperament: Temperament, held: float = 1.0) -> Opinion:
 
     :param held: the factor `caution` from feedback.
     """
-    weights = temperament.weights(case.regime)
+    weights = case.directives.weights(temperament.weights(case.regime), SIGNALS)
     known = {name: x for name in weights if (x := SIGNALS[name](case)) is not None}
-    total = sum(weights[name] for name in known)
+    total = sum(abs(weights[name]) for name in known)
     if not total:
         return Opinion(0.0, 0.0, f"{DISCLAIMER}: {temperament.label} knows none of its numbers.", ())
     pushes = {name: weights[name] * x for name, x in known.items()}
@@ -98,8 +99,9 @@ def weigh(case: Case, temperament: Temperament, held: float = 1.0) -> Opinion:
     score = push / total + temperament.tilt
     agreement = abs(push) / force if force else 0.0
     restraint = temperament.restraint(case, score)
-    depth = DEPTH_LIMIT * math.tanh(temperament.gain * score) * restraint * held
-    confidence = total / sum(weights.values()) * (0.2 + 0.6 * agreement) * math.sqrt(held)
+    gain = temperament.gain * case.directives.gain
+    depth = DEPTH_LIMIT * math.tanh(gain * score) * restraint * held
+    confidence = total / sum(map(abs, weights.values())) * (0.2 + 0.6 * agreement) * math.sqrt(held)
     belief = (
         f"{DISCLAIMER}: {temperament.label} in regime {case.regime} scores {score:+.2f} "
         f"from {len(known)} of {len(weights)} signals."
@@ -133,7 +135,7 @@ def judge(case: Case, held: float = 1.0) -> Opinion:
     accord = 1 - min(spread / DEPTH_LIMIT, 1.0)
     asked = len(voices) + case.silent
     depth = mean * accord * held
-    confidence = weight / asked * accord * math.sqrt(held)
+    confidence = min(weight / asked, 1.0) * accord * math.sqrt(held)
     belief = (
         f"{DISCLAIMER}: the judge weighs {len(voices)} of {asked} views to {mean:+.2f}, "
         f"dispersion {1 - accord:.2f}."
@@ -147,9 +149,11 @@ def judge(case: Case, held: float = 1.0) -> Opinion:
 
 def _witnesses(case: Case) -> tuple[Voice, ...]:
     seen = evidence(case.recall)
-    if not seen or any(voice.agent == "memory" for voice in case.voices):
-        return case.voices
-    return (*case.voices, Voice("recall", DEPTH_LIMIT * seen, abs(seen)))
+    voices = case.voices
+    if seen and not any(voice.agent == "memory" for voice in voices):
+        voices = (*voices, Voice("recall", DEPTH_LIMIT * seen, abs(seen)))
+    heard = [replace(v, confidence=v.confidence * case.directives.loudness(v.agent)) for v in voices]
+    return tuple(voice for voice in heard if voice.confidence > 0)
 
 
 def _fixed(**weights: float) -> Callable[[str], Weights]:
