@@ -48,7 +48,8 @@ class CircuitBreaker:
     def admits(self) -> bool:
         """Whether a request may be made now.
 
-        Half-open, the first caller gets True and must report `succeeded` or `failed`; others get False.
+        Half-open, the first caller gets True and others False until it reports `succeeded`, `failed` or
+        `withdraw`.
         """
         with self._lock:
             state = self._state()
@@ -84,6 +85,11 @@ class CircuitBreaker:
                 count,
                 self._open_s,
             )
+
+    def withdraw(self) -> None:
+        """An admitted request was not made after all."""
+        with self._lock:
+            self._probing = False
 
     def _state(self) -> State:
         if self._until is None:

@@ -43,10 +43,10 @@ class Case:
         with self._lock:
             self.excused[role] = cause
 
-    def charge(self, prompt_tokens: int, completion_tokens: int, nano: int | None) -> None:
-        """Put one answer on the bill, whether it was paid for now or when it was recorded."""
+    def charge(self, calls: int, prompt_tokens: int, completion_tokens: int, nano: int | None) -> None:
+        """Put answers on the bill, whether they were paid for now or when they were recorded."""
         with self._lock:
-            self._calls += 1
+            self._calls += calls
             self._prompt_tokens += prompt_tokens
             self._completion_tokens += completion_tokens
             self._nano = None if nano is None or self._nano is None else self._nano + nano

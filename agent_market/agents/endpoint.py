@@ -5,7 +5,6 @@ The only module that imports `openai` (a second of start-up), so a warm replay s
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import math
@@ -13,15 +12,20 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
-from agent_market.config import LLMSettings
+from agent_market.agents.pricing import on_loopback
 from agent_market.errors import ModelUnavailable
 
 CONNECT_TIMEOUT_S = 10.0
+HTTP_SERVER_ERROR = 500
+
+# No key, no right, no such address, no more requests: the next request would fare the same.
+_UNHEALTHY = (401, 403, 404, 429)
+# httpx's names, which do not depend on which of its major versions openai brings.
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 
 
 class _Message(BaseModel):
@@ -50,32 +54,32 @@ class ChatReply(BaseModel):
 class Endpoint:
     """The connection to one endpoint. Thread-safe, without retries."""
 
-    def __init__(self, settings: LLMSettings, secret: str) -> None:
+    def __init__(self, base_url: str, timeout_s: float, secret: str) -> None:
         """:param secret: the API key; empty sends no `Authorization` header at all."""
         # One INFO line per request would drown the bot's own log. The name depends on openai's version.
         for transport_log in map(logging.getLogger, ("httpx", "httpx2")):
             if transport_log.level == logging.NOTSET:
                 transport_log.setLevel(logging.WARNING)
-        self._timeout_s = settings.timeout_s
+        self._timeout_s = timeout_s
         # Per request: openai 3.52 does not accept a header omitted for the whole client as "no key".
         self._headers = {} if secret else {"Authorization": openai.Omit()}
         self._client = openai.OpenAI(
-            base_url=settings.base_url,
+            base_url=base_url,
             # Never None: the library would then send OPENAI_API_KEY to whatever endpoint this is.
             api_key=secret or "unset",
             max_retries=0,
-            timeout=openai.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
+            timeout=_limits(timeout_s),
             # A proxy of the environment is for the world outside, not for a model on this machine.
-            http_client=openai.DefaultHttpxClient(trust_env=not _on_loopback(settings.base_url)),
+            http_client=openai.DefaultHttpxClient(trust_env=not on_loopback(base_url)),
         )
 
-    def send(self, arguments: Mapping[str, Any]) -> ChatReply:
+    def send(self, arguments: Mapping[str, Any], timeout_s: float) -> ChatReply:
         """One attempt.
 
         :raises Exception: any for which `cause_of` has words.
         """
         create = self._client.chat.completions.with_raw_response.create
-        reply = create(**arguments, extra_headers=self._headers)
+        reply = create(**arguments, extra_headers=self._headers, timeout=_limits(timeout_s))
         return _read(reply.http_response.content)
 
     def models(self) -> tuple[str, ...]:
@@ -103,6 +107,19 @@ class Endpoint:
                 error.code != "insufficient_quota" and (self.wanted_wait_s(error) or 0.0) <= self._timeout_s
             )
         return isinstance(error, openai.APIConnectionError | openai.InternalServerError)
+
+    def is_unhealthy(self, error: Exception) -> bool:
+        """Whether this failure speaks against the endpoint, not against the one request."""
+        if isinstance(error, openai.APIStatusError):
+            return error.status_code in _UNHEALTHY or error.status_code >= HTTP_SERVER_ERROR
+        return True
+
+    def may_be_billed(self, error: Exception) -> bool:
+        """Whether the endpoint may have done the work: it was reached, and how it ended is not known."""
+        if isinstance(error, openai.APIStatusError):
+            return False
+        causes = {type(cause).__name__ for cause in (error, error.__cause__) if cause is not None}
+        return not causes & _NEVER_SENT
 
     def wanted_wait_s(self, error: BaseException | None) -> float | None:
         """Seconds that the endpoint asks to wait before the next attempt, if it does."""
@@ -146,9 +163,5 @@ def _read(body: bytes) -> ChatReply:
         raise ModelUnavailable(f"the reply is no chat completion: {error}") from error
 
 
-def _on_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _limits(timeout_s: float) -> openai.Timeout:
+    return openai.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from urllib.parse import urlsplit
 
 from agent_market.config import BudgetSettings, ModelPrice
@@ -17,10 +17,11 @@ _MILLION = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Price of one token in billionths of the currency, as exact fractions."""
+    """`prompt` and `completion` tokens cost so many billionths of the currency per `per` tokens, exactly."""
 
-    prompt: Fraction
-    completion: Fraction
+    prompt: int
+    completion: int
+    per: int = 1
 
     @classmethod
     def of(cls, row: ModelPrice) -> Price:
@@ -29,14 +30,15 @@ class Price:
             Fraction(str(price)) * NANO / _MILLION
             for price in (row.input_per_million, row.output_per_million)
         )
-        return cls(prompt, completion)
+        per = lcm(prompt.denominator, completion.denominator)
+        return cls(int(prompt * per), int(completion * per), per)
 
     def nano(self, prompt_tokens: int, completion_tokens: int) -> int:
         """Cost in billionths of the currency, rounded up."""
-        return math.ceil(self.prompt * prompt_tokens + self.completion * completion_tokens)
+        return -(-(self.prompt * prompt_tokens + self.completion * completion_tokens) // self.per)
 
 
-FREE = Price(Fraction(0), Fraction(0))
+FREE = Price(0, 0)
 
 
 class PriceTable:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from agent_market.errors import StoreError
-from agent_market.store.answers import AnswerRow, AnswerStore
+from agent_market.store.answers import AnswerRow, AnswerStore, HeldAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +35,15 @@ class Recorder:
         """How many answers wait to be written."""
         return len(self._pending)
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Responses of those `keys` that are stored or pending.
+    def get_many(self, keys: Sequence[str]) -> dict[str, HeldAnswer]:
+        """Answers to those `keys` that are stored or pending.
 
         :raises StoreError: the store cannot be read.
         """
         found = self._store.get_many(keys)
         if self._pending:
             with self._lock:
-                found |= {key: self._pending[key].response for key in keys if key in self._pending}
+                found |= {key: held_answer(self._pending[key]) for key in keys if key in self._pending}
         return found
 
     def keep(self, rows: Sequence[AnswerRow]) -> None:
@@ -85,3 +85,8 @@ class Recorder:
         while len(self._pending) > MAX_PENDING:
             del self._pending[next(iter(self._pending))]
             self._given_up += 1
+
+
+def held_answer(row: AnswerRow) -> HeldAnswer:
+    """What a row will give when it is read."""
+    return HeldAnswer(row.response, row.model, row.prompt_tokens, row.completion_tokens)

@@ -14,19 +14,30 @@ recording gave.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from agent_market.agents.answer import VIEW, Form, Said, parse
-from agent_market.agents.client import ChatClient, Completion, Usage
-from agent_market.agents.recorder import Recorder
+from agent_market.agents.case import current_case
+from agent_market.agents.client import ChatClient, endpoints_of
+from agent_market.agents.completion import Completion, Usage
+from agent_market.agents.pricing import Price, PriceTable, on_loopback
+from agent_market.agents.recorder import Recorder, held_answer
 from agent_market.agents.request import Request
-from agent_market.config import LLMSettings
-from agent_market.errors import AnswerInvalid, ModelUnavailable, PromptLeak, ReplayMiss, StoreError
-from agent_market.store.answers import AnswerRow, AnswerStore
+from agent_market.agents.wallet import Wallet
+from agent_market.config import BudgetSettings, LLMSettings
+from agent_market.errors import (
+    AnswerInvalid,
+    BudgetExhausted,
+    ModelUnavailable,
+    PromptLeak,
+    ReplayMiss,
+    StoreError,
+)
+from agent_market.store.answers import AnswerRow, AnswerStore, HeldAnswer
 from agent_market.store.database import Database
 
 Reply = Said | AnswerInvalid | ModelUnavailable | PromptLeak
@@ -48,6 +59,11 @@ class Answers(Protocol):
         """What asking has cost so far; all zero when everything came out of the store."""
         ...
 
+    @property
+    def is_tight(self) -> bool:
+        """Whether the budget of the day or run runs low: debates are then compact."""
+        ...
+
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply per request, in order; all that must be asked are asked at the same time.
 
@@ -61,30 +77,48 @@ class Answers(Protocol):
         ...
 
 
-def open_answers(llm: LLMSettings, database: Database) -> Answers:
-    """The source that `llm.mode` asks for."""
+def open_answers(
+    llm: LLMSettings,
+    database: Database,
+    budget: BudgetSettings | None = None,
+    scope: str = "",
+) -> Answers:
+    """The source that `llm.mode` asks for.
+
+    :param budget: prices and caps; None takes the defaults.
+    :param scope: what is run; it names the run in the table `spend`.
+    :raises ConfigError: a model on another machine has no price, so its bill would be unknown.
+    """
     store = AnswerStore(database)
+    budget = budget or BudgetSettings()
     if llm.mode == "replay":
-        return ReplayAnswers(llm, store)
-    return AskedAnswers(llm, Recorder(store), ChatClient(llm), mode=llm.mode)
+        return ReplayAnswers(llm, store, PriceTable(budget))
+    wallet = Wallet.of(budget, database, scope)
+    for endpoint in endpoints_of(llm):
+        wallet.prices.of(endpoint.model, endpoint.base_url)
+    return AskedAnswers(llm, Recorder(store), ChatClient(llm, wallet), mode=llm.mode)
 
 
 class ReplayAnswers:
     """Stored answers only; fails closed."""
 
     usage = Usage()
+    is_tight = False
 
-    def __init__(self, llm: LLMSettings, store: AnswerStore) -> None:
+    def __init__(self, llm: LLMSettings, store: AnswerStore, prices: PriceTable | None = None) -> None:
+        """:param prices: what the answers cost when they were recorded; None takes the default table."""
         self.llm = llm
         self._store = store
+        self._billing = _Billing(llm, prices or PriceTable(BudgetSettings()))
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._store.get_many([request.key for request in requests])
         leaks = _leaks([r for r in requests if r.key not in held]) if len(held) < len(requests) else {}
         if len(held) + len(leaks) < len(requests):
             _refuse_missing(requests, held, leaks)
+        self._billing.charge(held.values())
         return [
-            leaks[request.key] if request.key in leaks else _decoded(request, held[request.key])
+            leaks[request.key] if request.key in leaks else _decoded(request, held[request.key].response)
             for request in requests
         ]
 
@@ -106,19 +140,27 @@ class AskedAnswers:
         self._recorder = recorder
         self._client = client
         self._reads = mode == "record"
+        self._billing = _Billing(llm, client.wallet.prices)
 
     @property
     def usage(self) -> Usage:
         return self._client.usage
 
+    @property
+    def is_tight(self) -> bool:
+        return self._client.wallet.budget.is_tight
+
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._recorder.get_many([request.key for request in requests]) if self._reads else {}
         replies: dict[str, Reply] = {
-            request.key: _decoded(request, held[request.key]) for request in requests if request.key in held
+            request.key: _decoded(request, held[request.key].response)
+            for request in requests
+            if request.key in held
         }
         open_questions = {
             request.key: request for request in requests if not isinstance(replies.get(request.key), Said)
         }
+        self._billing.charge(answer for key, answer in held.items() if key not in open_questions)
         if open_questions:
             leaks = _leaks(list(open_questions.values()))
             replies |= leaks
@@ -128,17 +170,53 @@ class AskedAnswers:
     def close(self) -> None:
         self._client.close()
         self._recorder.close()
+        if self._client.wallet.ledger is not None:
+            self._client.wallet.ledger.close()
 
     def _ask_endpoint(self, requests: Sequence[Request], replies: dict[str, Reply]) -> None:
         rows = []
+        case = current_case()
         for request, got in zip(requests, self._client.complete_all(requests), strict=True):
             if isinstance(got, ModelUnavailable):
                 replies[request.key] = got
+                if isinstance(got, BudgetExhausted):
+                    case.excuse(request.role, str(got))
                 continue
             reply = _read(request, got)
             replies[request.key] = reply
             rows.append(_row(request, got, encode(reply, got.text)))
+        self._billing.charge(map(held_answer, rows))
         self._recorder.keep(rows)
+        if self._client.wallet.ledger is not None:
+            self._client.wallet.ledger.flush()
+
+
+class _Billing:
+    """Puts answers on the bill of the decision that they are for, at the prices of the config."""
+
+    def __init__(self, llm: LLMSettings, prices: PriceTable) -> None:
+        self._prices = prices
+        self._local = all(on_loopback(endpoint.base_url) for endpoint in endpoints_of(llm))
+        self._known: dict[str, Price | None] = {}
+
+    def charge(self, answers: Iterable[HeldAnswer]) -> None:
+        calls = prompts = completions = 0
+        nano: int | None = 0
+        for _, model, prompt_tokens, completion_tokens in answers:
+            calls += 1
+            prompts += prompt_tokens
+            completions += completion_tokens
+            price = self._price(model)
+            nano = (
+                None if price is None or nano is None else nano + price.nano(prompt_tokens, completion_tokens)
+            )
+        if calls:
+            current_case().charge(calls, prompts, completions, nano)
+
+    def _price(self, model: str) -> Price | None:
+        if model not in self._known:
+            self._known[model] = self._prices.recorded(model, self._local)
+        return self._known[model]
 
 
 def encode(reply: Said | AnswerInvalid, text: str) -> bytes:
@@ -193,7 +271,7 @@ def _row(request: Request, completion: Completion, response: bytes) -> AnswerRow
     return AnswerRow(
         key=request.key,
         role=request.role,
-        model=request.model,
+        model=completion.model or request.model,
         request=request.body,
         response=response,
         prompt_tokens=completion.prompt_tokens,
@@ -204,7 +282,7 @@ def _row(request: Request, completion: Completion, response: bytes) -> AnswerRow
 
 
 def _refuse_missing(
-    requests: Sequence[Request], held: dict[str, bytes], leaks: dict[str, PromptLeak]
+    requests: Sequence[Request], held: Mapping[str, HeldAnswer], leaks: dict[str, PromptLeak]
 ) -> None:
     missing = [request for request in requests if request.key not in held and request.key not in leaks]
     if missing:

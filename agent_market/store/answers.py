@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,13 @@ from agent_market.store.schema import answers
 
 _KEYS_PER_QUERY = 64
 _CACHE_KIB = 65_536
+_READ = (
+    answers.c.key,
+    answers.c.response,
+    answers.c.model,
+    answers.c.prompt_tokens,
+    answers.c.completion_tokens,
+)
 _BACKENDS = ("sqlite", "postgresql")
 
 
@@ -41,6 +48,15 @@ class AnswerRow:
     created_at: int
 
 
+class HeldAnswer(NamedTuple):
+    """What replaying needs of a stored answer: the response, who gave it, and what it took."""
+
+    response: bytes
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class AnswerStore:
     """The table `answers` of one database. Thread-safe."""
 
@@ -56,12 +72,12 @@ class AnswerStore:
         self._kept: Connection | None = None
         self._statements: dict[int, tuple[str, tuple[str, ...] | None]] = {}
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The responses of those `keys` that are stored.
+    def get_many(self, keys: Sequence[str]) -> dict[str, HeldAnswer]:
+        """The answers of those `keys` that are stored.
 
         :raises StoreError: the database cannot be read, after a second try on a fresh connection.
         """
-        found: dict[str, bytes] = {}
+        found: dict[str, HeldAnswer] = {}
         with self._lock:
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 chunk = keys[start : start + _KEYS_PER_QUERY]
@@ -70,8 +86,8 @@ class AnswerStore:
                 except (SQLAlchemyError, self._driver_error):
                     self._drop_connection(broken=True)
                     rows = self._read_afresh(chunk)
-                for key, response in rows:
-                    found[key] = bytes(response)
+                for key, response, model, prompt_tokens, completion_tokens in rows:
+                    found[key] = HeldAnswer(bytes(response), model, prompt_tokens, completion_tokens)
         return found
 
     def get(self, key: str) -> AnswerRow | None:
@@ -113,15 +129,13 @@ class AnswerStore:
 
     def _read_afresh(self, keys: Sequence[str]) -> Sequence[Any]:
         with self._database.begin() as connection:
-            return connection.execute(
-                select(answers.c.key, answers.c.response).where(answers.c.key.in_(keys))
-            ).fetchall()
+            return connection.execute(select(*_READ).where(answers.c.key.in_(keys))).fetchall()
 
     def _statement(self, count: int) -> tuple[str, tuple[str, ...] | None]:
         """SQL for `count` keys in the driver's own words, and the parameters' names if it wants names."""
         if count not in self._statements:
             names = tuple(f"k{i}" for i in range(count))
-            query = select(answers.c.key, answers.c.response).where(
+            query = select(*_READ).where(
                 answers.c.key.in_([bindparam(name, type_=answers.c.key.type) for name in names])
             )
             compiled = query.compile(dialect=self._database.engine.dialect)

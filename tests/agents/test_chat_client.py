@@ -15,7 +15,7 @@ import pytest
 from agent_makers import llm, request
 from chat_server import Asked, Said, answer, chat_server, completion, refusal
 
-from agent_market.agents import client as client_module
+from agent_market.agents import line as line_module
 from agent_market.agents.client import ChatClient, Completion
 from agent_market.agents.endpoint import retry_after_s
 from agent_market.config import LLMSettings
@@ -26,7 +26,7 @@ KEY = "sk-very-secret-0123456789"
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(line_module, "BACKOFF_S", 0.01)
 
 
 def ask(settings: LLMSettings, count: int = 1) -> list[Completion | ModelUnavailable]:

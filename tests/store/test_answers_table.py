@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.dialects import mysql
 
 from agent_market.errors import StoreError
-from agent_market.store.answers import AnswerRow, AnswerStore
+from agent_market.store.answers import AnswerRow, AnswerStore, HeldAnswer
 from agent_market.store.database import Database
 
 
@@ -35,13 +35,18 @@ def row(key: str, response: bytes = b"{}") -> AnswerRow:
     return AnswerRow(key, "judge", "m", b'{"a": 1}', response, 10, 2, 0.25, 1_700_000_000)
 
 
+def responses(store: AnswerStore, keys: list[str]) -> dict[str, bytes]:
+    return {key: held.response for key, held in store.get_many(keys).items()}
+
+
 def test_what_was_put_is_found_and_what_was_not_is_absent(database: Database) -> None:
     store = AnswerStore(database)
     store.put([row("a", b"one"), row("b", b"two")])
-    assert store.get_many(["b", "missing", "a"]) == {"a": b"one", "b": b"two"}
+    assert responses(store, ["b", "missing", "a"]) == {"a": b"one", "b": b"two"}
+    assert store.get_many(["a"]) == {"a": HeldAnswer(b"one", "m", 10, 2)}
     assert store.get("a") == row("a", b"one")
     assert store.get("missing") is None
-    assert store.get_many([]) == {}
+    assert responses(store, []) == {}
     store.put([])
     store.close()
 
@@ -50,7 +55,7 @@ def test_many_keys_are_read_in_one_call(database: Database) -> None:
     store = AnswerStore(database)
     rows = [row(f"{i:03}", str(i).encode()) for i in range(300)]
     store.put(rows)
-    assert store.get_many([r.key for r in rows]) == {r.key: r.response for r in rows}
+    assert responses(store, [r.key for r in rows]) == {r.key: r.response for r in rows}
     store.close()
 
 
@@ -67,9 +72,9 @@ def test_putting_twice_stores_once_and_the_newest_wins(database: Database) -> No
 
 def test_an_open_reader_sees_what_others_write_later(database: Database) -> None:
     reader, writer = AnswerStore(database), AnswerStore(database)
-    assert reader.get_many(["a"]) == {}
+    assert responses(reader, ["a"]) == {}
     writer.put([row("a", b"one")])
-    assert reader.get_many(["a"]) == {"a": b"one"}
+    assert responses(reader, ["a"]) == {"a": b"one"}
     reader.close()
 
 
@@ -78,7 +83,7 @@ def test_several_threads_may_read_and_write(database: Database) -> None:
 
     def work(number: int) -> bool:
         store.put([row(f"{number}", str(number).encode())])
-        return store.get_many([str(number)]) == {str(number): str(number).encode()}
+        return responses(store, [str(number)]) == {str(number): str(number).encode()}
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(work, range(60)))
@@ -88,10 +93,10 @@ def test_several_threads_may_read_and_write(database: Database) -> None:
 def test_a_connection_that_breaks_is_replaced(database: Database) -> None:
     store = AnswerStore(database)
     store.put([row("a", b"one")])
-    assert store.get_many(["a"]) == {"a": b"one"}
+    assert responses(store, ["a"]) == {"a": b"one"}
     store._connection().connection.driver_connection.close()
-    assert store.get_many(["a"]) == {"a": b"one"}
-    assert store.get_many(["a"]) == {"a": b"one"}
+    assert responses(store, ["a"]) == {"a": b"one"}
+    assert responses(store, ["a"]) == {"a": b"one"}
     store.close()
 
 
@@ -99,7 +104,7 @@ def test_a_reader_does_not_keep_the_log_from_being_trimmed(tmp_path: Path) -> No
     database = Database(f"sqlite:///{tmp_path}/store.sqlite")
     store = AnswerStore(database)
     store.put([row("a", b"one")])
-    assert store.get_many(["a"]) == {"a": b"one"}
+    assert responses(store, ["a"]) == {"a": b"one"}
     with sqlite3.connect(tmp_path / "store.sqlite") as other:
         busy, *_ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     other.close()
