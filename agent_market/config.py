@@ -213,6 +213,67 @@ class TextSettings(Settings):
         return self
 
 
+class ImportanceWeights(Settings):
+    """What makes an episode important; see `memory/importance.py`. Only their ratios count."""
+
+    surprise: float = Field(default=1.0, ge=0)
+    """Weight of how far the outcome was from what the decision expected."""
+    size: float = Field(default=1.0, ge=0)
+    """Weight of the size of the outcome among all known ones."""
+    rarity: float = Field(default=1.0, ge=0)
+    """Weight of how unlike all earlier ones the market state was."""
+    usefulness: float = Field(default=1.0, ge=0)
+    """Weight of how often the episode was recalled and pointed the right way."""
+
+    @model_validator(mode="after")
+    def _some(self) -> ImportanceWeights:
+        if self.surprise + self.size + self.rarity + self.usefulness <= 0.0:
+            raise ValueError("at least one of the four weights must be above 0")
+        return self
+
+
+class RankWeights(Settings):
+    """In which order episodes are recalled; see `memory/ranking.py`."""
+
+    similarity: float = Field(default=1.0, ge=0)
+    """Weight of the likeness of the market states."""
+    recency: float = Field(default=0.1, ge=0)
+    """Weight of how fresh the episode is, by the half-life of its layer."""
+    importance: float = Field(default=0.1, ge=0)
+    """Weight of its importance."""
+
+
+class LayerSettings(Settings):
+    """Layers of memory: working, short, long, and episodic for crashes and spikes."""
+
+    enabled: bool = True
+    """Off: nothing is forgotten, and recall goes by similarity alone."""
+    working_days: float = Field(default=7.0, gt=0)
+    """So long after its outcome an episode is in the working layer, and safe; also that layer's half-life."""
+    short_half_life_days: float = Field(default=90.0, gt=0)
+    """Half-life of the importance of an episode in the short layer, and of its recency."""
+    long_half_life_days: float = Field(default=365.0, gt=0)
+    """Half-life of the recency of an episode in the long layer, which is never forgotten."""
+    episodic_half_life_days: float = Field(default=1825.0, gt=0)
+    """Half-life of the recency of a crash or spike, which is never forgotten."""
+    promote_at: float = Field(default=8.0, gt=1, le=10)
+    """From this importance on an episode moves to the long layer."""
+    forget_at: float = Field(default=3.0, ge=1, lt=10)
+    """At or below this, after decay, one of the short layer is archived: kept, and no longer recalled."""
+    shock_deviations: float = Field(default=4.0, gt=0)
+    """A high or low of so many expected deviations of the horizon makes an episode a crash or spike."""
+    importance: ImportanceWeights = ImportanceWeights()
+    """Weights of the parts of importance."""
+    rank: RankWeights = RankWeights()
+    """Weights of the parts of the rank."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> LayerSettings:
+        if self.forget_at >= self.promote_at:
+            raise ValueError(f"needs forget_at < promote_at, got {self.forget_at}, {self.promote_at}")
+        return self
+
+
 class MemorySettings(Settings):
     """Episodic memory and recall."""
 
@@ -224,6 +285,8 @@ class MemorySettings(Settings):
     """With fewer known outcomes than this the memory agent abstains."""
     scope: str | None = None
     """Name under which episodes are kept. Unset: one per backtest identifier, and `live` for the bot."""
+    layers: LayerSettings = LayerSettings()
+    """Layers, importance, forgetting, and the order of recall."""
     text: TextSettings = TextSettings()
     """Recall by text."""
 
