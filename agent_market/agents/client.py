@@ -52,11 +52,6 @@ class ChatClient:
     def usage(self) -> Usage:
         return self._meter.usage
 
-    @property
-    def wallet(self) -> Wallet:
-        """Who pays."""
-        return self._wallet
-
     def complete_all(self, requests: Sequence[Request]) -> list[Outcome]:
         """Ask all requests at once; results in their order, a failure in the place of its answer.
 

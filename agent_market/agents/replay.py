@@ -96,7 +96,7 @@ def open_answers(
     wallet = Wallet.of(budget, database, scope)
     for endpoint in endpoints_of(llm):
         wallet.prices.of(endpoint.model, endpoint.base_url)
-    return AskedAnswers(llm, Recorder(store), ChatClient(llm, wallet), mode=llm.mode)
+    return AskedAnswers(llm, Recorder(store), ChatClient(llm, wallet), llm.mode, wallet)
 
 
 class ReplayAnswers:
@@ -135,12 +135,15 @@ class AskedAnswers:
         recorder: Recorder,
         client: ChatClient,
         mode: Literal["live", "record"],
+        wallet: Wallet | None = None,
     ) -> None:
+        """:param wallet: the one that `client` pays from; None has the default prices and no books."""
         self.llm = llm
         self._recorder = recorder
         self._client = client
         self._reads = mode == "record"
-        self._billing = _Billing(llm, client.wallet.prices)
+        self._wallet = wallet or Wallet.of(BudgetSettings())
+        self._billing = _Billing(llm, self._wallet.prices)
 
     @property
     def usage(self) -> Usage:
@@ -148,7 +151,7 @@ class AskedAnswers:
 
     @property
     def is_tight(self) -> bool:
-        return self._client.wallet.budget.is_tight
+        return self._wallet.budget.is_tight
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._recorder.get_many([request.key for request in requests]) if self._reads else {}
@@ -170,8 +173,8 @@ class AskedAnswers:
     def close(self) -> None:
         self._client.close()
         self._recorder.close()
-        if self._client.wallet.ledger is not None:
-            self._client.wallet.ledger.close()
+        if self._wallet.ledger is not None:
+            self._wallet.ledger.close()
 
     def _ask_endpoint(self, requests: Sequence[Request], replies: dict[str, Reply]) -> None:
         rows = []
@@ -187,8 +190,8 @@ class AskedAnswers:
             rows.append(_row(request, got, encode(reply, got.text)))
         self._billing.charge(map(held_answer, rows))
         self._recorder.keep(rows)
-        if self._client.wallet.ledger is not None:
-            self._client.wallet.ledger.flush()
+        if self._wallet.ledger is not None:
+            self._wallet.ledger.flush()
 
 
 class _Billing:
