@@ -28,6 +28,7 @@ import agent_market
 from agent_market.config import AgentMarketSettings
 from agent_market.records import Episode
 from agent_market.reports import figures, text
+from agent_market.reports.calibration import CalibrationRow, calibration_rows, reliability_figure
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.decisions import decision_table
 from agent_market.reports.provenance import warnings_of
@@ -75,6 +76,7 @@ def render(content: ReportContent) -> str:
         "bp": text.basis_points,
     }
     cards = scorecards(content.episodes, content.settings.decision)
+    calibration = calibration_rows(content.episodes, content.settings.calibration)
     return environment.get_template("report.html.j2").render(
         content=content,
         facts=facts(content),
@@ -82,8 +84,9 @@ def render(content: ReportContent) -> str:
             (contender, _lead(content.comparison, contender)) for contender in content.comparison.contenders
         ],
         cards=cards,
+        calibration=calibration,
         silence=silence(content, cards),
-        figures=json_for_html(_figures(content)),
+        figures=json_for_html(_figures(content, calibration)),
         decisions=json_for_html(_decisions(content)),
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         plotly=Markup(plotly),
@@ -146,13 +149,14 @@ def json_for_html(value: Any) -> Markup:
     return Markup(packed.translate(_ESCAPES))
 
 
-def _figures(content: ReportContent) -> dict[str, Any]:
+def _figures(content: ReportContent, calibration: tuple[CalibrationRow, ...]) -> dict[str, Any]:
     first = content.run.first
     seconds = timeframe_to_seconds(first.timeframe)
     by_pair = {pair: [e for e in content.episodes if e.view.pair == pair] for pair in first.pairs}
     decision = content.settings.decision
     return {
         "equity": _plain(figures.equity_figure(content.comparison)),
+        "reliability": _plain(reliability_figure(calibration)),
         "pairs": {
             pair: _plain(figures.pair_figure(content.candles.get(pair), episodes, seconds))
             for pair, episodes in by_pair.items()

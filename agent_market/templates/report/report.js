@@ -63,6 +63,7 @@
   function drawAll() {
     const pair = byId("pair").value;
     draw(holders.equity, figures.equity);
+    if (holders.reliability) draw(holders.reliability, figures.reliability);
     draw(holders.pairs, figures.pairs[pair]);
     draw(holders.rewards, figures.rewards[byId("all-pairs").checked ? "" : pair]);
   }
