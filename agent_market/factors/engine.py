@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -30,6 +31,27 @@ class Engine:
         self._cache = _Cache(cache_bytes)
         self._coarse: dict[int, tuple[Coarse, Engine]] = {}
         self._cache_bytes = cache_bytes
+        self._awaited: Counter[str] | None = None
+
+    @property
+    def cached_bytes(self) -> int:
+        """Memory that kept results take."""
+        return self._cache.held
+
+    def expect(self, trees: Iterable[Tree]) -> None:
+        """Say what will be evaluated, each tree once and in any order.
+
+        Then only what is asked for again is kept, and let go when it was asked for the last time, so the
+        memory goes to what saves work. Without it the least recently used goes first.
+        """
+        awaited: Counter[str] = Counter()
+        waiting = list(trees)
+        while waiting:
+            node = waiting.pop()
+            awaited[node.digest] += 1
+            if awaited[node.digest] == 1:
+                waiting.extend(node.children)
+        self._awaited = awaited
 
     def evaluate(self, tree: Tree) -> Array:
         """Values of the tree: a read-only float64 array (pairs, times), finite or NaN.
@@ -47,9 +69,12 @@ class Engine:
             return float(tree.constants[0])
         if tree.operator == FIELD:
             return self.panel.columns[str(tree.constants[0])]
+        again = self._asked_again(tree)
         found = self._cache.get(tree.digest)
         if found is not None:
             self.hits += 1
+            if not again:
+                self._cache.drop(tree.digest)
             return found
         self.misses += 1
         if tree.operator == AT.name:
@@ -58,9 +83,16 @@ class Engine:
             value = self._apply(tree)
         value.flags.writeable = False
         # A cheap result costs more in memory than in time, unless it is what several trees stand on.
-        if tree.cost >= _KEPT_COST:
+        if again and tree.cost >= _KEPT_COST:
             self._cache.put(tree.digest, value)
         return value
+
+    def _asked_again(self, tree: Tree) -> bool:
+        """Whether the value may be wanted once more after this time."""
+        if self._awaited is None:
+            return True
+        self._awaited[tree.digest] -= 1
+        return self._awaited[tree.digest] > 0
 
     def _apply(self, tree: Tree) -> Array:
         inputs = [self._value(child) for child in tree.children]
@@ -90,7 +122,7 @@ class _Cache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held = 0
+        self.held = 0
         self._arrays: OrderedDict[str, Array] = OrderedDict()
 
     def get(self, key: str) -> Array | None:
@@ -99,11 +131,14 @@ class _Cache:
             self._arrays.move_to_end(key)
         return array
 
+    def drop(self, key: str) -> None:
+        self.held -= self._arrays.pop(key).nbytes
+
     def put(self, key: str, array: Array) -> None:
         if array.nbytes > self._limit:
             return
         self._arrays[key] = array
-        self._held += array.nbytes
-        while self._held > self._limit:
+        self.held += array.nbytes
+        while self.held > self._limit:
             _, oldest = self._arrays.popitem(last=False)
-            self._held -= oldest.nbytes
+            self.held -= oldest.nbytes

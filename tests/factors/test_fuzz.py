@@ -1,0 +1,113 @@
+"""Expressions from nowhere: none escapes, hangs or crashes."""
+
+from __future__ import annotations
+
+import builtins
+import time
+
+import numpy as np
+import pytest
+from factor_samples import panel
+
+from agent_market.errors import ExpressionError
+from agent_market.factors.engine import Engine
+from agent_market.factors.generate import random_factor, random_tree
+from agent_market.factors.kinds import FIELDS
+from agent_market.factors.operators import OPERATORS
+from agent_market.factors.parse import parse, parse_factor
+from agent_market.factors.tree import render
+
+LONGEST_S = 1.0
+
+_PIECES = """
+    ( ) , + - * / ** < > <= == and or not if else 0 1 5 24 -1 1e9 1e308 1e999 0x1f 1j '4h' "1d" . .. [ ] :
+    lambda import __import__ __class__ eval exec os open for in await yield = := @ % // ~ f' \\ # ; é ª 💥
+"""
+TOKENS = (*FIELDS, *OPERATORS, *_PIECES.split(), "\n", "\t", " ", "\x00")
+TRICKS = (
+    "__import__('os').system('true')",
+    "close.__class__.__mro__[1].__subclasses__()",
+    "(lambda: open('/etc/passwd').read())()",
+    "[x for x in (1).__class__.__base__.__subclasses__()]",
+    "eval('1')",
+    "ts_mean.__globals__",
+    "at('4h'.__class__, close)",
+    "f'{close}'",
+    "ts_mean(close, (lambda: 5)())",
+    "close if __import__('os') else open",
+    "ts_mean(*[close, 5])",
+    "ts_mean(**{'x': close})",
+    "(y := close)",
+)
+
+
+def _text(random: np.random.Generator) -> str:
+    """One of: characters, tokens, a trick in a frame, a deep nest, or a valid tree with an edit."""
+    kind = random.integers(6)
+    if kind == 0:
+        return "".join(map(chr, random.integers(1, 0x2FF, random.integers(0, 60))))
+    if kind == 1:
+        return " ".join(random.choice(TOKENS, random.integers(1, 40)))
+    if kind == 2:
+        return str(random.choice(["{}", "{}/close", "zscore({}, 5)", "abs(({}))", "close/open-{}"])).format(
+            random.choice(TRICKS)
+        )
+    if kind == 3:
+        depth = int(10 ** random.uniform(0, 4))
+        opening, closing = [("(", ")"), ("abs(", ")"), ("-", ""), ("[", "]"), ("not ", ""), ("{", "}")][
+            random.integers(6)
+        ]
+        return opening * depth + "close" + closing * depth
+    text = render(random_tree(random, int(random.integers(1, 25))))
+    for _ in range(random.integers(0, 4)):
+        place = int(random.integers(len(text) + 1))
+        cut = place + int(random.integers(0, 4))
+        text = text[:place] + str(random.choice(TOKENS)) * int(random.integers(2)) + text[cut:]
+    return text
+
+
+def _fuzz(monkeypatch: pytest.MonkeyPatch, count: int, seed: int) -> None:
+    def forbidden(*arguments: object, **named: object) -> None:
+        raise AssertionError("an expression was run as code")
+
+    random = np.random.default_rng(seed)
+    texts = [_text(random) for _ in range(count)]
+    market = panel(rows=60, pairs=3, seed=1)
+    engine, read, slowest = Engine(market, 1 << 20), 0, 0.0
+    refusals: list[ExpressionError] = []
+    parse("close")
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "eval", forbidden)
+        patch.setattr(builtins, "exec", forbidden)
+        for text in texts:
+            started = time.perf_counter()
+            try:
+                tree = parse_factor(text)
+            except ExpressionError as error:
+                refusals.append(error)
+            else:
+                read += 1
+                if read % 10 == 0:
+                    assert not np.isinf(engine.evaluate(tree)).any(), text
+            slowest = max(slowest, time.perf_counter() - started)
+    assert slowest < LONGEST_S
+    assert all(error.problem and error.fix for error in refusals)
+    assert 0.02 * count < read < 0.9 * count
+
+
+def test_three_thousand_texts_are_read_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _fuzz(monkeypatch, 3_000, 1)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_texts_are_read_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _fuzz(monkeypatch, 100_000, 2)
+
+
+def test_random_factors_evaluate_to_finite_or_nothing() -> None:
+    random = np.random.default_rng(3)
+    market = panel(rows=120, pairs=4, seed=2, missing=0.1)
+    engine = Engine(market, 4 << 20)
+    for _ in range(200):
+        tree = random_factor(random, int(random.integers(2, 15)))
+        assert not np.isinf(engine.evaluate(tree)).any(), tree
