@@ -20,6 +20,7 @@ from agent_market.flow.steps import Progress, Step
 from agent_market.reports.comparison import Comparison
 from agent_market.reports.console import print_comparison
 from agent_market.reports.result import load_freqtrade_table
+from agent_market.store.episode_json import digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,14 @@ def _run_round(
         write_atomically(round_.folder / "scope.txt", plan.scope + "\n")
         with _shown(console, "train and backtest") as progress:
             backtested = steps.backtest(plan, round_, market, progress)
-            progress(f"result {backtested.result.name}, tables in {backtested.tables}")
+            progress(f"result {backtested.result.name}, the model was asked {backtested.model_calls} times")
     else:
         backtested = steps.earlier_result(plan, round_)
     if not {"summary", "feedback", "report"} & set(wanted):
         return RoundDone(round_.number, backtested.result, None, (), None)
     with _shown(console, "summary") as progress:
         content = steps.summarise(plan, round_, backtested)
-        progress(f"{len(content.episodes)} decisions")
+        progress(f"{len(content.episodes)} decisions, sha256 {digest_of(content.episodes)[:16]}")
     feedback: tuple[str, ...] = ()
     if "feedback" in wanted:
         with _shown(console, "feedback") as progress:

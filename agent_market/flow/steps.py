@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any, Literal, get_args
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.misc import deep_merge_dicts
 
+from agent_market.config import load_settings
 from agent_market.errors import FlowError
 from agent_market.flow.feedback import (
     SUMMARY_FILE,
@@ -30,6 +32,8 @@ from agent_market.flow.settings import midnight
 from agent_market.reports.candles import load_candles
 from agent_market.reports.gather import gather
 from agent_market.reports.html import ReportContent, write_report
+from agent_market.store.database import Database, store_url
+from agent_market.store.spend import spent
 
 Step = Literal["download", "backtest", "summary", "feedback", "report"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -47,11 +51,15 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class Backtested:
-    """Where the result of a round lies, and freqtrade's own tables (None if they are not of this run)."""
+    """Where the result of a round lies, and freqtrade's own tables (None if they are not of this run).
+
+    `model_calls` counts the requests that reached a model while it was made; the rest came from the store.
+    """
 
     result: Path
     tables: Path | None
     seconds: float
+    model_calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,7 @@ def backtest(plan: Plan, round_: Round, market: ServedMarket, on_words: Progress
         plan, round_.folder / "config.json", deep_merge_dicts(market.overlay, round_config(plan, round_))
     )
     round_.results.mkdir(parents=True, exist_ok=True)
+    started = int(time.time())
     settings = plan.settings
     arguments = [
         "backtesting",
@@ -125,7 +134,16 @@ def backtest(plan: Plan, round_: Round, market: ServedMarket, on_words: Progress
             f"backtest: freqtrade ended without an error and without a result in {round_.results}. "
             f"Its last words:\n{last_words(call.log)}\nThe whole log: {call.log}"
         )
-    return Backtested(result, call.output, call.seconds)
+    return Backtested(result, call.output, call.seconds, _model_calls(plan, started))
+
+
+def _model_calls(plan: Plan, since: int) -> int:
+    store = load_settings(plan.config).store
+    database = Database(store_url(store.url, plan.settings.userdir))
+    try:
+        return spent(database, since=since).calls
+    finally:
+        database.close()
 
 
 def summarise(plan: Plan, round_: Round, done: Backtested) -> ReportContent:
@@ -180,7 +198,7 @@ def earlier_result(plan: Plan, round_: Round) -> Backtested:
     for marker in runs:
         result = newest_result(marker.parent / round_.results.name)
         if marker.read_text(encoding="utf-8").strip() == plan.scope and result is not None:
-            return Backtested(result, marker.parent / "backtest.out", 0.0)
+            return Backtested(result, marker.parent / "backtest.out", 0.0, 0)
     raise FlowError(
         f"round {round_.number} of this flow ({plan.scope}) has no result in {plan.folder.parent}; "
         "run the step `backtest` as well."
