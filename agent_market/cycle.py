@@ -8,16 +8,19 @@ state or talks to the outside (memory, committee, learner) is handed in on the `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent_market.agents.committee import Committee
+from agent_market.agents.background import Seat
+from agent_market.agents.case import open_case
+from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.fusion import decide
 from agent_market.decision.learner import HedgeLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.voice import memory_view
-from agent_market.records import AgentView, Episode, MarketView
+from agent_market.records import AgentView, Bill, Episode, MarketView, Recall
 from agent_market.risk.limits import gate
 
 
@@ -28,7 +31,8 @@ class Desk:
     scope: str
     settings: AgentMarketSettings
     memory: EpisodicMemory
-    committee: Committee
+    committee: Seat
+    latest: LatestViews
     learner: HedgeLearner
 
 
@@ -41,12 +45,13 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
     :raises ReplayMiss: in replay mode, when an answer was never recorded.
     """
     settings = desk.settings
+    name = decision_id(view.pair, view.asof)
     recall = desk.memory.recall(view)
     given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
-    views = desk.committee.ask(view, recall, given)
+    views, bill = _ask(name, view, recall, given, desk)
     awake = [v.agent for v in views if not v.abstains]
     weights = desk.learner.weights(desk.memory.settled(view.asof), awake)
-    decision = decide(view, views, weights, settings.decision, decision_id(view.pair, view.asof))
+    decision = decide(view, views, weights, settings.decision, name)
     verdict = gate(decision, view, settings.risk, settings.decision.hold_threshold)
     episode = Episode(
         scope=desk.scope,
@@ -56,9 +61,20 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
         decision=decision,
         verdict=verdict,
         due=view.asof + horizon,
+        bill=bill,
     )
     desk.memory.remember(episode)
+    desk.latest.note(view.asof, views)
     return episode
+
+
+def _ask(
+    name: str, view: MarketView, recall: Recall, given: Mapping[str, AgentView], desk: Desk
+) -> tuple[tuple[AgentView, ...], Bill]:
+    """Everyone's view, and what the answers cost; whoever could not be paid speaks with its last view."""
+    with open_case(name, desk.settings.llm.deadline_s) as case:
+        views = desk.committee.ask(view, recall, given)
+    return desk.latest.stand_in(views, view.asof, case.excused), case.bill
 
 
 def decision_id(pair: str, asof: datetime) -> str:

@@ -51,6 +51,13 @@ class Case:
             self._completion_tokens += completion_tokens
             self._nano = None if nano is None or self._nano is None else self._nano + nano
 
+    def take_bill(self, other: Case) -> None:
+        """Take over what another case has run up; it starts anew, so that nothing is counted twice."""
+        with other._lock:
+            taken = (other._calls, other._prompt_tokens, other._completion_tokens, other._nano)
+            other._calls = other._prompt_tokens = other._completion_tokens = other._nano = 0
+        self.charge(*taken)
+
     @property
     def bill(self) -> Bill:
         """What the answers to this decision cost when they were given."""

@@ -8,7 +8,7 @@ travels to it as extra columns (`freqai.columns`).
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from lightgbm import LGBMRegressor
 
 import agent_market
+from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, load_settings
@@ -60,6 +61,7 @@ class AgentEnsembleModel(BaseRegressionModel):
         self._training_error: TrainingFailed | None = None
         self._database: Database | None = None
         self._committee: Committee | None = None
+        self._background: BackgroundCommittee | None = None
         self._sessions: dict[str, PairSession] = {}
 
     # --- training: the quant -------------------------------------------------------------------------
@@ -158,6 +160,7 @@ class AgentEnsembleModel(BaseRegressionModel):
     def _session(self, pair: str, live: bool) -> PairSession:
         if pair not in self._sessions:
             database, committee = self._open(live)
+            seat = self._live_seat(committee) if live else committee
             self._sessions[pair] = PairSession(
                 pair,
                 self.config["timeframe"],
@@ -165,7 +168,7 @@ class AgentEnsembleModel(BaseRegressionModel):
                 self._scope(live),
                 self.settings,
                 database,
-                committee,
+                seat,
                 self.schema,
             )
         return self._sessions[pair]
@@ -179,6 +182,22 @@ class AgentEnsembleModel(BaseRegressionModel):
             self._committee = open_committee(self.settings, self._database, user_data, glossary)
             write_manifest(self._manifest(live), user_data)
         return self._database, self._committee
+
+    def _live_seat(self, committee: Committee) -> LiveSeat:
+        """A seat that asks beside the candle loop; all pairs share its workers."""
+        if self._background is None:
+            deadline_s = self.settings.llm.deadline_s
+            self._background = BackgroundCommittee(committee, self.settings.live, deadline_s)
+        max_age = timedelta(seconds=self.base_tf_seconds * self.settings.decision.max_age_candles)
+        return LiveSeat(committee.roles, self._background, self.settings.live.wait_s, max_age)
+
+    def shutdown(self) -> None:
+        """End the workers and write what waits, then let FreqAI end."""
+        if self._background is not None:
+            self._background.close()
+        if self._committee is not None:
+            self._committee.close()
+        super().shutdown()
 
     def _scope(self, live: bool) -> str:
         return self.settings.memory.scope or ("live" if live else self.identifier)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from agent_market.agents.committee import Committee
+from agent_market.agents.background import LiveSeat, Seat
+from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
 from agent_market.cycle import Desk, run_cycle
 from agent_market.decision.learner import HedgeLearner
@@ -99,9 +100,10 @@ class PairSession:
         scope: str,
         settings: AgentMarketSettings,
         database: Database,
-        committee: Committee,
+        committee: Seat,
         schema: ColumnSchema,
     ) -> None:
+        """:param committee: a `LiveSeat` decides with the newest views known, any other one is waited for."""
         self.pair = pair
         self.timeframe = timeframe
         self.timeframe_s = timeframe_s
@@ -109,7 +111,9 @@ class PairSession:
         self._settings = settings
         self._memory = EpisodicMemory(database, scope, pair, settings.memory)
         learner = HedgeLearner(schema.agents, settings.decision)
-        self._desk = Desk(scope, settings, self._memory, committee, learner)
+        self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
+        self._desk = Desk(scope, settings, self._memory, committee, self._latest, learner)
+        self._live = committee if isinstance(committee, LiveSeat) else None
         self._held: list[HeldDecision] = []
         self._walked_to_s: int | None = None
 
@@ -126,7 +130,9 @@ class PairSession:
         """Forget everything and rebuild what was decided before `before` from the store."""
         self._memory.load(before)
         episodes = [*self._memory.settled(datetime.max.replace(tzinfo=UTC)), *self._memory.unsettled()]
-        self._held = sorted((self._hold(e) for e in episodes), key=lambda held: held.asof_s)
+        episodes.sort(key=lambda episode: episode.view.asof)
+        self._held = [self._hold(episode) for episode in episodes]
+        self._latest.rebuild(episodes)
         self._walked_to_s = int(before.timestamp()) - self.timeframe_s
 
     def advance(self, rows: Rows, candles: Candles) -> tuple[Episode, ...]:
@@ -138,15 +144,17 @@ class PairSession:
         :raises StoreFull: the decisions stand and stay queued; the next `advance` writes them.
         """
         fresh = rows.closes_s > (self._held[-1].asof_s if self._held else -1)
+        volatility = _volatility_where_describable(rows.features)
         points = decision_points(
             rows.closes_s,
             rows.close,
-            _volatility_where_describable(rows.features),
+            volatility,
             self.timeframe_s,
             self._settings.decision,
             self._last_decision(candles),
         )
-        due = [int(i) for i in points if fresh[i]]
+        asking = [int(i) for i in points if fresh[i]]
+        due = [*asking, *self._rows_with_news(fresh & np.isfinite(volatility), asking)]
         states = state_matrix(rows.features.iloc[due])
         features = _records(rows.features.iloc[due])
         context = _records(rows.context.iloc[due])
@@ -157,7 +165,7 @@ class PairSession:
             self._settle(asof, candles)
             view = make_view(self.pair, self.timeframe, asof, features[n], context[n], states[n])
             quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.hit_rate)
-            episode = run_cycle(view, quant, self._horizon, self._desk)
+            episode = run_cycle(view, quant, self._horizon, self._desk_for(i in asking))
             self._held.append(self._hold(episode))
             decided.append(episode)
         self._walked_to_s = int(rows.closes_s[-1])
@@ -169,6 +177,18 @@ class PairSession:
         """What holds at each of the given candle closes; see `freqai.columns`."""
         max_age = self._settings.decision.max_age_candles
         return self.schema.frame(closes_s, self._held, self.timeframe_s, max_age)
+
+    def _rows_with_news(self, eligible: npt.NDArray[np.bool_], asking: list[int]) -> list[int]:
+        """Live: the newest row, if answers came in that no decision has taken yet and none is due on it."""
+        last = len(eligible) - 1
+        if self._live is None or last in asking or not eligible[last] or not self._live.has_news(self.pair):
+            return []
+        return [last]
+
+    def _desk_for(self, asks: bool) -> Desk:
+        if asks or self._live is None:
+            return self._desk
+        return replace(self._desk, committee=self._live.listening())
 
     @property
     def _horizon(self) -> timedelta:
