@@ -53,21 +53,40 @@ class MarketView:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One recalled episode: its decision time, when its outcome was known, distance, and outcome."""
+    """One recalled episode: its decision time, when its outcome was known, distance, and outcome.
+
+    `line` tells the case in words, for prompts; the store does not keep it, for the episode says it all.
+    """
 
     episode_id: str
     asof: datetime
     known_at: datetime
     distance: float
     market_return: float
+    line: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A taught note that applied to a decision and was known by then.
+
+    `contested` says that another note contradicts it. `text` is for prompts; the store keeps the id alone,
+    so that a note that a human forgets is gone.
+    """
+
+    id: str
+    known_at: datetime
+    contested: bool = False
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The most similar past episodes, nearest first; each outcome was known by `asof`."""
+    """The most similar past episodes, nearest first, and the lessons that apply; all known by `asof`."""
 
     asof: datetime
     neighbours: tuple[Neighbour, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,12 +79,15 @@ def settings_page() -> str:
 
 
 def _section(key: str, kind: Any, sentence: str) -> Iterator[str]:
-    """Heading, sentence and table of one settings type, then of the types its lists hold."""
+    """Heading, sentence and table of one settings type, then of the types it and its lists hold."""
     yield f"## `{key}`"
     yield sentence
     rows = ["| key | type | default | range | |", "|---|---|---|---|---|"]
     nested = []
     for name, field in kind.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            nested.append((f"{key}.{name}", field.annotation, field.description or ""))
+            continue
         row_type = _row_type(field.annotation)
         rows.append(
             f"| `{name}` | {_type(field.annotation)} | {_default(field)} | {_range(field)} "

@@ -27,6 +27,7 @@ from agent_market.records import (
     Episode,
     Evidence,
     Headline,
+    Lesson,
     MarketView,
     Neighbour,
     Outcome,
@@ -61,17 +62,20 @@ def record_to_json(episode: Episode) -> bytes:
     """
     _require_finite(episode)
     recall = episode.recall
+    recalled: dict[str, object] = {
+        "asof": recall.asof,
+        "neighbours": [
+            (n.episode_id, seconds(n.asof), seconds(n.known_at), n.distance, n.market_return)
+            for n in recall.neighbours
+        ],
+    }
+    if recall.lessons:
+        recalled["lessons"] = [(n.id, seconds(n.known_at), n.contested) for n in recall.lessons]
     body = {
         "bill": episode.bill,
         "decision": episode.decision,
         "due": episode.due,
-        "recall": {
-            "asof": recall.asof,
-            "neighbours": [
-                (n.episode_id, seconds(n.asof), seconds(n.known_at), n.distance, n.market_return)
-                for n in recall.neighbours
-            ],
-        },
+        "recall": recalled,
         "verdict": episode.verdict,
         "view": episode.view,
         "views": episode.views,
@@ -200,6 +204,7 @@ def _recall(raw: dict[str, Any]) -> Recall:
         neighbours=tuple(
             [Neighbour(row[0], moment(row[1]), moment(row[2]), row[3], row[4]) for row in raw["neighbours"]]
         ),
+        lessons=tuple([Lesson(row[0], moment(row[1]), row[2]) for row in raw.get("lessons", ())]),
     )
 
 

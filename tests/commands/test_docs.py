@@ -22,11 +22,15 @@ def test_the_committed_features_page_is_current(repository: Path) -> None:
 
 
 def test_every_setting_has_a_row_with_a_sentence() -> None:
-    rows = [line.split(" | ") for line in settings_page().splitlines() if line.startswith("| `")]
+    page = settings_page()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
     assert all(row[-1].rstrip(" |") for row in rows)
     keys = {row[0].strip("|` ") for row in rows}
-    for section in AgentMarketSettings.model_fields.values():
-        assert set(section.annotation.model_fields) <= keys  # type: ignore[union-attr]
+    for name, section in AgentMarketSettings.model_fields.items():
+        for key, field in section.annotation.model_fields.items():  # type: ignore[union-attr]
+            inner = getattr(field.annotation, "model_fields", None)
+            assert key in keys if inner is None else set(inner) <= keys
+            assert inner is None or f"## `agent_market.{name}.{key}`" in page
 
 
 def test_a_row_carries_type_default_range_and_sentence() -> None:

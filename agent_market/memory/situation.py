@@ -1,0 +1,42 @@
+"""The market's state in words, so that texts can be recalled by it. Coarse: only what stands out is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from agent_market.records import MarketView
+
+_Test = Callable[[float], bool]
+
+_SAYINGS: tuple[tuple[str, _Test, str], ...] = (
+    ("trend", lambda x: x > 1.0, "uptrend trend up"),
+    ("trend", lambda x: x < -1.0, "downtrend trend down"),
+    ("rsi_14", lambda x: x >= 0.7, "rsi high overbought"),
+    ("rsi_14", lambda x: x <= 0.3, "rsi low oversold"),
+    ("macd_hist", lambda x: x > 1.0, "macd rising momentum"),
+    ("macd_hist", lambda x: x < -1.0, "macd falling momentum"),
+    ("volatility_percentile", lambda x: x >= 2 / 3, "high volatility wild"),
+    ("volatility_percentile", lambda x: x <= 1 / 3, "low volatility calm"),
+    ("turbulence_percentile", lambda x: x >= 0.95, "high turbulence stress"),
+    ("drawdown", lambda x: x >= 0.15, "deep drawdown"),
+    ("drawdown", lambda x: x <= 0.01, "at the high breakout"),
+    ("volume_z", lambda x: x >= 2.0, "volume spike"),
+    ("volume_z", lambda x: x <= -1.0, "thin volume"),
+)
+
+_CONTEXT: tuple[tuple[str, _Test, str], ...] = (
+    ("fear_greed", lambda x: x <= 25.0, "extreme fear"),
+    ("fear_greed", lambda x: x >= 75.0, "extreme greed"),
+    ("vix", lambda x: x >= 30.0, "vix high"),
+    ("funding", lambda x: x < 0.0, "negative funding"),
+)
+
+
+def situation(view: MarketView) -> str:
+    """Words for what stands out at `view.asof`, the regime first; features that are absent say nothing."""
+    said = [*_said(_SAYINGS, view.features), *_said(_CONTEXT, view.context)]
+    return ", ".join([view.regime.replace("-", " "), *said])
+
+
+def _said(sayings: tuple[tuple[str, _Test, str], ...], values: Mapping[str, float]) -> list[str]:
+    return [words for name, test, words in sayings if name in values and test(values[name])]

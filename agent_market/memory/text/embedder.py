@@ -1,0 +1,118 @@
+"""Vectors of meaning: what an embedder is, sentence-transformers as one, and a cache in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from agent_market.errors import ConfigError
+from agent_market.memory.text.claims import digest
+from agent_market.store.database import Database
+from agent_market.store.text_vectors import read_vectors, write_vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = npt.NDArray[np.float32]
+
+_SETTING = "setting `agent_market.memory.text.embedder`"
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose dot product is their likeness."""
+
+    @property
+    def name(self) -> str:
+        """What made the vectors; those of another name are never compared with them."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of every vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """(n, dim) float32 rows of Euclidean length 1. A text's row depends on that text alone."""
+        ...
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model, by name or folder. Loaded when it is first needed."""
+
+    def __init__(self, model: str, device: str = "cpu") -> None:
+        """
+        :param model: a name that sentence-transformers knows, or a folder with a saved model.
+        :raises ConfigError: the extra `text` is not installed, or the model cannot be loaded.
+        """
+        self.name = model
+        self._model = _load(model, device)
+        self.dim = int(self._model.get_embedding_dimension() or 0)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`. One text at a time: in a batch, padding moves the last bits of a vector."""
+        rows = [
+            self._model.encode(
+                text, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
+            )
+            for text in texts
+        ]
+        return np.asarray(rows, dtype=np.float32).reshape(len(texts), self.dim)
+
+
+class CachedEmbedder:
+    """An embedder whose vectors are kept in the store, by the digest of the text's words."""
+
+    def __init__(self, embedder: Embedder, database: Database) -> None:
+        self.name = embedder.name
+        self.dim = embedder.dim
+        self._embedder = embedder
+        self._database = database
+        self._held: dict[str, Vectors] = {}
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`. Only texts that the store does not hold are embedded, and then kept."""
+        keys = [digest(text) for text in texts]
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._held]
+        self._held |= read_vectors(self._database, self.name, wanted)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._held}
+        if missing:
+            fresh = dict(zip(missing, self._embedder.embed(list(missing.values())), strict=True))
+            write_vectors(self._database, self.name, fresh)
+            self._held |= fresh
+        return np.stack([self._held[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32)
+
+    def forget(self, text: str) -> None:
+        """Drop what is held of a text in this process; `memory.notebook` drops what the store holds."""
+        self._held.pop(digest(text), None)
+
+
+def open_embedder(model: str | None, database: Database) -> CachedEmbedder | None:
+    """The embedder of the setting `memory.text.embedder`; None where recall goes by words alone."""
+    return None if model is None else CachedEmbedder(_shared(model), database)
+
+
+@lru_cache(maxsize=2)
+def _shared(model: str) -> SentenceEmbedder:
+    return SentenceEmbedder(model)
+
+
+def _load(model: str, device: str) -> SentenceTransformer:
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds, and an extra
+    except ImportError as error:
+        raise ConfigError(
+            f"{_SETTING} = {model!r} needs sentence-transformers: pip install 'agent-market[text]', "
+            "or unset it to recall by words alone"
+        ) from error
+    try:
+        return SentenceTransformer(model, device=device)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"{_SETTING} = {model!r} cannot be loaded: {first}. Give a folder with a saved model, or a name "
+            "that can be fetched once (unset HF_HUB_OFFLINE for that)"
+        ) from error
