@@ -26,7 +26,7 @@ from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, load_settings
-from agent_market.errors import AgentMarketError, StoreFull, TrainingFailed
+from agent_market.errors import AgentMarketError, StoreFull
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.features import seen_context, seen_features
 from agent_market.freqai.identity import derive_identifier
@@ -34,6 +34,7 @@ from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
+from agent_market.freqai.training import FailedTrainingEndsRun
 from agent_market.perception.features import FEATURES
 from agent_market.store.database import Database, store_url
 
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 LIVE_MODES = (RunMode.DRY_RUN, RunMode.LIVE)
 
 
-class AgentEnsembleModel(BaseRegressionModel):
+class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
     """Base of `user_data/freqaimodels/AgentEnsemble.py`.
 
     Override `make_regressor` for another quant model.
@@ -58,7 +59,6 @@ class AgentEnsembleModel(BaseRegressionModel):
         super().__init__(config)
         unify_timezones(self.dd)
         self.schema = ColumnSchema(tuple(r.name for r in roles), self.settings.memory.k_max)
-        self._training_error: TrainingFailed | None = None
         self._database: Database | None = None
         self._committee: Committee | None = None
         self._background: BackgroundCommittee | None = None
@@ -74,11 +74,8 @@ class AgentEnsembleModel(BaseRegressionModel):
         self, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
     ) -> QuantModel:
         """Train the quant on one window; see `BaseRegressionModel.train`."""
-        try:
+        with self.training(pair):
             model: QuantModel = super().train(unfiltered_df, pair, dk, **kwargs)
-        except Exception as error:
-            self._training_error = TrainingFailed(f"training {pair} failed: {type(error).__name__}: {error}")
-            raise
         if dk.live:
             self._declare_columns(dk)
         return model
@@ -99,15 +96,6 @@ class AgentEnsembleModel(BaseRegressionModel):
         realised, _, _ = dk.label_pipeline.inverse_transform(data[f"{part}_labels"].copy())
         std, hit_rate = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
         return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, hit_rate)
-
-    def _append_null_backtesting_predictions(
-        self, dk: FreqaiDataKitchen, dataframe_backtest: pd.DataFrame
-    ) -> None:
-        """FreqAI would go on with zeros, cache them, and exit 0: a failed training ends the run here."""
-        raise OperationalException(
-            f"{self._training_error or f'training {dk.pair} gave no model'}. The run stops: its figures "
-            "would be those of a bot without a model. Mend the cause (traceback above) and run again."
-        )
 
     # --- prediction: the committee -------------------------------------------------------------------
 
