@@ -78,6 +78,7 @@ class LLMSettings(Settings):
 
 
 FactorGroup = Literal["trend", "reversion", "volatility", "volume", "context", "news", "memory"]
+Tier = Literal["fast", "deep"]
 
 
 class RoleOverride(Settings):
@@ -103,6 +104,8 @@ class RoleOverride(Settings):
     """How many times a loss weighs as much as a gain of the same size (people: about 2.25)."""
     stage: Literal[1, 2] = 1
     """1 = asked together with the others, 2 = asked after them with their views (as the judge is)."""
+    tier: Tier | None = None
+    """Which model is asked: the `fast` one or, where `llm.deep` is set, the `deep` one (as the judge does)."""
 
 
 class DebateSettings(Settings):
@@ -172,8 +175,18 @@ class DecisionSettings(Settings):
     """Candles over which a decision's outcome is measured; also the horizon of the training target."""
     hold_threshold: float = Field(default=1.0, ge=0, lt=10)
     """A fused depth smaller than this, in absolute value, is a hold."""
+    weighting: Literal[
+        "uniform", "majority", "leader", "hedge", "adahedge", "fixed_share", "ml_poly", "boa", "newton"
+    ] = "hedge"
+    """How agents are weighed by their realised rewards; docs/evaluation.md compares them."""
+    weighting_cash: bool = False
+    """Whether cash is an expert beside the agents, so that weight can leave the market."""
+    weighting_mirrors: bool = False
+    """Whether the opposite of each agent is an expert too, so that one that is reliably wrong is of use."""
+    weighting_per_regime: bool = False
+    """Whether weights are learned for each market regime on its own."""
     learning_rate: float = Field(default=1.0, gt=0)
-    """Multiplies the Hedge learning rate sqrt(8 ln N / t); 1 is the rate with the textbook bound."""
+    """Multiplies the rate of Hedge, sqrt(8 ln N / t), and of fixed share; 1 has the textbook bound."""
     reward_scale: float = Field(default=3.0, gt=0)
     """Outcomes are divided by so many expected deviations and clipped to [-1, 1] before Hedge learns."""
     max_age_candles: int = Field(default=48, ge=1)

@@ -16,8 +16,9 @@ from agent_market.agents.background import Seat
 from agent_market.agents.case import open_case
 from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
+from agent_market.decision.experts.seats import with_seats
 from agent_market.decision.fusion import decide
-from agent_market.decision.learner import HedgeLearner
+from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.voice import memory_view
 from agent_market.records import AgentView, Bill, Episode, MarketView, Recall
@@ -33,7 +34,7 @@ class Desk:
     memory: EpisodicMemory
     committee: Seat
     latest: LatestViews
-    learner: HedgeLearner
+    learner: WeightLearner
 
 
 def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk) -> Episode:
@@ -48,9 +49,10 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
     name = decision_id(view.pair, view.asof)
     recall = desk.memory.recall(view)
     given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
-    views, bill = _ask(name, view, recall, given, desk)
-    awake = [v.agent for v in views if not v.abstains]
-    weights = desk.learner.weights(desk.memory.settled(view.asof), awake)
+    said, bill = _ask(name, view, recall, given, desk)
+    views = with_seats(said, settings.decision)
+    awake = {v.agent: v.depth for v in views if not v.abstains}
+    weights = desk.learner.weights(desk.memory.settled(view.asof), awake, view.regime)
     decision = decide(view, views, weights, settings.decision, name)
     verdict = gate(decision, view, settings.risk, settings.decision.hold_threshold)
     episode = Episode(

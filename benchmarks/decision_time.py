@@ -20,7 +20,7 @@ import numpy as np
 
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.fusion import decide
-from agent_market.decision.learner import HedgeLearner
+from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.voice import memory_view
 from agent_market.records import AgentView, Episode, MarketView, Outcome
@@ -63,7 +63,7 @@ def _walk(episodes: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/store.sqlite")
         memory = EpisodicMemory(database, "benchmark", "BTC/USDT", SETTINGS.memory)
-        learner = HedgeLearner(AGENTS, SETTINGS.decision)
+        learner = WeightLearner(AGENTS, SETTINGS.decision)
         for n in range(episodes):
             asof = START + n * HORIZON
             for episode in memory.unsettled():
@@ -88,12 +88,12 @@ def _view(asof: datetime, numbers: list[float], state: np.ndarray) -> MarketView
 
 
 def _decide(
-    view: MarketView, asked: tuple[AgentView, ...], memory: EpisodicMemory, learner: HedgeLearner, name: str
+    view: MarketView, asked: tuple[AgentView, ...], memory: EpisodicMemory, learner: WeightLearner, name: str
 ) -> None:
     """`cycle.run_cycle` without its committee."""
     recall = memory.recall(view)
     views = (*asked, memory_view(recall, SETTINGS.memory))
-    awake = [v.agent for v in views if not v.abstains]
+    awake = {v.agent: v.depth for v in views if not v.abstains}
     weights = learner.weights(memory.settled(view.asof), awake)
     decision = decide(view, views, weights, SETTINGS.decision, name)
     verdict = gate(decision, view, SETTINGS.risk, SETTINGS.decision.hold_threshold)

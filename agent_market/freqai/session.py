@@ -20,7 +20,7 @@ from agent_market.agents.background import LiveSeat, Seat
 from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
 from agent_market.cycle import Desk, run_cycle
-from agent_market.decision.learner import HedgeLearner
+from agent_market.decision.learner import WeightLearner
 from agent_market.freqai.columns import ColumnSchema, HeldDecision
 from agent_market.freqai.quant import quant_view
 from agent_market.memory.episodic import EpisodicMemory
@@ -110,7 +110,7 @@ class PairSession:
         self.schema = schema
         self._settings = settings
         self._memory = EpisodicMemory(database, scope, pair, settings.memory)
-        learner = HedgeLearner(schema.agents, settings.decision)
+        learner = WeightLearner(schema.agents, settings.decision)
         self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
         self._desk = Desk(scope, settings, self._memory, committee, self._latest, learner)
         self._live = committee if isinstance(committee, LiveSeat) else None

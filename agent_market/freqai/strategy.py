@@ -20,6 +20,7 @@ from pandas import DataFrame
 
 from agent_market.agents.roles import role_table
 from agent_market.config import load_settings
+from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError
 from agent_market.freqai.features import (
     TRAINED,
@@ -85,7 +86,8 @@ class AgentMarketStrategyBase(IStrategy):
         super().__init__(config)
         try:
             self.settings = load_settings(config)
-            self.agents = tuple(r.name for r in role_table(self.settings.agents))
+            roles = role_table(self.settings.agents)
+            self.agents = seats([r.name for r in roles], self.settings.decision)
             self._context = ContextBook.load(self.settings.perception.context, Path(config["user_data_dir"]))
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error

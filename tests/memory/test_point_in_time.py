@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_market.config import DecisionSettings, MemorySettings
-from agent_market.decision.learner import HedgeLearner
+from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.records import Episode, Outcome
 from agent_market.store.database import Database
@@ -21,6 +21,7 @@ from agent_market.store.database import Database
 MEMORY = MemorySettings(k=3, k_max=5, min_neighbours=1)
 EVER = 1_000
 AGENTS = ("quant", "memory", "judge")
+AWAKE = dict.fromkeys(AGENTS, 1.0)
 
 depths = st.dictionaries(st.sampled_from(AGENTS), st.integers(-10, 10).map(float), min_size=1)
 # An outcome may be known at the due time, later, together with others, or never.
@@ -63,7 +64,7 @@ def answers(memory: EpisodicMemory, hour: int) -> tuple:
     return (
         memory.recall(a_view(hour, (0.3, -0.4))),
         tuple(e.id for e in settled),
-        HedgeLearner(AGENTS, DecisionSettings()).weights(settled, AGENTS),
+        WeightLearner(AGENTS, DecisionSettings()).weights(settled, AWAKE),
     )
 
 
@@ -106,12 +107,12 @@ def test_the_database_cut_at_a_date_gives_the_same_answers(history, asof) -> Non
 @given(histories, st.lists(st.integers(0, 30), min_size=1, max_size=8))
 def test_one_learner_asked_at_any_moments_answers_as_a_fresh_one_does(unused, history, asofs) -> None:
     memory = a_memory(unused)
-    learner = HedgeLearner(AGENTS, DecisionSettings())
+    learner = WeightLearner(AGENTS, DecisionSettings())
     waiting = sorted(history.items())
     for asof in asofs:
         for hour, what in [one for one in waiting if one[0] < asof]:
             tell(memory, [episode_of(hour, what)], known_by=EVER)
             waiting.remove((hour, what))
-        fresh = HedgeLearner(AGENTS, DecisionSettings())
+        fresh = WeightLearner(AGENTS, DecisionSettings())
         settled = memory.settled(at(asof))
-        assert learner.weights(settled, AGENTS) == fresh.weights(settled, AGENTS)
+        assert learner.weights(settled, AWAKE) == fresh.weights(settled, AWAKE)

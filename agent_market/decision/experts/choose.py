@@ -1,0 +1,50 @@
+"""One weighting by its name, and one for each regime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agent_market.config import DecisionSettings
+from agent_market.decision.experts.base import Weighting
+from agent_market.decision.experts.exponential import AdaHedge, FixedShare
+from agent_market.decision.experts.newton import OnlineNewton
+from agent_market.decision.experts.second_order import BOA, MLPoly
+from agent_market.decision.experts.simple import FollowTheLeader, Majority, Uniform
+from agent_market.decision.hedge import Hedge
+
+WEIGHTINGS: Mapping[str, Callable[[Sequence[str], DecisionSettings], Weighting]] = {
+    "uniform": lambda experts, _: Uniform(experts),
+    "majority": lambda experts, _: Majority(experts),
+    "leader": lambda experts, _: FollowTheLeader(experts),
+    "hedge": lambda experts, settings: Hedge(experts, settings.learning_rate),
+    "adahedge": lambda experts, _: AdaHedge(experts),
+    "fixed_share": lambda experts, settings: FixedShare(experts, settings.learning_rate),
+    "ml_poly": lambda experts, _: MLPoly(experts),
+    "boa": lambda experts, _: BOA(experts),
+    "newton": lambda experts, _: OnlineNewton(experts),
+}
+"""Every value of the setting `decision.weighting`."""
+
+
+def make_weighting(experts: Sequence[str], settings: DecisionSettings) -> Weighting:
+    """A new, untaught weighting as the settings ask for."""
+    return WEIGHTINGS[settings.weighting](experts, settings)
+
+
+class ByRegime:
+    """One weighting for each regime, each taught by what was decided in it, and by nothing else.
+
+    With `split` off, one for all.
+    """
+
+    def __init__(self, make: Callable[[], Weighting], split: bool) -> None:
+        self._make = make
+        self._split = split
+        self._parts: dict[str, Weighting] = {}
+
+    def at(self, regime: str) -> Weighting:
+        """The weighting in force in a regime; a new, untaught one where it is the first time."""
+        key = regime if self._split else ""
+        if key not in self._parts:
+            self._parts[key] = self._make()
+        return self._parts[key]
