@@ -82,3 +82,25 @@ def test_four_fifths_of_a_window_are_enough_and_less_are_not() -> None:
     assert mean[19] == pytest.approx((10 + 12 + 14 + 15 + 16 + 17 + 18 + 19) / 8)  # 8 of 10
     values[15] = np.nan
     assert np.isnan(COMPUTE["ts_mean"](values[None, :], 10)[0, 19])  # 7 of 10
+
+
+@pytest.mark.parametrize("window", [5, 16, 17, 60])
+def test_skewness_and_kurtosis_agree_with_extended_precision_on_heavy_tails(window: int) -> None:
+    values = np.random.default_rng(4).standard_cauchy(500) + 1e3
+
+    def central(x: np.ndarray, power: int) -> np.longdouble:
+        return ((x - x.mean()) ** power).mean()
+
+    def skewness(x: np.ndarray) -> np.longdouble:
+        n = len(x)
+        return np.sqrt(np.longdouble(n * (n - 1))) / (n - 2) * central(x, 3) / central(x, 2) ** 1.5
+
+    def kurtosis(x: np.ndarray) -> np.longdouble:
+        n = len(x)
+        ratio = central(x, 4) / central(x, 2) ** 2
+        return (n - 1) / np.longdouble((n - 2) * (n - 3)) * ((n + 1) * ratio - 3 * (n - 1))
+
+    whole = slice(window - 1, None)
+    for name, function in (("ts_skew", skewness), ("ts_kurt", kurtosis)):
+        ours = COMPUTE[name](values[None, :], window)[0]
+        np.testing.assert_allclose(ours[whole], _exact(values, window, function)[whole], rtol=1e-9, atol=1e-9)
