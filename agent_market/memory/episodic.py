@@ -1,4 +1,8 @@
-"""Episodic memory of one pair: what was decided, and what came of it, as known at a moment."""
+"""Episodic memory of one pair: what was decided, and what came of it, as known at a moment.
+
+What comes to mind is decided by likeness alone, or by likeness, freshness and importance among what was
+not forgotten: see the settings `memory.layers`, and `memory.layers`, `memory.importance`, `memory.ranking`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,21 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
+
 from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
+from agent_market.memory.exact import squared_distances
 from agent_market.memory.index import PointInTimeIndex
+from agent_market.memory.layers import Standing
+from agent_market.memory.ledger import Ledger
+from agent_market.memory.ranking import best, scores
 from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
-from agent_market.store.episodes import read_episodes, write_episodes
+from agent_market.store.episodes import put_episodes, read_episodes
+from agent_market.store.memory_moves import write_moves
 
 
 class EpisodicMemory:
@@ -48,16 +60,41 @@ class EpisodicMemory:
             self._hold(asof, stored[asof])
 
     def recall(self, view: MarketView) -> Recall:
-        """The `k_max` past episodes nearest to `view.state` whose outcome was known by `view.asof`.
+        """The `k_max` past episodes that come to mind first, of those whose outcome was known by `view.asof`.
+
+        With `memory.layers` enabled in order of their rank score, else of their distance to `view.state`.
 
         :raises StoreError: the state has another length than those in memory.
         """
-        if self._index is None:
+        if self._index is None or self._ledger is None:
             return Recall(view.asof)
         self._require_length(view)
         asof = math.floor(view.asof.timestamp())
-        distances, found = self._index.search([view.state], [asof], self._settings.k_max)
-        return Recall(view.asof, tuple(map(_neighbour, found[0], distances[0])))
+        if self._settings.layers.enabled:
+            self._ledger.advance(asof)
+            near, found = self._ranked(view, asof, self._index, self._ledger)
+        else:
+            near, found = self._index.rows.nearest(view.state, asof, self._settings.k_max)
+        return Recall(view.asof, tuple(map(_neighbour, self._index.at(found.tolist()), near.tolist())))
+
+    def assess(self, asof: datetime) -> None:
+        """Give what became known by `asof` its importance and layer, and re-assess where a month began.
+
+        `recall` does so too: to call it when outcomes are settled only moves the work there.
+        """
+        if self._ledger is not None and self._settings.layers.enabled:
+            self._ledger.advance(math.floor(asof.timestamp()))
+
+    def standing(self, asof: datetime) -> tuple[Standing, ...]:
+        """Layer, importance and evidence of every settled episode as of a moment, in order of `settled`.
+
+        Also with `memory.layers` off: then it is what they would be.
+        """
+        if self._ledger is None:
+            return ()
+        moment = math.floor(asof.timestamp())
+        self._ledger.advance(moment)
+        return self._ledger.standing(moment)
 
     def remember(self, episode: Episode) -> None:
         """Hold a new episode, to be written by the next `flush`.
@@ -109,13 +146,32 @@ class EpisodicMemory:
         :raises StoreFull: no room. Nothing was written, everything still waits: flush again later.
         :raises StoreError: another failure of the store; everything still waits.
         """
-        write_episodes(self._database, [self._pending[asof] for asof in sorted(self._pending)])
+        waiting = [self._pending[asof] for asof in sorted(self._pending)]
+        moves, anew = ([], False) if self._ledger is None else self._ledger.unwritten()
+        if waiting or moves or anew:
+            with self._database.begin() as connection:
+                put_episodes(connection, waiting)
+                write_moves(connection, self.scope, self.pair, moves, anew)
         self._pending = {}
+        if self._ledger is not None:
+            self._ledger.written()
 
     def _clear(self) -> None:
         self._index: PointInTimeIndex[Episode] | None = None
+        self._ledger: Ledger | None = None
         self._open: dict[int, Episode] = {}
         self._settled: set[int] = set()
+
+    def _ranked(
+        self, view: MarketView, asof: int, index: PointInTimeIndex[Episode], ledger: Ledger
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Distances and places of the `k_max` episodes with the highest rank scores."""
+        alive, recency, importance = ledger.alive(asof)
+        query = np.asarray(view.state, dtype=np.float32)
+        distances = np.sqrt(squared_distances(index.rows.vectors[alive], query))
+        rank = scores(distances, index.dim, recency, importance, self._settings.layers.rank)
+        chosen = best(rank, self._settings.k_max)
+        return distances[chosen], alive[chosen]
 
     def _hold(self, asof: int, episode: Episode) -> None:
         outcome = episode.outcome
@@ -126,11 +182,15 @@ class EpisodicMemory:
             )
         if self._index is None:
             self._index = PointInTimeIndex(len(episode.view.state))
+            self._ledger = Ledger(self._index, self._settings.layers, self._settings.k)
         self._require_length(episode.view)
         if outcome is None:
             self._open[asof] = episode
             return
-        self._index.add(seconds(outcome.known_at), episode.view.state, episode, order=asof)
+        assert self._ledger is not None, "made with the index"
+        known_at = seconds(outcome.known_at)
+        self._index.add(known_at, episode.view.state, episode, order=asof)
+        self._ledger.late(known_at)
         self._settled.add(asof)
         self._open.pop(asof, None)
 

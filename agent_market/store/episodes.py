@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, select
+from sqlalchemy import Connection, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent_market.errors import StoreError
@@ -24,6 +24,7 @@ from agent_market.store.episode_json import (
     record_to_json,
     seconds,
 )
+from agent_market.store.generations import STATE, raise_generation
 from agent_market.store.schema import episodes
 
 _KEY = ("scope", "pair", "asof")
@@ -39,12 +40,18 @@ def write_episodes(database: Database, batch: Iterable[Episode]) -> None:
     :raises StoreError: a record cannot be written as JSON, an id is taken by another decision, or the
         database fails.
     """
+    with database.begin() as connection:
+        put_episodes(connection, batch)
+
+
+def put_episodes(connection: Connection, batch: Iterable[Episode]) -> None:
+    """`write_episodes` as part of a transaction."""
     rows = [_row(episode) for episode in batch]
     if not rows:
         return
-    statement = _upsert(database.engine.dialect.name)
-    with database.begin() as connection:
-        connection.execute(statement, rows)
+    connection.execute(_upsert(connection.dialect.name), rows)
+    for scope, pair in sorted({(row["scope"], row["pair"]) for row in rows}):
+        raise_generation(connection, scope, pair, STATE)
 
 
 def read_episodes(

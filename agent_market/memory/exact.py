@@ -1,0 +1,191 @@
+"""Exact nearest neighbours of many queries, each in a prefix of its own of one array.
+
+A fast first pass finds a few more candidates than asked for; their distances are then computed again in
+float64, and a bound on the rounding error of the first pass proves that no other row can belong to the
+answer.  A query without that proof is asked again by a slower pass.  So the answer is that of plain
+float64 arithmetic over every row, to the last bit, however queries are batched.
+
+Error bounds: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1:
+a sum of n products has a relative error of at most gamma_n = n u / (1 - n u), u = 2^-24 for float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from agent_market.memory.compressed import CompressedRows
+
+Rows = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BLOCK = 1024
+"""Queries that share one matrix product."""
+
+_FEWEST_IN_A_BATCH = 16
+_MARGIN = 6
+_BRUTE_FORCE_BLOCK = 4096
+_UNIT_ROUNDOFF = 2.0**-24
+
+
+def nearest_in_prefixes(
+    rows: Rows, queries: Rows, sizes: Ints, k: int, compressed: CompressedRows | None = None
+) -> tuple[Floats, Ints]:
+    """The k rows nearest to `queries[i]` among the first `sizes[i]`, by Euclidean distance.
+
+    :param rows: (N, d) finite, C-contiguous.
+    :param queries: (Q, d) finite.
+    :param sizes: (Q,) from 0 to N.
+    :param compressed: a cheaper first pass over the same rows, for queries asked one by one.
+    :returns: distances (Q, k) ascending, inf beyond what there is; places (Q, k), -1 there. Equal distances
+        are ordered by place.
+    """
+    distances = np.full((len(queries), k), np.inf)
+    places = np.full((len(queries), k), -1, dtype=np.int64)
+    alone: Ints = np.arange(len(queries))
+    if len(queries) >= _FEWEST_IN_A_BATCH:
+        alone = _search_in_blocks(rows, queries, sizes, k, distances, places)
+    for i in alone:
+        near, found = nearest_in(rows[: sizes[i]], queries[i], k, compressed)
+        distances[i, : len(near)], places[i, : len(near)] = near, found
+    return distances, places
+
+
+def nearest_in(
+    rows: Rows, query: Rows, k: int, compressed: CompressedRows | None = None
+) -> tuple[Floats, Ints]:
+    """`nearest_in_prefixes` for one query among all of `rows`: distances and places, at most k of each."""
+    count = min(k, len(rows))
+    if count == 0:
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    squared, places = _search_one(rows, query, count, compressed)
+    return np.sqrt(squared), places
+
+
+def squared_distances(rows: Rows, query: Rows) -> Floats:
+    """(n,) squared distances in float64: the definition that every pass must agree with.
+
+    :param rows: (..., n, d); `query` broadcasts against it.
+    """
+    difference = np.subtract(rows, query, dtype=np.float64)
+    squared: Floats = np.einsum("...j,...j->...", difference, difference)
+    return squared
+
+
+def _search_in_blocks(
+    rows: Rows, queries: Rows, sizes: Ints, k: int, distances: Floats, places: Ints
+) -> Ints:
+    """Fill in what is proved; returns the queries that are left, in order of their prefix.
+
+    Queries in order of their prefix share almost all of it: FAISS searches what a whole block has in
+    common, one matrix product covers the rest, where each query sees its own part only.
+    """
+    wanted = k + _MARGIN
+    lengths = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    longest = np.sqrt(np.maximum.accumulate(lengths)) if len(rows) else lengths
+    order = np.argsort(sizes, kind="stable")
+    left: list[Ints] = [order[:0]]
+    for start in range(0, len(order), BLOCK):
+        members = order[start : start + BLOCK]
+        seen = sizes[members]
+        if seen[-1] == 0:
+            continue
+        asked = queries[members]
+        near, found = _candidates(rows, lengths, asked, seen, wanted)
+        exact = squared_distances(rows[found], asked[:, None, :])
+        exact[~np.isfinite(near)] = np.inf
+        rank = np.lexsort((found, exact), axis=-1)[:, :k]
+        best = np.take_along_axis(exact, rank, axis=-1)
+        reach = np.linalg.norm(asked.astype(np.float64), axis=1) + longest[seen - 1]
+        error = _gamma(rows.shape[1] + 3) * reach**2
+        proved = (seen <= wanted) | (best[:, -1] < near[:, -1] - error)
+        done = members[proved]
+        distances[done] = np.sqrt(best[proved])
+        there = np.isfinite(best)
+        places[done] = np.where(there, np.take_along_axis(found, rank, axis=-1), -1)[proved]
+        left.append(members[~proved])
+    return np.concatenate(left)
+
+
+def _candidates(rows: Rows, lengths: Floats, asked: Rows, seen: Ints, wanted: int) -> tuple[Floats, Ints]:
+    """About the `wanted` nearest of each query, ascending; distance inf and place 0 where there are fewer."""
+    common, stop = int(seen[0]), int(seen[-1])
+    near = np.full((len(asked), wanted), np.inf, dtype=np.float32)
+    found = np.zeros((len(asked), wanted), dtype=np.int64)
+    if common:
+        count = min(wanted, common)
+        with _matrix_products():
+            near[:, :count], found[:, :count] = faiss.knn(asked, rows[:common], count)
+    if stop > common:
+        rest = asked @ rows[common:stop].T
+        rest *= -2.0
+        rest += lengths[common:stop].astype(np.float32)
+        rest += np.einsum("ij,ij->i", asked, asked)[:, None]
+        better = rest < near[:, -1:]
+        better &= np.arange(common, stop) < seen[:, None]
+        query, place = np.nonzero(better)
+        slot = np.arange(len(query)) - np.searchsorted(query, np.arange(len(asked)))[query]
+        width = int(slot.max(initial=-1)) + 1
+        more = np.full((len(asked), width), np.inf, dtype=np.float32)
+        more_found = np.zeros((len(asked), width), dtype=np.int64)
+        more[query, slot] = rest[query, place]
+        more_found[query, slot] = place + common
+        near = np.concatenate([near, more], axis=1)
+        found = np.concatenate([found, more_found], axis=1)
+        rank = np.argsort(near, axis=1, kind="stable")[:, :wanted]
+        near, found = np.take_along_axis(near, rank, axis=1), np.take_along_axis(found, rank, axis=1)
+    return near.astype(np.float64), found
+
+
+def _search_one(
+    seen: Rows, query: Rows, count: int, compressed: CompressedRows | None
+) -> tuple[Floats, Ints]:
+    size = len(seen)
+    if compressed is not None:
+        for candidates, floor in compressed.passes(query, size, count):
+            exact, places = _ranked(seen, query, candidates, count)
+            if exact[-1] < floor:
+                return exact, places
+    wanted = min(count + _MARGIN, size)
+    # A single query is answered by plain differences, whose error is relative to the distance itself.
+    near, found = faiss.knn(query[None], seen, wanted)
+    exact, places = _ranked(seen, query, found[0], count)
+    if wanted == size or exact[-1] < float(near[0, -1]) * (1.0 - _gamma(seen.shape[1] + 4)):
+        return exact, places
+    whole = np.concatenate(
+        [
+            squared_distances(seen[at : at + _BRUTE_FORCE_BLOCK], query)
+            for at in range(0, size, _BRUTE_FORCE_BLOCK)
+        ]
+    )
+    order = np.argsort(whole, kind="stable")[:count]
+    return whole[order], order
+
+
+def _ranked(seen: Rows, query: Rows, candidates: Ints, count: int) -> tuple[Floats, Ints]:
+    exact = squared_distances(seen[candidates], query)
+    order = np.lexsort((candidates, exact))[:count]
+    return exact[order], candidates[order]
+
+
+def _gamma(n: int) -> float:
+    return n * _UNIT_ROUNDOFF / (1.0 - n * _UNIT_ROUNDOFF)
+
+
+@contextmanager
+def _matrix_products() -> Iterator[None]:
+    """Have FAISS use BLAS for batches of any size: it does so from 20 queries on, and only sometimes.
+
+    The threshold is the process's own. No answer here depends on it, only the time until it comes.
+    """
+    before = faiss.cvar.distance_compute_blas_threshold
+    faiss.cvar.distance_compute_blas_threshold = 1
+    try:
+        yield
+    finally:
+        faiss.cvar.distance_compute_blas_threshold = before

@@ -1,0 +1,55 @@
+"""Rows of the table `memory_moves`: which episode went to which layer of memory, when, and why.
+
+They follow from the episodes: a run that is walked again writes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select
+
+from agent_market.memory.layers import Layer, Move
+from agent_market.store.database import Database
+from agent_market.store.schema import memory_moves
+
+
+def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[Move], anew: bool) -> None:
+    """Append moves of one memory, as part of a transaction.
+
+    :param anew: the moves are all there are; those written before are taken away.
+    """
+    if anew:
+        mine = (memory_moves.c.scope == scope) & (memory_moves.c.pair == pair)
+        connection.execute(delete(memory_moves).where(mine))
+    if moves:
+        rows = [
+            {
+                "scope": scope,
+                "pair": pair,
+                "asof": move.asof,
+                "at": move.at,
+                "layer": move.layer.value,
+                "importance": move.importance,
+                "reason": move.reason,
+            }
+            for move in moves
+        ]
+        connection.execute(insert(memory_moves), rows)
+
+
+def moves_of(database: Database, scope: str, pair: str, by: int | None = None) -> tuple[Move, ...]:
+    """Moves made by a moment (all if None), ordered by (at, asof)."""
+    table = memory_moves
+    query = (
+        select(table.c.asof, table.c.at, table.c.layer, table.c.importance, table.c.reason)
+        .where(table.c.scope == scope, table.c.pair == pair)
+        .order_by(table.c.at, table.c.asof)
+    )
+    if by is not None:
+        query = query.where(table.c.at <= by)
+    with database.begin() as connection:
+        return tuple(
+            Move(asof, at, Layer(layer), importance, reason)
+            for asof, at, layer, importance, reason in connection.execute(query)
+        )
