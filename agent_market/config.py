@@ -298,6 +298,10 @@ class MemorySettings(Settings):
     """With fewer known outcomes than this the memory agent abstains."""
     scope: str | None = None
     """Name under which episodes are kept. Unset: one per backtest identifier, and `live` for the bot."""
+    features: bool = False
+    """Train the quant also on what similar candles of its training window were followed by."""
+    feature_neighbours: int = Field(default=32, ge=2)
+    """How many similar candles these features rest on."""
     layers: LayerSettings = LayerSettings()
     """Layers, importance, forgetting, and the order of recall."""
     text: TextSettings = TextSettings()

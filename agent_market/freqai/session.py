@@ -28,6 +28,7 @@ from agent_market.perception.cadence import LastDecision, decision_points
 from agent_market.perception.state import STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
 from agent_market.records import Episode
+from agent_market.reflection.calibration import DecisionCalibrator
 from agent_market.reflection.outcomes import measure
 from agent_market.risk.limits import gate
 from agent_market.store.database import Database
@@ -111,6 +112,7 @@ class PairSession:
         self._settings = settings
         self._memory = EpisodicMemory(database, scope, pair, settings.memory)
         learner = WeightLearner(schema.agents, settings.decision)
+        self._calibrator = DecisionCalibrator(settings.calibration)
         self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
         self._desk = Desk(scope, settings, self._memory, committee, self._latest, learner)
         self._live = committee if isinstance(committee, LiveSeat) else None
@@ -195,7 +197,14 @@ class PairSession:
         return timedelta(seconds=self.timeframe_s * self._settings.decision.horizon_candles)
 
     def _hold(self, episode: Episode) -> HeldDecision:
-        return self.schema.row(episode, self._risk_scale(episode, +1), self._risk_scale(episode, -1))
+        known = self._calibrator.at(self._memory.settled(episode.view.asof))
+        return self.schema.row(
+            episode,
+            self._risk_scale(episode, +1),
+            self._risk_scale(episode, -1),
+            known.confidence(episode.decision.confidence),
+            known.usable,
+        )
 
     def _risk_scale(self, episode: Episode, side: int) -> float:
         """What risk leaves of this decision's depth, had it been on `side`."""
@@ -232,6 +241,7 @@ class PairSession:
             )
             if outcome is not None:
                 self._memory.settle(episode, outcome)
+        self._memory.assess(asof)
 
 
 def _volatility_where_describable(features: pd.DataFrame) -> Floats:
