@@ -61,6 +61,15 @@ class Database:
         except SQLAlchemyError as error:
             raise _translate(error, self.url) from error
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """A connection for statements that no transaction may hold, such as VACUUM; errors as in `begin`."""
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _translate(error, self.url) from error
+
     def close(self) -> None:
         """Give back all connections; the object must not be used afterwards."""
         self.engine.dispose()

@@ -1,0 +1,286 @@
+"""`agent-market memory`: teach, show, search, correct, pin and forget what the agents remember."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_market.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from agent_market.memory.notebook import Hand
+
+app = typer.Typer(help="What the agents remember: teach it, look at it, put it right.", no_args_is_help=True)
+
+UserDir = Annotated[Path, typer.Option(help="freqtrade's user_data directory.")]
+Store = Annotated[str | None, typer.Option(help="URL of the store; the newest run's if left out.")]
+Author = Annotated[str | None, typer.Option(help="Who does this; the login name if left out.")]
+Reason = Annotated[str, typer.Option(help="Why, for the log.")]
+Scope = Annotated[str | None, typer.Option(help="Run or bot whose episodes are meant.")]
+Time = Annotated[str | None, typer.Option(help="UTC time such as 2024-01-05T12:00; now if left out.")]
+
+USER_DATA = Path("user_data")
+
+
+@app.command()
+def teach(
+    text: Annotated[str, typer.Argument(help="What the agents should know, in a sentence or two.")],
+    pair: Annotated[str | None, typer.Option(help="Only for this pair.")] = None,
+    regime: Annotated[str | None, typer.Option(help="Only in this regime, e.g. down-wild.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Only for this run or bot.")] = None,
+    known_at: Time = None,
+    until: Annotated[str | None, typer.Option(help="No longer true from this UTC time.")] = None,
+    pin: Annotated[bool, typer.Option("--pin", help="Put it before all others that apply.")] = False,
+    author: Author = None,
+    reason: Reason = "",
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Teach the agents something: decisions from now on see it where it applies.
+
+    A backtest of the past does not see it, for then nobody knew. --known-at says that it was known earlier; a
+    backtest that uses what was learned later shows hindsight, not skill.
+    """
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook
+    from agent_market.memory.notes import Note
+    from agent_market.memory.text.index import Aspects
+    from agent_market.memory.times import Times
+    from agent_market.perception.regime import REGIMES
+
+    if regime is not None and regime not in REGIMES:
+        raise ConfigError(f"--regime {regime} is not known; use one of {', '.join(REGIMES)}")
+    known = _time(known_at)
+    ends = None if until is None else _time(until)
+    if ends is not None and ends <= known:
+        raise ConfigError(
+            f"--until {until} is not after the time it is known from, {known:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    hand = _hand(author, reason)
+    note = Note(
+        text=text.strip(),
+        author=hand.author,
+        times=Times(known, known, known, ends),
+        aspects=Aspects(pair, regime, scope),
+        pinned=pin,
+    )
+    with open_store(url_of_store(userdir, store)) as database:
+        refused = Notebook(database).teach(note, hand)
+    if refused is not None:
+        raise DataError(f"not taught ({refused.rule}): {refused.why}")
+    typer.echo(f"taught {note.id}")
+
+
+@app.command()
+def correct(
+    note: Annotated[str, typer.Argument(help="Id of the note.")],
+    text: Annotated[str, typer.Argument(help="What is true instead.")],
+    author: Author = None,
+    reason: Reason = "",
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Replace a note from now on. Questions about earlier times still get the old one."""
+    from dataclasses import replace
+
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook
+    from agent_market.memory.times import Times
+
+    hand = _hand(author, reason)
+    with open_store(url_of_store(userdir, store)) as database:
+        book = Notebook(database)
+        old = book.get(note)
+        times = Times(old.times.event, hand.at, hand.at)
+        new = replace(old, text=text.strip(), author=hand.author, times=times, corrects=old.id)
+        refused = book.correct(note, new, hand)
+    if refused is not None:
+        raise DataError(f"not corrected ({refused.rule}): {refused.why}")
+    typer.echo(f"{note} is replaced by {new.id}")
+
+
+@app.command()
+def pin(
+    note: Annotated[str, typer.Argument(help="Id of the note.")],
+    off: Annotated[bool, typer.Option("--off", help="Take the pin away.")] = False,
+    author: Author = None,
+    reason: Reason = "",
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Put a note before all others wherever it applies."""
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook
+
+    with open_store(url_of_store(userdir, store)) as database:
+        Notebook(database).pin(note, _hand(author, reason), not off)
+    typer.echo(f"{note} is {'no longer pinned' if off else 'pinned'}")
+
+
+@app.command()
+def forget(
+    subject: Annotated[str, typer.Argument(help="Id of a note, or of an episode with --scope.")],
+    scope: Scope = None,
+    author: Author = None,
+    reason: Reason = "",
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Delete a note, or leave an episode out of every recall. A running bot follows at its next candle.
+
+    Of a note only the log line stays. An episode's decision stays on record, and is marked as forgotten.
+    """
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook, forget_episode
+
+    hand = _hand(author, reason)
+    with open_store(url_of_store(userdir, store)) as database:
+        if scope is None:
+            Notebook(database).forget(subject, hand)
+        else:
+            forget_episode(database, scope, subject, hand)
+    typer.echo(f"forgot {subject}")
+
+
+@app.command()
+def show(
+    subject: Annotated[
+        str | None, typer.Argument(help="Id of a note or episode; all notes if left out.")
+    ] = None,
+    scope: Scope = None,
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Show all notes, or one note or episode with its four times, its reasons and what was done to it."""
+    from rich.console import Console
+
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook, log_lines
+    from agent_market.memory.shown import episode_lines, log_text, note_lines, notes_table
+
+    console = Console()
+    with open_store(url_of_store(userdir, store)) as database:
+        if subject is None:
+            console.print(notes_table(Notebook(database).all()))
+            return
+        body = note_lines(database, subject) if scope is None else episode_lines(database, scope, subject)
+        lines = [*body, *map(log_text, log_lines(database, subject))]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    asof: Time = None,
+    scope: Annotated[str | None, typer.Option(help="Search what was said in this run or bot, too.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Only what applies to this pair.")] = None,
+    embedder: Annotated[str | None, typer.Option(help="Name or folder of a model for meaning.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many.")] = 5,
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Search memory by text, as it stood at a time."""
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.config import TextSettings
+    from agent_market.memory.long_term import LongTermMemory
+    from agent_market.memory.text.index import Aspects
+
+    with open_store(url_of_store(userdir, store)) as database:
+        memory = LongTermMemory(database, scope, TextSettings(embedder=embedder))
+        hits = memory.search(query, _time(asof), k, Aspects(pair=pair))
+    if not hits:
+        typer.echo("nothing in memory says anything to that")
+    for hit in hits:
+        known = datetime.fromtimestamp(hit.item.known_at, UTC)
+        typer.echo(f"{hit.score:+.2f}  {hit.item.id}  known {known:%Y-%m-%d %H:%M}  {hit.item.text}")
+        if hit.merged:
+            typer.echo(f"       says the same: {', '.join(hit.merged)}")
+        if hit.contested_by:
+            typer.echo(f"       contradicted by: {', '.join(hit.contested_by)}")
+
+
+@app.command()
+def stats(userdir: UserDir = USER_DATA, store: Store = None) -> None:
+    """Count what memory holds, what its gates refused, and when its jobs ran."""
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.shown import stats_lines
+
+    with open_store(url_of_store(userdir, store)) as database:
+        typer.echo("\n".join(stats_lines(database)))
+
+
+@app.command()
+def discover(
+    scope: Annotated[str, typer.Option(help="Run or bot whose episodes show where agents earn.")],
+    datadir: Annotated[Path | None, typer.Option(help="Folder with candles (freqtrade's --datadir).")] = None,
+    pairs: Annotated[str, typer.Option(help="Pairs, separated by blanks.")] = "",
+    timeframe: Annotated[str, typer.Option(help="Timeframe of the candles.")] = "1h",
+    candles: Annotated[int, typer.Option(min=100, help="How many of the newest candles are used.")] = 2_000,
+    asof: Time = None,
+    force: Annotated[bool, typer.Option("--force", help="Also within a week of the last time.")] = False,
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Look for edges of the knowledge graph, once a week: a line for cron, or the bot's weekly job."""
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.graph.job import discover as find
+    from agent_market.memory.graph.market import closes
+
+    moment = _time(asof)
+    found_closes = closes(datadir, pairs.split(), timeframe, moment, candles) if datadir else {}
+    with open_store(url_of_store(userdir, store)) as database:
+        found = find(database, scope, found_closes, moment, force)
+    if found is None:
+        typer.echo("looked for less than a week ago; --force looks again")
+    else:
+        typer.echo(", ".join(f"{count} {kind}" for kind, count in found.items()) or "no edge is significant")
+
+
+@app.command()
+def graph(
+    source: Annotated[str | None, typer.Argument(help="Explain how this node, e.g. asset:BTC ...")] = None,
+    target: Annotated[str | None, typer.Argument(help="... hangs together with this one.")] = None,
+    scope: Scope = None,
+    asof: Time = None,
+    out: Annotated[Path | None, typer.Option(help="Write the whole graph as JSON for drawing.")] = None,
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
+    """Export the knowledge graph as it stood at a time, or explain the path between two nodes."""
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.graph.book import edges_at
+    from agent_market.memory.graph.export import to_json
+    from agent_market.memory.graph.paths import explain, strongest_path
+
+    with open_store(url_of_store(userdir, store)) as database:
+        edges = edges_at(database, _time(asof), scope)
+    if out is not None:
+        out.write_bytes(to_json(edges) + b"\n")
+        typer.echo(f"wrote {len(edges)} edges to {out}")
+    if source is not None and target is not None:
+        path = strongest_path(edges, source, target)
+        typer.echo("\n".join(explain(path)) if path else f"no path from {source} to {target}")
+    elif out is None:
+        typer.echo(to_json(edges).decode())
+
+
+def _time(text: str | None) -> datetime:
+    """A time from the command line, UTC, on a whole second."""
+    if text is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no time; write for example 2024-01-05T12:00 (UTC)") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+
+
+def _hand(author: str | None, reason: str) -> Hand:
+    import getpass
+
+    from agent_market.memory.notebook import Hand
+
+    return Hand(author or getpass.getuser(), _time(None), reason)

@@ -1,0 +1,1 @@
+"""Which store a command means, and opening it."""

@@ -1,0 +1,32 @@
+"""The store of a user_data directory, for commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent_market.config import StoreSettings
+from agent_market.errors import DataError
+from agent_market.freqai.manifest import latest_manifest
+from agent_market.store.database import Database, store_url
+
+
+def url_of_store(userdir: Path, given: str | None) -> str:
+    """The store's URL: `given`, else that of the newest run in `userdir`, else the default setting."""
+    if given is None:
+        try:
+            given = latest_manifest(userdir).store_url
+        except DataError:  # no run yet: the first one will use the default
+            given = StoreSettings().url
+    return store_url(given, userdir)
+
+
+@contextmanager
+def open_store(url: str) -> Iterator[Database]:
+    """The open store, closed at the end of the block."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,48 @@
+"""The weekly discovery: look for edges again, and let what is no longer found end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from agent_market.memory.graph.book import write_findings
+from agent_market.memory.graph.discovery import agent_edges, market_edges
+from agent_market.memory.graph.records import EVERY_SCOPE
+from agent_market.memory.graph.taught import NOTE_KINDS, note_edges
+from agent_market.memory.notebook import Notebook
+from agent_market.store.database import Database
+from agent_market.store.episodes import read_episodes
+from agent_market.store.jobs import last_run, note_run
+
+EVERY = timedelta(days=7)
+JOB = "graph/{scope}"
+
+
+def discover(
+    database: Database, scope: str, closes: Mapping[str, pd.Series], asof: datetime, force: bool = False
+) -> dict[str, int] | None:
+    """Find all edges that are to be found at `asof`, unless it was done less than a week before.
+
+    :param scope: whose episodes show where agents earn.
+    :param closes: close prices by asset, indexed by the UTC time of each candle's *close*; later than
+        `asof` is not read.
+    :param force: also within the week.
+    :returns: how many edges of each kind now hold; None if it was not yet time.
+    """
+    name = JOB.format(scope=scope)
+    last = last_run(database, name)
+    if not force and last is not None and asof - last < EVERY:
+        return None
+    returns = pd.DataFrame({asset: close.pct_change(fill_method=None) for asset, close in closes.items()})
+    market = market_edges(returns, asof) if len(returns.columns) > 1 else ()
+    agents = agent_edges(read_episodes(database, scope, before=asof), scope, asof)
+    taught = note_edges(Notebook(database).all(), asof)
+    write_findings(database, EVERY_SCOPE, ("co-moves", "leads"), market, asof)
+    write_findings(database, scope, ("earns-in", "loses-in"), agents, asof)
+    write_findings(database, EVERY_SCOPE, NOTE_KINDS, taught, asof)
+    found = dict(sorted(Counter(str(edge.kind) for edge in (*market, *agents, *taught)).items()))
+    note_run(database, name, asof, found)
+    return found

@@ -1,0 +1,186 @@
+"""Copies of the store while it is in use, getting them back, how long they are kept, and compaction.
+
+SQLite only: its online backup gives a whole copy of one moment while others write.  PostgreSQL has tools of
+its own for that (`pg_dump`, `pg_restore`), and the messages name them.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from agent_market.errors import StoreError
+from agent_market.store.database import BUSY_TIMEOUT_S, Database
+
+_NAME = re.compile(r"agent_market-(\d{8}T\d{6}Z)\.sqlite")
+_STAMP = "%Y%m%dT%H%M%SZ"
+_PAGES_AT_ONCE = 4096
+
+
+def back_up(url: str, folder: Path, at: datetime) -> Path:
+    """Copy the store to `folder`/agent_market-<UTC time>.sqlite, whole and checked, or not at all.
+
+    Others may read and write meanwhile; the copy is the store at one moment.
+
+    :raises StoreError: the store is no SQLite file, is absent or damaged, or the copy cannot be written.
+    """
+    source = file_of(url)
+    if not source.is_file():
+        raise StoreError(f"there is no store at {source} to back up")
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"agent_market-{at.astimezone(UTC):{_STAMP}}.sqlite"
+    if target.exists():
+        raise StoreError(f"{target} exists; one backup a second is enough")
+    _copy(source, target)
+    return target
+
+
+def restore(url: str, backup: Path, at: datetime) -> Path | None:
+    """Put a backup in the place of the store. Nobody may have the store open.
+
+    What was there is kept beside it as `<name>.before-<UTC time>`.
+
+    :returns: where the former store is; None if there was none.
+    :raises StoreError: the backup is absent or damaged, or the store is in use.
+    """
+    store = file_of(url)
+    if not backup.is_file():
+        raise StoreError(f"there is no backup {backup}")
+    _require_whole(backup)
+    _require_unused(store)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    fresh = store.with_name(f"{store.name}.restoring")
+    fresh.unlink(missing_ok=True)
+    _copy(backup, fresh)
+    former = None
+    if store.exists():
+        former = store.with_name(f"{store.name}.before-{at.astimezone(UTC):{_STAMP}}")
+        store.replace(former)
+    # A log of the former store would be played into the new one.
+    for suffix in ("-wal", "-shm"):
+        store.with_name(store.name + suffix).unlink(missing_ok=True)
+    fresh.replace(store)
+    return former
+
+
+def backups_in(folder: Path) -> tuple[tuple[datetime, Path], ...]:
+    """Backups in a folder with their times, oldest first; files of other names are none."""
+    found = []
+    for file in folder.glob("agent_market-*.sqlite"):
+        if named := _NAME.fullmatch(file.name):
+            found.append((datetime.strptime(named[1], _STAMP).replace(tzinfo=UTC), file))
+    return tuple(sorted(found))
+
+
+def outdated(times: list[datetime], now: datetime, days: int = 7, weeks: int = 4) -> list[datetime]:
+    """Which backups need not be kept: all of the last day stay, then the newest of each of `days` days,
+    then the newest of each of `weeks` ISO weeks. The newest of all always stays.
+    """
+    keep: set[datetime] = set(times[-1:]) if times == sorted(times) else {max(times)}
+    keep |= {t for t in times if now - t <= timedelta(days=1)}
+    newest_of: dict[tuple[object, ...], datetime] = {}
+    for t in sorted(times):
+        if now - t <= timedelta(days=days):
+            newest_of["day", t.date()] = t
+        if now - t <= timedelta(weeks=weeks):
+            newest_of["week", *t.isocalendar()[:2]] = t
+    keep |= set(newest_of.values())
+    return [t for t in times if t not in keep]
+
+
+def prune(folder: Path, now: datetime, days: int = 7, weeks: int = 4) -> tuple[Path, ...]:
+    """Delete backups that `outdated` names; returns them."""
+    files = dict(backups_in(folder))
+    gone = tuple(files[t] for t in outdated(list(files), now, days, weeks)) if files else ()
+    for file in gone:
+        file.unlink()
+    return gone
+
+
+def compact(database: Database) -> tuple[int, int]:
+    """VACUUM: give space of deleted rows back, and renew the planner's statistics.
+
+    On SQLite nobody else can write meanwhile, and as much free space as the file is needed for a moment.
+
+    :returns: bytes before and after.
+    :raises StoreFull: no room for the copy; nothing was changed.
+    """
+    before = _size(database)
+    with database.outside_transactions() as connection:
+        connection.exec_driver_sql("VACUUM")
+        connection.exec_driver_sql("ANALYZE")
+        if database.engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before, _size(database)
+
+
+def file_of(url: str) -> Path:
+    """The file of an SQLite URL.
+
+    :raises StoreError: it is on a server or in memory.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        safe = parsed.render_as_string(hide_password=True)
+        raise StoreError(f"{safe} is on a server: back it up with pg_dump and restore it with pg_restore")
+    if not parsed.database or parsed.database == ":memory:":
+        raise StoreError(f"{url} is in memory and has no file")
+    return Path(parsed.database)
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as old,
+            closing(sqlite3.connect(partial)) as new,
+        ):
+            old.backup(new, pages=_PAGES_AT_ONCE)
+            # One file and no log beside it: a backup is moved as one.
+            new.execute("PRAGMA journal_mode=DELETE")
+        _require_whole(partial)
+        partial.replace(target)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _require_whole(file: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"{file} is no whole database: {error}") from error
+    if found != "ok" or tables == 0:
+        raise StoreError(f"{file} is damaged or empty: {found}")
+
+
+def _require_unused(store: Path) -> None:
+    """Whoever has a WAL database open holds a shared lock; an exclusive one is to be had by the last."""
+    if not store.exists():
+        return
+    try:
+        with closing(sqlite3.connect(store, timeout=0.0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("ROLLBACK")
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise StoreError(f"{store} is in use; stop the bot and all commands first") from error
+        # A damaged store is what a restore is for.
+
+
+def _size(database: Database) -> int:
+    with database.begin() as connection:
+        if database.engine.dialect.name == "sqlite":
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+        return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
