@@ -17,6 +17,7 @@ from agent_market.reports.equity import (
     equity_curve,
 )
 from agent_market.reports.metrics import Performance, daily_returns, performance
+from agent_market.reports.model_costs import NO_MODELS, ModelCosts, less_models
 from agent_market.reports.result import BacktestRun, StrategyRun
 from agent_market.reports.text import basis_points, listed
 from agent_market.reports.uncertainty import MIN_DAYS, Interval, mean_difference
@@ -26,8 +27,10 @@ from agent_market.reports.uncertainty import MIN_DAYS, Interval, mean_difference
 class Contender:
     """One line of the comparison.
 
-    `costs` is fees and funding paid in stake currency; `win_rate` and `exposure` are fractions: trades closed
-    with a profit, and mean gross value held over equity. `win_rate` is None without a trade.
+    `costs` is fees and funding paid in stake currency; `model_costs` what the models behind its decisions
+    cost, also in stake currency and off its equity (None: a price is missing, and nothing is off).
+    `win_rate` and `exposure` are fractions: trades closed with a profit, and mean gross value held over
+    equity. `win_rate` is None without a trade.
     `entry_tags` name the decisions that its trades followed.
     """
 
@@ -40,6 +43,7 @@ class Contender:
     costs: float
     exposure: float
     entry_tags: tuple[str, ...] = ()
+    model_costs: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +86,23 @@ class Comparison:
         return next((d for d in self.differences if d.part == part), None)
 
 
-def compare(run: BacktestRun, candles: Mapping[str, pd.DataFrame], default_fee: float) -> Comparison:
+def compare(
+    run: BacktestRun,
+    candles: Mapping[str, pd.DataFrame],
+    default_fee: float,
+    models: ModelCosts = NO_MODELS,
+) -> Comparison:
     """Put all strategies of a result and buy-and-hold on one daily grid and measure them.
 
     :param candles: candles of the run's span by pair, at the run's timeframe.
     :param default_fee: fee of one side as a fraction, for buy-and-hold when no strategy made a trade to read
         it from.
+    :param models: what the agents' answers cost; whoever trades on them pays it.
     """
     first = run.first
     grid = daily_grid(first.start, first.end)
     parts = parts_of(tuple(strategy.name for strategy in run.strategies))
-    found = [_contender(s, parts[s.name], candles, grid) for s in run.strategies]
+    found = [_contender(s, parts[s.name], candles, grid, models) for s in run.strategies]
     fee = fee_of(run, default_fee)
     fine = candle_grid(first.start, first.end, first.timeframe)
     held = buy_and_hold(candles, first.pairs, fine, first.starting_balance, fee, first.timeframe)
@@ -100,7 +110,7 @@ def compare(run: BacktestRun, candles: Mapping[str, pd.DataFrame], default_fee: 
         found.append(_holder(*held, len(first.pairs), grid))
     contenders = tuple(sorted(found, key=lambda c: _ORDER.index(c.part)))
     differences = _differences(contenders)
-    missing = _missing(contenders)
+    missing = _missing(contenders, models)
     return Comparison(
         contenders=contenders,
         differences=differences,
@@ -135,14 +145,21 @@ def verdict(contenders: tuple[Contender, ...], differences: tuple[Difference, ..
 
 
 _ORDER: tuple[Part, ...] = ("agents", "equal_weights", "quant_only", "buy_and_hold", "other")
+_ASKS_MODELS: tuple[Part, ...] = ("agents", "equal_weights", "other")
 
 
 def _contender(
-    strategy: StrategyRun, info: PartInfo, candles: Mapping[str, pd.DataFrame], grid: pd.DatetimeIndex
+    strategy: StrategyRun,
+    info: PartInfo,
+    candles: Mapping[str, pd.DataFrame],
+    grid: pd.DatetimeIndex,
+    models: ModelCosts,
 ) -> Contender:
     trades = strategy.trades
     times = candle_grid(strategy.start, strategy.end, strategy.timeframe)
-    fine = equity_curve(trades, candles, times, strategy.starting_balance, strategy.timeframe)
+    bills = models if info.part in _ASKS_MODELS else NO_MODELS
+    gross = equity_curve(trades, candles, times, strategy.starting_balance, strategy.timeframe)
+    fine = less_models(gross, bills)
     curve = fine.at(grid)
     return Contender(
         part=info.part,
@@ -154,6 +171,7 @@ def _contender(
         costs=costs_paid(trades),
         exposure=_exposure(fine),
         entry_tags=tuple(str(tag) for tag in trades["enter_tag"] if tag) if len(trades) else (),
+        model_costs=bills.total,
     )
 
 
@@ -190,9 +208,15 @@ def _differences(contenders: tuple[Contender, ...]) -> tuple[Difference, ...]:
     )
 
 
-def _missing(contenders: tuple[Contender, ...]) -> tuple[str, ...]:
+def _missing(contenders: tuple[Contender, ...], models: ModelCosts) -> tuple[str, ...]:
     there = {contender.part for contender in contenders}
-    return tuple(info.missing for info in BASELINES if info.part not in there)
+    lines = [info.missing for info in BASELINES if info.part not in there]
+    if not models.is_known:
+        lines.append(
+            "What the models cost is not taken off, for one has no price; add it to "
+            "`agent_market.budget.prices`."
+        )
+    return tuple(lines)
 
 
 def _headline(differences: tuple[Difference, ...]) -> str:

@@ -70,6 +70,7 @@ def _columns(comparison: Comparison, is_narrow: bool) -> dict[str, Callable[[Con
     )
     spared: dict[str, Callable[[Contender], str]] = {
         "Costs": lambda c: number(c.costs, 1),
+        "Models": lambda c: number(c.model_costs, 1),
         "In mkt": lambda c: percent(c.exposure, 0),
         "Sortino": lambda c: number(c.performance.sortino),
     }

@@ -13,6 +13,7 @@ from agent_market.records import Episode
 from agent_market.reports.candles import load_candles
 from agent_market.reports.comparison import compare
 from agent_market.reports.html import ReportContent
+from agent_market.reports.model_costs import model_costs
 from agent_market.reports.result import BacktestRun, load_run
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import episodes_of
@@ -39,10 +40,11 @@ def gather(result: Path, user_data: Path, datadir: Path | None = None) -> Report
         first.start,
         first.end,
     )
+    episodes = episodes_in(run, settings, user_data)
     return ReportContent(
         run=run,
-        comparison=compare(run, candles, settings.costs.fee),
-        episodes=episodes_in(run, settings, user_data),
+        comparison=compare(run, candles, settings.costs.fee, model_costs(episodes, settings.budget)),
+        episodes=episodes,
         candles=candles,
         settings=settings,
         written_at=datetime.now(UTC),

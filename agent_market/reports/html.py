@@ -31,6 +31,7 @@ from agent_market.reports import figures, text
 from agent_market.reports.calibration import CalibrationRow, calibration_rows, reliability_figure
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.decisions import decision_table
+from agent_market.reports.model_costs import model_costs
 from agent_market.reports.provenance import warnings_of
 from agent_market.reports.result import BacktestRun
 from agent_market.reports.scorecards import Scorecard, reward_paths, scorecards
@@ -120,10 +121,26 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Fee", f"{fee} a side, as backtested"),
         ("Agents expect", f"{text.percent(costs.round_trip, 3)} for a round trip with slippage"),
         ("Language model", f"{llm.model} ({llm.mode})"),
+        ("Model costs", _model_costs(content)),
         ("FreqAI model", f"{first.freqai_model or 'none'}, {first.identifier or 'no identifier'}"),
         ("Decisions", f"{len(content.episodes):,}"),
         ("Result", content.run.path.name),
     ]
+
+
+def _model_costs(content: ReportContent) -> str:
+    """What the answers cost when they were recorded, and how often there was no money to ask."""
+    budget = content.settings.budget
+    costs = model_costs(content.episodes, budget)
+    total = (
+        "unknown, a price is missing"
+        if costs.total is None
+        else (f"{text.number(costs.total / budget.stake_per_unit)} {budget.currency}")
+    )
+    views = [view for episode in content.episodes for view in episode.views]
+    carried = sum(view.carried_because is not None for view in views)
+    older = f"; {carried:,} of {len(views):,} views carried on from earlier decisions" if carried else ""
+    return f"{total} as recorded, {costs.calls:,} calls, {costs.tokens:,} tokens{older}"
 
 
 def silence(content: ReportContent, cards: tuple[Scorecard, ...]) -> str | None:
