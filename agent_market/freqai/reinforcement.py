@@ -216,6 +216,7 @@ class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLea
             if len(rows["test"]):
                 data["test_market"] = stretches(unfiltered_df, rows["test"], data["test_features"], funding)
             policy = self.fit(data, dk)
+            logger.info("Done training %s", pair)
         if dk.live:
             self._declare_position(dk)
         return policy

@@ -129,6 +129,11 @@ BAD = ("raised exception", "Unable to analyze candle", "Traceback")
 PATIENCE_S = 480
 
 
+def trainings(log: Path) -> int:
+    """How many were finished; the log is wrapped to the width of the terminal."""
+    return " ".join(log.read_text().split()).count("Done training BTC/USDT")
+
+
 @pytest.mark.timeout(700)
 def test_a_dry_run_acts_on_the_newest_candle_and_retrains_at_least_twice(tmp_path: Path) -> None:
     log = tmp_path / "bot.log"
@@ -145,7 +150,7 @@ def test_a_dry_run_acts_on_the_newest_candle_and_retrains_at_least_twice(tmp_pat
             bot = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + PATIENCE_S
-            while time.monotonic() < deadline and log.read_text().count("Done training") < 3:
+            while time.monotonic() < deadline and trainings(log) < 3:
                 time.sleep(2)
                 assert bot.poll() is None, log.read_text()[-4000:]
             time.sleep(65)  # one more candle, on the newest model
@@ -153,9 +158,42 @@ def test_a_dry_run_acts_on_the_newest_candle_and_retrains_at_least_twice(tmp_pat
             bot.send_signal(signal.SIGINT)
             bot.wait(60)
     text = log.read_text()
-    assert text.count("Done training") >= 3, text[-4000:]
+    assert trainings(log) >= 3, text[-4000:]
     assert not [bad for bad in BAD if bad in text], text[-6000:]
     kept = pd.read_pickle(next((workspace.user_data / "models").glob("*/historic_predictions.pkl")))
     told = kept["BTC/USDT"]
     assert set(told["&-action"]) <= {0.0, 1.0, 2.0, 3.0, 4.0}
     assert set(told["policy_position"]) <= {-1.0, 0.0, 1.0}
+
+
+SHORTING = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from AgentMarketReinforcement import AgentMarketReinforcement as _Base
+
+
+class Shorting(_Base):
+    can_short = True
+"""
+
+
+def test_on_futures_the_policy_may_short_and_is_trained_with_the_pairs_funding(tmp_path: Path) -> None:
+    changes = {
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "exchange": {"pair_whitelist": ["BTC/USDT:USDT"]},
+        "freqai": {"rl_config": {"train_cycles": 5}},
+    }
+    with sandbox(StandingMarket(SyntheticSource(seed=7))) as (endpoints, _):
+        workspace = make_workspace(tmp_path, endpoints)
+        (workspace.user_data / "strategies" / "Shorting.py").write_text(SHORTING)
+        configure(workspace, PPO, merged(CONFIG, changes))
+        downloaded = workspace.download("20240101-20240405")
+        assert downloaded.code == 0, downloaded.output
+        model = ("--freqaimodel", "AgentReinforcementLearner", "--strategy", "Shorting")
+        run = workspace.backtest("20240301-20240316", *model, "--export", "none")
+    assert run.code == 0, run.output
+    assert "no funding history" not in run.text
+    assert set(predictions(workspace)["policy_position"]) <= {-1.0, 0.0, 1.0}
