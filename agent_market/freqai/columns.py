@@ -11,6 +11,8 @@ decision has all weights 0 and `decision_time` 0, and recall rows carry a count.
 | `weight_<agent>` | 0..1 | its Hedge weight; 0 = abstained |
 | `fused_depth` | -10..10 | weighted fusion, before risk |
 | `traded_depth` | -10..10 | after risk: what may be traded |
+| `confidence_calibrated` | 0..1 | the decision's confidence as a hit rate (`reflection.calibration`) |
+| `confidence_usable` | 0, 1 | whether its error on the newest outcomes is small enough to size by it |
 | `risk_scale_long`, `risk_scale_short` | 0..1 | what risk leaves of a long or short depth of that size |
 | `recall_count` | count | neighbours recalled |
 | `recall_return_<i>`, `recall_distance_<i>` | fraction, - | the i-th nearest neighbour, 0 beyond the count |
@@ -56,6 +58,8 @@ class ColumnSchema:
             *(f"weight_{a}" for a in self.agents),
             "fused_depth",
             "traded_depth",
+            "confidence_calibrated",
+            "confidence_usable",
             "risk_scale_long",
             "risk_scale_short",
             "recall_count",
@@ -68,8 +72,15 @@ class ColumnSchema:
         """All columns, in order."""
         return (*self.held(), "decision_age", "quant_depth_now")
 
-    def row(self, episode: Episode, scale_long: float, scale_short: float) -> HeldDecision:
-        """The held columns of one episode."""
+    def row(
+        self,
+        episode: Episode,
+        scale_long: float,
+        scale_short: float,
+        calibrated: float = 0.0,
+        usable: bool = False,
+    ) -> HeldDecision:
+        """The held columns of one episode; `calibrated` and `usable` are those of its `Calibration`."""
         by_agent = {v.agent: v for v in episode.views}
         views = [by_agent[a] for a in self.agents]
         neighbours = episode.recall.neighbours[: self.k_max]
@@ -81,6 +92,8 @@ class ColumnSchema:
             *(episode.decision.weights.get(a, 0.0) for a in self.agents),
             episode.decision.depth,
             episode.verdict.depth,
+            calibrated,
+            float(usable),
             scale_long,
             scale_short,
             float(len(neighbours)),

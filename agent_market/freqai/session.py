@@ -24,6 +24,7 @@ from agent_market.decision.learner import WeightLearner
 from agent_market.freqai.columns import ColumnSchema, HeldDecision
 from agent_market.freqai.quant import quant_view
 from agent_market.memory.episodic import EpisodicMemory
+from agent_market.memory.lessons import LessonBook
 from agent_market.perception.cadence import LastDecision, decision_points
 from agent_market.perception.state import STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
@@ -111,10 +112,11 @@ class PairSession:
         self.schema = schema
         self._settings = settings
         self._memory = EpisodicMemory(database, scope, pair, settings.memory)
+        self._lessons = LessonBook(database, scope, settings.memory.text)
         learner = WeightLearner(schema.agents, settings.decision)
         self._calibrator = DecisionCalibrator(settings.calibration)
         self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
-        self._desk = Desk(scope, settings, self._memory, committee, self._latest, learner)
+        self._desk = Desk(scope, settings, self._memory, self._lessons, committee, self._latest, learner)
         self._live = committee if isinstance(committee, LiveSeat) else None
         self._held: list[HeldDecision] = []
         self._walked_to_s: int | None = None
@@ -131,8 +133,7 @@ class PairSession:
     def rewind(self, before: datetime) -> None:
         """Forget everything and rebuild what was decided before `before` from the store."""
         self._memory.load(before)
-        episodes = [*self._memory.settled(datetime.max.replace(tzinfo=UTC)), *self._memory.unsettled()]
-        episodes.sort(key=lambda episode: episode.view.asof)
+        episodes = self._memory.decided()
         self._held = [self._hold(episode) for episode in episodes]
         self._latest.rebuild(episodes)
         self._walked_to_s = int(before.timestamp()) - self.timeframe_s
@@ -145,6 +146,7 @@ class PairSession:
         :return: the episodes decided.
         :raises StoreFull: the decisions stand and stay queued; the next `advance` writes them.
         """
+        self._follow_human_hands(int(rows.closes_s[0]))
         fresh = rows.closes_s > (self._held[-1].asof_s if self._held else -1)
         volatility = _volatility_where_describable(rows.features)
         points = decision_points(
@@ -174,6 +176,12 @@ class PairSession:
         self._memory.flush()
         _log(self.pair, decided)
         return tuple(decided)
+
+    def _follow_human_hands(self, first_close_s: int) -> None:
+        """Take in what people taught, corrected or forgot since the last call."""
+        last_s = self._held[-1].asof_s if self._held else 0
+        self._memory.refresh(datetime.fromtimestamp(max(first_close_s, last_s + 1), tz=UTC))
+        self._lessons.refresh()
 
     def columns(self, closes_s: Ints) -> pd.DataFrame:
         """What holds at each of the given candle closes; see `freqai.columns`."""

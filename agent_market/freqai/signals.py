@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from agent_market.config import MemorySettings
+from agent_market.config import CalibrationSettings, MemorySettings
 from agent_market.cycle import decision_id
 from agent_market.decision.fusion import fuse
 from agent_market.freqai.columns import stack
 from agent_market.memory.voice import memory_depth
+from agent_market.risk.confidence import stake_share
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,6 +63,20 @@ def _memory_depth(dataframe: pd.DataFrame, memory: MemorySettings, k: int) -> Fl
 def _risk_scale(dataframe: pd.DataFrame, depth: Floats) -> Floats:
     scales = stack(dataframe, "risk_scale", ["long", "short"])
     return np.where(depth >= 0.0, scales[:, 0], scales[:, 1])
+
+
+def earned_share(dataframe: pd.DataFrame, side: str, settings: CalibrationSettings) -> float:
+    """Share of the stake for an entry on `side` ("long" or "short") after the newest row; 1 without columns.
+
+    The confidence is that of the committee's side; against it, what is left to one counts.
+    """
+    if dataframe.empty or "confidence_usable" not in dataframe:
+        return 1.0
+    newest = dataframe.iloc[-1]
+    confidence = float(newest["confidence_calibrated"])
+    agrees = (float(newest["fused_depth"]) > 0.0) == (side == "long")
+    usable = float(newest["confidence_usable"]) == 1.0
+    return stake_share(confidence if agrees else 1.0 - confidence, usable, settings)
 
 
 def entry_tags(pair: str, depth: Floats, decided_s: Floats) -> npt.NDArray[np.object_]:

@@ -31,7 +31,15 @@ from agent_market.freqai.features import (
 )
 from agent_market.freqai.identity import stamp_features
 from agent_market.freqai.quant import TARGET, target
-from agent_market.freqai.signals import PLAIN_TAG, Floats, Fusion, entry_tags, fused_depth, side_spells
+from agent_market.freqai.signals import (
+    PLAIN_TAG,
+    Floats,
+    Fusion,
+    earned_share,
+    entry_tags,
+    fused_depth,
+    side_spells,
+)
 from agent_market.perception.context import ContextBook
 from agent_market.perception.features import WARM_UP
 
@@ -155,6 +163,25 @@ class AgentMarketStrategyBase(IStrategy):
         if self.can_short:
             dataframe.loc[depth >= -threshold, ["exit_short", "exit_tag"]] = (1, "agents turned")
         return dataframe
+
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """The configured stake, or less of it where confidence has earned a say in it."""
+        if not self.settings.calibration.size_by_confidence:
+            return proposed_stake
+        dataframe, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        return proposed_stake * earned_share(dataframe, side, self.settings.calibration)
 
     def _enter(self, dataframe: DataFrame, pair: str, side: str, rows: np.ndarray) -> None:
         if not rows.any():

@@ -30,6 +30,7 @@ class ScriptedAnswers:
 
     llm = LLMSettings()
     usage = Usage()
+    is_tight = False
 
     def __init__(self, failing: str | None = None) -> None:
         self.asked = 0

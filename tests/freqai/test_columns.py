@@ -47,7 +47,7 @@ def episode() -> Episode:
 
 
 def test_an_episode_becomes_one_row_of_numbers_by_agent_not_by_order_of_speech() -> None:
-    row = dict(zip(SCHEMA.held(), SCHEMA.row(episode(), 0.5, 1.0).values, strict=True))
+    row = dict(zip(SCHEMA.held(), SCHEMA.row(episode(), 0.5, 1.0, 0.55, True).values, strict=True))
     assert row == {
         "depth_quant": 0.0,
         "depth_judge": 4.0,
@@ -57,6 +57,8 @@ def test_an_episode_becomes_one_row_of_numbers_by_agent_not_by_order_of_speech()
         "weight_judge": 1.0,
         "fused_depth": 4.0,
         "traded_depth": 2.0,
+        "confidence_calibrated": 0.55,
+        "confidence_usable": 1.0,
         "risk_scale_long": 0.5,
         "risk_scale_short": 1.0,
         "recall_count": 1.0,

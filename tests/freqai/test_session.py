@@ -23,10 +23,11 @@ from scripted import (
     rows_of,
 )
 
-from agent_market.config import AgentMarketSettings, DecisionSettings, MemorySettings
+from agent_market.config import AgentMarketSettings, CalibrationSettings, DecisionSettings, MemorySettings
 from agent_market.errors import StoreFull
 from agent_market.freqai.session import close_times
 from agent_market.records import Episode
+from agent_market.reflection.calibration import DecisionCalibrator
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
 
@@ -36,6 +37,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=FIRST)
 SETTINGS = AgentMarketSettings(
     decision=DecisionSettings(cadence_candles=6, horizon_candles=4, gate_min_candles=2),
     memory=MemorySettings(k=4, k_max=6, min_neighbours=3),
+    calibration=CalibrationSettings(window=20, least_fitted=20, refit_every=4),
 )
 
 
@@ -44,6 +46,7 @@ def walk(
     cuts: Sequence[int] = (),
     answers: ScriptedAnswers | None = None,
     rewinding: bool = True,
+    settings: AgentMarketSettings | None = None,
 ) -> tuple[tuple[Episode, ...], pd.DataFrame]:
     """All decisions and columns of one run, in windows that end at `cuts`.
 
@@ -53,7 +56,7 @@ def walk(
     arrays = candle_arrays(candles)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/store.sqlite")
-        session = make_session(database, SETTINGS, answers=answers)
+        session = make_session(database, settings or SETTINGS, answers=answers)
         frames = []
         edges = [FIRST, *cuts, len(candles)]
         for start, stop in itertools.pairwise(edges):
@@ -218,3 +221,22 @@ def test_close_times_are_seconds_whatever_the_datetime_unit(unit: str) -> None:
     dates = pd.Series(pd.date_range("2024-01-01", periods=2, freq="h", tz="UTC").as_unit(unit))
     assert close_times(dates, HOUR).tolist() == [1704070800, 1704074400]
     assert close_times(dates, HOUR).dtype == np.int64
+
+
+def test_the_calibration_of_confidence_knows_only_outcomes_known_at_each_decision() -> None:
+    sized = SETTINGS.model_copy(
+        update={"calibration": CalibrationSettings(window=20, least_fitted=20, refit_every=5)}
+    )
+    episodes, columns = walk(random_candles(5, HOURS), settings=sized)
+    starts = columns.drop_duplicates("decision_time").set_index("decision_time")
+    for episode in episodes:
+        asof = episode.view.asof
+        known = sorted(
+            (e for e in episodes if e.outcome and e.outcome.known_at <= asof),
+            key=lambda e: (e.outcome.known_at if e.outcome else asof, e.view.asof),
+        )
+        expected = DecisionCalibrator(sized.calibration).at(tuple(known))
+        row = starts.loc[asof.timestamp()]
+        assert row["confidence_calibrated"] == expected.confidence(episode.decision.confidence)
+        assert bool(row["confidence_usable"]) is expected.usable
+    assert starts["confidence_calibrated"].nunique() > 10

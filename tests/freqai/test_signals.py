@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent_market.config import MemorySettings
-from agent_market.freqai.signals import Fusion, entry_tags, fused_depth, side_spells
+from agent_market.config import CalibrationSettings, MemorySettings
+from agent_market.freqai.signals import Fusion, earned_share, entry_tags, fused_depth, side_spells
 
 AGENTS = ("quant", "memory")
 MEMORY = MemorySettings(k=4, k_max=4, min_neighbours=2)
@@ -78,3 +78,23 @@ def test_spells_are_the_stretches_on_one_side_beyond_the_threshold() -> None:
     spells = side_spells(np.array([0.0, 3.0, 4.0, 1.0, -2.0, -5.0, 3.0]), threshold=2.0)
     assert spells == [(1, 2, 1), (4, 5, -1), (6, 6, 1)]
     assert side_spells(np.array([]), threshold=2.0) == []
+
+
+def sized(confidence: float, usable: float, depth: float) -> pd.DataFrame:
+    columns = {"confidence_calibrated": confidence, "confidence_usable": usable, "fused_depth": depth}
+    return pd.DataFrame([dict.fromkeys(columns, 0.0), columns])
+
+
+def test_the_stake_follows_the_confidence_in_the_side_that_is_traded() -> None:
+    settings = CalibrationSettings(size_by_confidence=True)
+    assert earned_share(sized(0.525, 1.0, 3.0), "long", settings) == pytest.approx(0.625)
+    assert earned_share(sized(0.525, 1.0, -3.0), "short", settings) == pytest.approx(0.625)
+    # Against the committee's side its doubt counts: 0.475 leaves the least.
+    assert earned_share(sized(0.525, 1.0, 3.0), "short", settings) == 0.25
+
+
+def test_without_an_earned_confidence_the_whole_stake_is_used() -> None:
+    settings = CalibrationSettings(size_by_confidence=True)
+    assert earned_share(sized(0.3, 0.0, 3.0), "long", settings) == 1.0
+    assert earned_share(pd.DataFrame({"close": [1.0]}), "long", settings) == 1.0
+    assert earned_share(pd.DataFrame(), "long", settings) == 1.0
