@@ -8,8 +8,9 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 PINS  := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
 
-# Its name holds the checksum of what was asked for.
-STAMP := $(VENV)/.installed-$(PINS)
+# One stamp an extra; its name holds the checksum of what was asked for. The demo needs no torch, the tests do.
+DEMO  := $(VENV)/.installed-demo-$(PINS)
+STAMP := $(VENV)/.installed-dev-$(PINS)
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -18,10 +19,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 -
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
 
-demo: $(STAMP)  ## Sandbox, data, training, backtest, comparison, report: the whole loop, offline.
+demo: $(DEMO)  ## Sandbox, data, training, backtest, comparison, report: the whole loop, offline.
 	@$(BIN)/python scripts/agent_flow.py --config config/flow_demo.yaml
 
-install: $(STAMP)  ## Make .venv with all that the demo and the tests need.
+install: $(STAMP)  ## Make .venv with all that the tests and the demo need.
 
 lint: $(STAMP)  ## Lint and format check.
 	@$(BIN)/ruff check .
@@ -50,8 +51,8 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)."; exit 1; }
 
-$(STAMP): | $(BIN)/python
+$(VENV)/.installed-%-$(PINS): | $(BIN)/python
 	@echo "Installing into $(VENV) (some minutes the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	@rm -f $(VENV)/.installed-*
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@rm -f $(VENV)/.installed-$*-*
 	@touch $@
