@@ -9,7 +9,7 @@ state or talks to the outside (memory, committee, learner) is handed in on the `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent_market.agents.background import Seat
@@ -20,6 +20,7 @@ from agent_market.decision.experts.seats import with_seats
 from agent_market.decision.fusion import decide
 from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
+from agent_market.memory.lessons import LessonBook
 from agent_market.memory.voice import memory_view
 from agent_market.records import AgentView, Bill, Episode, MarketView, Recall
 from agent_market.risk.limits import gate
@@ -32,6 +33,7 @@ class Desk:
     scope: str
     settings: AgentMarketSettings
     memory: EpisodicMemory
+    lessons: LessonBook
     committee: Seat
     latest: LatestViews
     learner: WeightLearner
@@ -47,7 +49,7 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
     """
     settings = desk.settings
     name = decision_id(view.pair, view.asof)
-    recall = desk.memory.recall(view)
+    recall = replace(desk.memory.recall(view), lessons=desk.lessons.at(view))
     given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
     said, bill = _ask(name, view, recall, given, desk)
     views = with_seats(said, settings.decision)

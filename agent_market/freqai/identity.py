@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 import agent_market
+from agent_market.freqai.knowledge import knowledge_digest
 
 DECIDING_PACKAGES = (
     "records.py",
@@ -76,6 +77,7 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
         "freqai": {k: v for k, v in freqai.items() if k not in _NOT_PREDICTING},
         "settings": _deciding_settings(config.get("agent_market", {})),
         "feedback": _feedback_digest(config),
+        "knowledge": knowledge_digest(config),
         "timeframe": config.get("timeframe"),
         "pairs": sorted(config.get("exchange", {}).get("pair_whitelist", [])),
         "start": str(config.get("timerange") or "").split("-")[0],

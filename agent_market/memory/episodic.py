@@ -17,21 +17,26 @@ from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
 from agent_market.memory.exact import squared_distances
 from agent_market.memory.index import PointInTimeIndex
-from agent_market.memory.layers import Standing
+from agent_market.memory.layers import Move, Standing
 from agent_market.memory.ledger import Ledger
+from agent_market.memory.notebook import forgotten, log_position
 from agent_market.memory.ranking import best, scores
+from agent_market.memory.story import case_line
 from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
 from agent_market.store.episodes import put_episodes, read_episodes
 from agent_market.store.memory_moves import write_moves
 
+_END_OF_TIME = 2**62
+
 
 class EpisodicMemory:
     """The episodes of one (scope, pair), in memory for recall and in the store for good.
 
     An episode is recalled, and counted as settled, only from its outcome's `known_at` on.  What is
-    remembered or settled is written by `flush`, and until then only in memory.  Not thread-safe.
+    remembered or settled is written by `flush`, and until then only in memory.  What a human forgot is
+    neither recalled nor counted as settled; `decided` still has it.  Not thread-safe.
     """
 
     def __init__(self, database: Database, scope: str, pair: str, settings: MemorySettings) -> None:
@@ -41,6 +46,8 @@ class EpisodicMemory:
         self.pair = pair
         self._settings = settings
         self._pending: dict[int, Episode] = {}
+        self._gone: frozenset[str] = frozenset()
+        self._log_position = 0
         self._clear()
 
     def load(self, before: datetime) -> None:
@@ -55,9 +62,27 @@ class EpisodicMemory:
             seconds(e.view.asof): e for e in read_episodes(self._database, self.scope, self.pair, before)
         }
         stored.update((asof, e) for asof, e in self._pending.items() if e.view.asof < before)
+        self._log_position = log_position(self._database)
+        self._gone = frozenset(forgotten(self._database, self.scope, self.pair))
         self._clear()
         for asof in sorted(stored):
             self._hold(asof, stored[asof])
+
+    def refresh(self, before: datetime) -> None:
+        """Load again if a human forgot an episode since the last load."""
+        position = log_position(self._database)
+        if position == self._log_position:
+            return
+        self._log_position = position
+        if frozenset(forgotten(self._database, self.scope, self.pair)) != self._gone:
+            self.load(before)
+
+    def decided(self) -> tuple[Episode, ...]:
+        """Every episode held, those without outcome and those that humans forgot too, ordered by `asof`."""
+        held = {**self._open, **self._forgotten}
+        settled = () if self._index is None else self._index.known(_END_OF_TIME)
+        held.update((seconds(episode.view.asof), episode) for episode in settled)
+        return tuple(held[asof] for asof in sorted(held))
 
     def recall(self, view: MarketView) -> Recall:
         """The `k_max` past episodes that come to mind first, of those whose outcome was known by `view.asof`.
@@ -75,7 +100,7 @@ class EpisodicMemory:
             near, found = self._ranked(view, asof, self._index, self._ledger)
         else:
             near, found = self._index.rows.nearest(view.state, asof, self._settings.k_max)
-        return Recall(view.asof, tuple(map(_neighbour, self._index.at(found.tolist()), near.tolist())))
+        return Recall(view.asof, tuple(map(self._neighbour, self._index.at(found.tolist()), near.tolist())))
 
     def assess(self, asof: datetime) -> None:
         """Give what became known by `asof` its importance and layer, and re-assess where a month began.
@@ -95,6 +120,10 @@ class EpisodicMemory:
         moment = math.floor(asof.timestamp())
         self._ledger.advance(moment)
         return self._ledger.standing(moment)
+
+    def moves(self) -> tuple[Move, ...]:
+        """Every move between layers up to the latest moment asked about, in order of time."""
+        return () if self._ledger is None else self._ledger.moves()
 
     def remember(self, episode: Episode) -> None:
         """Hold a new episode, to be written by the next `flush`.
@@ -161,6 +190,23 @@ class EpisodicMemory:
         self._ledger: Ledger | None = None
         self._open: dict[int, Episode] = {}
         self._settled: set[int] = set()
+        self._forgotten: dict[int, Episode] = {}
+        self._lines: dict[str, str] = {}
+
+    def _neighbour(self, episode: Episode, distance: float) -> Neighbour:
+        outcome = episode.outcome
+        assert outcome is not None, "only settled episodes are in the index"
+        asof, known_at = episode.view.asof, outcome.known_at
+        return Neighbour(episode.id, asof, known_at, distance, outcome.market_return, self._line(episode))
+
+    def _line(self, episode: Episode) -> str:
+        """The episode in one line, made once: a case comes to mind many times."""
+        if not self._settings.text.case_lines:
+            return ""
+        line = self._lines.get(episode.id)
+        if line is None:
+            line = self._lines[episode.id] = case_line(episode)
+        return line
 
     def _ranked(
         self, view: MarketView, asof: int, index: PointInTimeIndex[Episode], ledger: Ledger
@@ -187,6 +233,11 @@ class EpisodicMemory:
         if outcome is None:
             self._open[asof] = episode
             return
+        if episode.id in self._gone:
+            self._forgotten[asof] = episode
+            self._settled.add(asof)
+            self._open.pop(asof, None)
+            return
         assert self._ledger is not None, "made with the index"
         known_at = seconds(outcome.known_at)
         self._index.add(known_at, episode.view.state, episode, order=asof)
@@ -200,9 +251,3 @@ class EpisodicMemory:
                 f"the state of {view.pair} at {view.asof} has {len(view.state)} numbers, those in memory "
                 f"(scope {self.scope!r}) have {self._index.dim}; use another `memory.scope`"
             )
-
-
-def _neighbour(episode: Episode, distance: float) -> Neighbour:
-    outcome = episode.outcome
-    assert outcome is not None, "only settled episodes are in the index"
-    return Neighbour(episode.id, episode.view.asof, outcome.known_at, distance, outcome.market_return)
