@@ -1,0 +1,124 @@
+"""Logged decisions as arrays: what every agent said at every moment, and what the market then did.
+
+For a price taker every action's reward is known once the market has moved: a log of views is enough to
+train and to judge any way of using them.  T moments, P pairs, N experts, S numbers of market state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from agent_market.config import DecisionSettings
+from agent_market.decision.experts.seats import CASH
+from agent_market.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Decisions of all pairs on one grid of moments.
+
+    * `times` (T,): moments of decision (closes of candles), seconds, increasing;
+    * `depth` (T, P, N) in [-1, 1], NaN where the expert abstained; `confidence` (T, P, N) in [0, 1];
+    * `state` (T, P, S): bounded market state, 0 where unknown; `regime` (T, P): index into `REGIMES`;
+    * `sigma` (T, P): expected standard deviation of the return until the next moment, > 0;
+    * `returns` (T, P): of a long position from this decision's fill to the next decision's fill: money;
+    * `outcome` (T, P): of a long position from this decision's fill to the last close before the next
+      decision: what may be learned from, at `known_at` (T, P), seconds. NaN where it is never known.
+    """
+
+    times: Ints
+    pairs: tuple[str, ...]
+    experts: tuple[str, ...]
+    depth: Floats
+    confidence: Floats
+    state: npt.NDArray[np.float32]
+    regime: Ints
+    sigma: Floats
+    returns: Floats
+    outcome: Floats
+    known_at: Ints
+
+    def __post_init__(self) -> None:
+        rows = (len(self.times), len(self.pairs))
+        seats = (*rows, len(self.experts))
+        shapes = {
+            "depth": seats,
+            "confidence": seats,
+            "state": (*rows, self.state.shape[-1]),
+            **dict.fromkeys(("regime", "sigma", "returns", "outcome", "known_at"), rows),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise DataError(f"panel: {name} must be {shape}, got {getattr(self, name).shape}")
+        if (np.diff(self.times) <= 0).any():
+            raise DataError("panel: moments must increase; sort the decisions and drop duplicates")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def awake(self) -> Bools:
+        """(T, P, N) where an expert has an opinion."""
+        return np.isfinite(self.depth)
+
+    def rows(self, chosen: slice | npt.NDArray[np.integer]) -> Panel:
+        """The same at some of the moments."""
+        parts = ("times", "depth", "confidence", "state", "regime", "sigma", "returns", "outcome", "known_at")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in parts})
+
+    def with_cash(self) -> Panel:
+        """The same with cash as a last expert: depth 0, always awake."""
+        rows = (*self.depth.shape[:2], 1)
+        return replace(
+            self,
+            experts=(*self.experts, CASH),
+            depth=np.concatenate([self.depth, np.zeros(rows)], axis=2),
+            confidence=np.concatenate([self.confidence, np.ones(rows)], axis=2),
+        )
+
+    def seen_from(self, moment: int) -> Bools:
+        """(T, P) which outcomes are known at `moment`."""
+        return np.isfinite(self.outcome) & (self.known_at <= moment)
+
+
+def vectors(panel: Panel, settings: DecisionSettings) -> npt.NDArray[np.float32]:
+    """(T, P, N, 4) [buy, sell, hold, confidence] of every expert, all 0 where it is asleep."""
+    depth = np.nan_to_num(panel.depth)
+    bar = settings.hold_threshold / 10.0
+    buy = (depth > 0.0) & (depth >= bar)
+    sell = (depth < 0.0) & (depth <= -bar)
+    stacked = np.stack([buy, sell, ~(buy | sell), panel.confidence], axis=-1)
+    return np.where(panel.awake[..., None], stacked, 0.0).astype(np.float32)
+
+
+def turnover(position: Floats) -> Floats:
+    """(T, P, ...) size of each change, the first from flat."""
+    return np.abs(np.diff(position, axis=0, prepend=np.zeros_like(position[:1])))
+
+
+def money(panel: Panel, position: Floats, cost: float) -> Floats:
+    """(T, P) return of each pair's capital in each period, after costs, as a fraction.
+
+    :param position: (T, P) in [-1, 1], decided at the moment and held from its fill to the next.
+    :param cost: of one unit of turnover (one side), as a fraction.
+    """
+    return position * panel.returns - cost * turnover(position)
+
+
+def expert_rewards(panel: Panel, cost: float, scale: float) -> Floats:
+    """(T, P, N) reward in [-1, 1] of each expert on its own, in `scale` expected deviations; NaN asleep.
+
+    What it would have made alone: return x depth, less the cost of its own turnover.  Its last depth is taken
+    as 0 where it slept: to sleep is to hold nothing.
+    """
+    held = np.nan_to_num(panel.depth)
+    earned = held * panel.outcome[..., None] - cost * turnover(held)
+    rewards = np.clip(earned / (scale * panel.sigma[..., None]), -1.0, 1.0)
+    return np.where(panel.awake, rewards, np.nan)
