@@ -2,12 +2,14 @@
 
 One query over many rows of hundreds of numbers waits for memory, not for arithmetic.  Rounded to one
 byte a number, the rows are read four times as fast.  By the triangle inequality a row whose rounded
-copy is at distance D is at least D - e away, where e is the furthest that any copy is off: so the
-caller can prove that the few rows this pass hands over include the whole answer.
+copy is at distance D from the rounded query is at least D - e - f away, where e is the furthest that any
+copy is off and f how far the query's is: so the caller can prove that the few rows this pass hands over
+include the whole answer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import faiss
@@ -66,16 +68,19 @@ class CompressedRows:
 
         :returns: places, and the squared distance below which no row is missing.
         """
+        # FAISS would cut the query's numbers off and let those out of range wrap: they are rounded here.
+        code = np.clip(np.rint(query * self._scale), -_LEVELS, _LEVELS)
+        off = float(np.linalg.norm(code.astype(np.float64) / self._scale - query)) + self._error
         for factor in _CANDIDATES:
             wanted = max(factor * count, _FEWEST_CANDIDATES)
             if wanted >= size:
                 return
             seen = faiss.SearchParameters(sel=faiss.IDSelectorRange(0, size))  # type: ignore[call-arg]
             near, found = self._index.search(
-                query[None] * self._scale, wanted, params=None if size == self._index.ntotal else seen
+                code[None], wanted, params=None if size == self._index.ntotal else seen
             )
-            furthest = float(np.sqrt(near[0, -1])) / self._scale
-            floor = max(furthest * (1.0 - _FLOAT32_SLACK) - self._error, 0.0)
+            furthest = math.sqrt(float(near[0, -1])) / self._scale
+            floor = max(furthest * (1.0 - _FLOAT32_SLACK) - off, 0.0)
             yield found[0], floor * floor
 
     def _clear(self, limit: float) -> None:

@@ -102,6 +102,10 @@ class Ledger:
         self._assess_months(before=asof + 1)
         self._at = asof
 
+    def moves(self) -> tuple[Move, ...]:
+        """Every move so far, in order of time."""
+        return tuple(self._moves)
+
     def unwritten(self) -> tuple[list[Move], bool]:
         """Moves since `written` was called, in order of time; and whether they replace all earlier ones."""
         return self._moves[self._written :], self._anew
