@@ -63,9 +63,7 @@ def entities(text: str) -> frozenset[str]:
     found: set[str] = set()
     for pair in _PAIR.finditer(text):
         found |= {f"pair:{pair[1]}/{pair[2]}", f"asset:{pair[1]}", f"asset:{pair[2]}"}
-    coins = _coins()
-    if not coins.is_clean(text):
-        found |= {f"asset:{hit.label}" for hit in coins.find(text) if hit.is_coin}
+    found |= {f"asset:{hit.label}" for hit in _coins().find(text) if hit.is_coin}
     pattern, names = _words()
     found |= {names[match[0]] for match in pattern.finditer(text.lower())}
     return frozenset(found)
