@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from datasieve.pipeline import Pipeline
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
@@ -26,12 +27,14 @@ from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError, StoreFull
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.features import seen_context, seen_features
 from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.manifest import RunManifest, write_manifest
+from agent_market.freqai.memory_features import with_memory
 from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
 from agent_market.freqai.training import FailedTrainingEndsRun
@@ -58,7 +61,8 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(config)
         unify_timezones(self.dd)
-        self.schema = ColumnSchema(tuple(r.name for r in roles), self.settings.memory.k_max)
+        experts = seats([r.name for r in roles], self.settings.decision)
+        self.schema = ColumnSchema(experts, self.settings.memory.k_max)
         self._database: Database | None = None
         self._committee: Committee | None = None
         self._background: BackgroundCommittee | None = None
@@ -79,6 +83,10 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         if dk.live:
             self._declare_columns(dk)
         return model
+
+    def define_data_pipeline(self, threads: int = -1) -> Pipeline:
+        """FreqAI's pipeline, with the memory of the training rows in front where `memory.features` is on."""
+        return with_memory(super().define_data_pipeline(threads), self.settings)
 
     def fit(self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any) -> QuantModel:
         """Fit the regressor, and measure it on the newest part of the span, which it has not seen."""
