@@ -30,6 +30,7 @@ from agent_market.freqai.features import (
     peer_frames,
 )
 from agent_market.freqai.identity import stamp_features
+from agent_market.freqai.memory_features import add_candle_number
 from agent_market.freqai.quant import TARGET, target
 from agent_market.freqai.signals import (
     PLAIN_TAG,
@@ -110,6 +111,8 @@ class AgentMarketStrategyBase(IStrategy):
     ) -> DataFrame:
         """Trained features of the pair, and what agents see beside them."""
         dataframe = add_trained_features(dataframe)
+        if self.settings.memory.features:
+            dataframe = add_candle_number(dataframe, timeframe_to_seconds(self.timeframe))
         dataframe = add_context(dataframe, self._context, timeframe_to_seconds(self.timeframe))
         pairs = sorted({*self.dp.current_whitelist(), metadata["pair"]})
         peers = peer_frames(pairs, lambda pair: self.dp.get_pair_dataframe(pair, self.timeframe))
