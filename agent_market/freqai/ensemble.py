@@ -27,6 +27,7 @@ from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError, StoreFull
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.features import seen_context, seen_features
@@ -60,7 +61,8 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(config)
         unify_timezones(self.dd)
-        self.schema = ColumnSchema(tuple(r.name for r in roles), self.settings.memory.k_max)
+        experts = seats([r.name for r in roles], self.settings.decision)
+        self.schema = ColumnSchema(experts, self.settings.memory.k_max)
         self._database: Database | None = None
         self._committee: Committee | None = None
         self._background: BackgroundCommittee | None = None
