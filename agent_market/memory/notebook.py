@@ -16,7 +16,7 @@ from agent_market.errors import DataError
 from agent_market.memory.gates import NoteGate, Refusal
 from agent_market.memory.notes import Note
 from agent_market.memory.refusals import count_refusal
-from agent_market.memory.text.claims import digest
+from agent_market.memory.text.claims import content_key
 from agent_market.memory.text.index import Aspects
 from agent_market.memory.times import Times
 from agent_market.store.database import Database
@@ -110,7 +110,7 @@ class Notebook:
         note = self.get(note_id)
         with self._database.begin() as connection:
             connection.execute(delete(notes).where(notes.c.id == note_id))
-            connection.execute(delete(text_vectors).where(text_vectors.c.digest == digest(note.text)))
+            connection.execute(delete(text_vectors).where(text_vectors.c.digest == content_key(note.text)))
             _log(connection, hand, "forget", note_id)
 
     def get(self, note_id: str) -> Note:

@@ -81,6 +81,11 @@ def _signed(text: str) -> list[tuple[str, int]]:
     return said
 
 
+def content_key(text: str) -> str:
+    """sha256 (hex) of a text as it stands, by which its vectors are kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest(text: str) -> str:
     """sha256 (hex) of a text's words in order, so case, punctuation and spacing make no other text."""
     words = "".join(c if c.isalnum() else " " for c in text.casefold()).split()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.errors import ConfigError
-from agent_market.memory.text.claims import digest
+from agent_market.memory.text.claims import content_key
 from agent_market.store.database import Database
 from agent_market.store.text_vectors import read_vectors, write_vectors
 
@@ -64,7 +64,7 @@ class SentenceEmbedder:
 
 
 class CachedEmbedder:
-    """An embedder whose vectors are kept in the store, by the digest of the text's words."""
+    """An embedder whose vectors are kept in the store, by content address."""
 
     def __init__(self, embedder: Embedder, database: Database) -> None:
         self.name = embedder.name
@@ -75,7 +75,7 @@ class CachedEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`. Only texts that the store does not hold are embedded, and then kept."""
-        keys = [digest(text) for text in texts]
+        keys = [content_key(text) for text in texts]
         wanted = [key for key in dict.fromkeys(keys) if key not in self._held]
         self._held |= read_vectors(self._database, self.name, wanted)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._held}
@@ -87,7 +87,7 @@ class CachedEmbedder:
 
     def forget(self, text: str) -> None:
         """Drop what is held of a text in this process; `memory.notebook` drops what the store holds."""
-        self._held.pop(digest(text), None)
+        self._held.pop(content_key(text), None)
 
 
 def open_embedder(model: str | None, database: Database) -> CachedEmbedder | None:

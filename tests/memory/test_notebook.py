@@ -1,0 +1,177 @@
+"""Teaching, correcting, pinning, forgetting: with author and date, and out of the index when deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from episode_makers import SCOPE, a_view, an_episode, an_outcome, at
+
+from agent_market.config import TextSettings
+from agent_market.errors import DataError
+from agent_market.memory.lessons import LessonBook
+from agent_market.memory.notebook import (
+    Hand,
+    LogLine,
+    Notebook,
+    forget_episode,
+    forgotten,
+    log_lines,
+    log_position,
+)
+from agent_market.memory.notes import Note
+from agent_market.memory.refusals import refusal_counts
+from agent_market.memory.text.claims import content_key
+from agent_market.memory.text.index import Aspects
+from agent_market.memory.times import Times
+from agent_market.records import Lesson, MarketView
+from agent_market.store.database import Database
+from agent_market.store.episodes import write_episodes
+from agent_market.store.text_vectors import read_vectors, write_vectors
+
+ANN, BOB = Hand("ann", at(1), "seen it twice"), Hand("bob", at(30), "wrong since the fee change")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    yield opened
+    opened.close()
+
+
+def note(text: str, known: datetime = at(1), **changes: object) -> Note:
+    return Note(text, "ann", Times(known, known, known), **changes)  # type: ignore[arg-type]
+
+
+def lessons(database: Database, view: MarketView, most: int = 3) -> list[str]:
+    return [lesson.text for lesson in LessonBook(database, SCOPE, TextSettings(lessons=most)).at(view)]
+
+
+CALM = "In a calm chop, mean reversion works"
+LONG = "After three red candles on thin volume beside calm funding the fourth candle often rises further than feared"
+
+
+def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Database) -> None:
+    assert Notebook(database).teach(note(CALM, at(5)), ANN) is None
+    assert lessons(database, a_view(4)) == []
+    assert lessons(database, a_view(5)) == [CALM]
+    assert lessons(database, a_view(5), most=0) == []
+    book = LessonBook(database, SCOPE, TextSettings())
+    assert book.at(a_view(5)) == (Lesson(note(CALM).id, at(5)),)
+
+
+def test_a_note_with_nothing_to_say_to_the_situation_is_no_lesson(database: Database) -> None:
+    Notebook(database).teach(note("Halvings are followed by droughts of supply"), ANN)
+    assert lessons(database, a_view(9)) == []
+
+
+def test_notes_apply_where_their_aspects_say(database: Database) -> None:
+    book = Notebook(database)
+    book.teach(note("Calm chop suits grids here", aspects=Aspects(pair="BTC/USDT")), ANN)
+    book.teach(note("Calm chop suits patience there", aspects=Aspects(pair="ETH/USDT")), ANN)
+    book.teach(note("Calm chop is deceiving elsewhere", aspects=Aspects(strategy="another run")), ANN)
+    assert lessons(database, a_view(9)) == ["Calm chop suits grids here"]
+    assert lessons(database, a_view(9, pair="ETH/USDT")) == ["Calm chop suits patience there"]
+
+
+def test_a_pinned_note_comes_first_wherever_it_applies(database: Database) -> None:
+    book = Notebook(database)
+    always = note("Never risk more than planned, whatever happens")
+    book.teach(always, ANN)
+    book.teach(note(CALM), ANN)
+    book.pin(always.id, BOB)
+    assert lessons(database, a_view(9)) == [always.text, CALM]
+    assert lessons(database, a_view(9), most=1) == [always.text]
+    book.pin(always.id, BOB, pinned=False)
+    assert lessons(database, a_view(9)) == [CALM]
+
+
+def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_knew(database: Database) -> None:
+    book = Notebook(database)
+    old = note(CALM, at(5))
+    book.teach(old, ANN)
+    new = note("In a calm chop, mean reversion costs more than it earns", at(30), corrects=old.id)
+    assert book.correct(old.id, new, BOB) is None
+    assert lessons(database, a_view(29)) == [old.text]
+    assert lessons(database, a_view(30)) == [new.text]
+    assert book.get(old.id).times.invalid_from == at(30)
+    with pytest.raises(DataError, match="comes after"):
+        book.correct(new.id, note("In a calm chop nothing earns at all", at(30)), BOB)
+
+
+def test_contradicting_notes_are_both_shown_and_marked(database: Database) -> None:
+    book = Notebook(database)
+    book.teach(note(CALM), ANN)
+    book.teach(note("In a calm chop, mean reversion never works", at(8)), BOB)
+    found = LessonBook(database, SCOPE, TextSettings()).at(a_view(9))
+    assert [lesson.contested for lesson in found] == [True, True]
+    assert [lesson.contested for lesson in LessonBook(database, SCOPE, TextSettings()).at(a_view(7))] == [
+        False
+    ]
+
+
+def test_a_forgotten_note_leaves_words_vectors_and_the_open_book(database: Database) -> None:
+    book, known = Notebook(database), note(CALM)
+    book.teach(known, ANN)
+    write_vectors(database, "some-model", {content_key(CALM): np.ones(2, dtype=np.float32)})
+    open_book = LessonBook(database, SCOPE, TextSettings())
+    assert open_book.at(a_view(9))
+    book.forget(known.id, BOB)
+    open_book.refresh()
+    assert open_book.at(a_view(9)) == ()
+    assert book.all() == ()
+    assert read_vectors(database, "some-model", [content_key(CALM)]) == {}
+    with database.begin() as connection:
+        dump = "\n".join(connection.connection.driver_connection.iterdump())  # type: ignore[union-attr]
+    assert "mean reversion" not in dump
+    assert log_lines(database, known.id) == (
+        LogLine(at(1), "teach", "", known.id, "ann", "seen it twice"),
+        LogLine(at(30), "forget", "", known.id, "bob", "wrong since the fee change"),
+    )
+    with pytest.raises(DataError, match="no note"):
+        book.forget(known.id, BOB)
+
+
+def test_refused_notes_are_counted_and_change_nothing_else(database: Database) -> None:
+    book = Notebook(database)
+    book.teach(note(CALM), ANN)
+    book.teach(note(LONG), ANN)
+    position = log_position(database)
+    refused = [
+        book.teach(note("in a CALM chop mean-reversion works!"), ANN),
+        book.teach(note(f"{LONG} again"), ANN),
+        book.teach(note("and the of"), ANN),
+        book.teach(note("x " * 300), ANN),
+        book.teach(note("and the of it"), ANN),
+    ]
+    rules = [refusal.rule for refusal in refused if refusal is not None]
+    assert rules == ["duplicate", "near-duplicate", "empty", "too-long", "empty"]
+    counts = {row.rule: row.count for row in refusal_counts(database)}
+    assert counts == {"duplicate": 1, "near-duplicate": 1, "empty": 2, "too-long": 1}
+    assert log_position(database) == position
+    assert len(book.all()) == 2
+
+
+def test_another_number_or_place_makes_another_note(database: Database) -> None:
+    book = Notebook(database)
+    assert book.teach(note("Funding above 3 percent was followed by falling prices within days"), ANN) is None
+    assert book.teach(note("Funding above 5 percent was followed by falling prices within days"), ANN) is None
+    assert book.teach(note(CALM, aspects=Aspects(pair="BTC/USDT")), ANN) is None
+    assert book.teach(note(CALM, aspects=Aspects(pair="ETH/USDT")), ANN) is None
+
+
+def test_an_episode_is_forgotten_by_name_and_stays_on_record(database: Database) -> None:
+    episode = an_episode(1, outcome=an_outcome(13))
+    write_episodes(database, [episode])
+    forget_episode(database, SCOPE, episode.id, BOB)
+    assert forgotten(database, SCOPE) == {episode.id: at(30)}
+    write_episodes(database, [episode])
+    assert forgotten(database, SCOPE) == {episode.id: at(30)}
+    write_episodes(database, [replace(episode, verdict=replace(episode.verdict, depth=0.5))])
+    assert forgotten(database, SCOPE) == {}
+    with pytest.raises(DataError, match="no episode 'x'"):
+        forget_episode(database, SCOPE, "x", BOB)
