@@ -25,18 +25,23 @@ from pathlib import Path
 from typing import Any
 
 from agent_market.agents.answer import Answer, parse_answer
+from agent_market.agents.brief import Brief, Shown
 from agent_market.agents.committee import Committee
-from agent_market.agents.prompts import Brief, system_message
+from agent_market.agents.masking import Disguises
+from agent_market.agents.prompts import system_message
 from agent_market.agents.replay import ReplayAnswers, Reply, encode
 from agent_market.agents.request import Request
 from agent_market.agents.roles import ROLES
-from agent_market.config import LLMSettings
+from agent_market.agents.vocabulary import Vocabulary
+from agent_market.config import AgentSettings, DebateSettings, LLMSettings
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.store.answers import AnswerRow, AnswerStore
 from agent_market.store.database import Database
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 LLM = LLMSettings(mode="replay")
+# Random depths are far apart, and the peer knows no debate: both speak in one round.
+COMPACT = AgentSettings(debate=DebateSettings(mode="compact"))
 ASKED = sum(role.source == "llm" for role in ROLES)
 
 Question = tuple[MarketView, Recall, dict[str, AgentView]]
@@ -53,7 +58,7 @@ def main() -> None:
         files = FileCache(Path(folder) / "files")
         database = Database(f"sqlite:///{folder}/answers.sqlite")
         _warm(questions, AnswerStore(database), files)
-        ours = Committee(ROLES, ReplayAnswers(LLM, AnswerStore(database)))
+        ours = Committee(ROLES, ReplayAnswers(LLM, AnswerStore(database)), settings=COMPACT)
         theirs = FilePeer(files)
         # Interleaved, so that a noisy neighbour on the machine slows both alike.
         seconds = [(_time(ours.ask, questions), _time(theirs.ask, questions)) for _ in range(options.repeats)]
@@ -134,6 +139,7 @@ def _warm(questions: Sequence[Question], store: AnswerStore, files: FileCache) -
 
     class Recording:
         llm = LLM
+        is_tight = False
 
         def ask(self, requests: Sequence[Request]) -> list[Reply]:
             replies: list[Reply] = []
@@ -157,7 +163,7 @@ def _warm(questions: Sequence[Question], store: AnswerStore, files: FileCache) -
                 files.put(request.role, request.form.system, request.user, text, answer)
             return replies
 
-    recording = Committee(ROLES, Recording())  # type: ignore[arg-type]
+    recording = Committee(ROLES, Recording(), settings=COMPACT)  # type: ignore[arg-type]
     for question in questions:
         recording.ask(*question)
     store.put(rows)
@@ -199,16 +205,17 @@ class FilePeer:
 
     def __init__(self, files: FileCache) -> None:
         self._files = files
+        self._disguises = Disguises(Vocabulary())
         self._systems = {role.name: system_message(role) for role in ROLES if role.source == "llm"}
 
     def ask(self, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> tuple[AgentView, ...]:
-        brief = Brief(view, recall)
+        brief = Brief(view, recall, mask=self._disguises.of(view))
         views = dict(given)
         for stage in (1, 2):
-            seen = [views[role.name] for role in ROLES if role.name in views] if stage == 2 else None
+            seen = tuple(views[role.name] for role in ROLES if role.name in views) if stage == 2 else None
             for role in ROLES:
                 if role.source == "llm" and role.stage == stage:
-                    views[role.name] = self._view(role.name, brief.user_message(role.name, seen))
+                    views[role.name] = self._view(role.name, brief.user_message(role, Shown(views=seen)))
         return tuple(views[role.name] for role in ROLES)
 
     def _view(self, agent: str, user: str) -> AgentView:

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent_market.errors import AnswerInvalid
 from agent_market.records import DEPTH_LIMIT, Ruling
@@ -30,10 +30,8 @@ MAX_REASON = 400
 MAX_HORIZON = 10_000
 OBJECTIONS = 5
 
-Text = Annotated[str, AfterValidator(lambda text: text[:MAX_BELIEF])]
-Words = Annotated[Text, Field(min_length=1)]
-Line = Annotated[str, AfterValidator(lambda text: text[:MAX_REASON])]
-Lines = Annotated[tuple[Line, ...], AfterValidator(lambda lines: lines[:MAX_REASONS])]
+Words = Annotated[str, Field(min_length=1)]
+Lines = tuple[str, ...]
 Depth = Annotated[float, Field(ge=-DEPTH_LIMIT, le=DEPTH_LIMIT)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Return = Annotated[float, Field(ge=-1.0, le=10.0)]
@@ -44,6 +42,11 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
+    def clipped(self) -> Self:
+        """The same with texts and lists cut to their limits; every text of it is stored like that."""
+        cut = {name: _clipped(value) for name, value in self}
+        return self.model_copy(update={name: value for name, value in cut.items() if value is not None})
+
 
 class Answer(Said):
     """A view: `depth` in [-10, 10] and `confidence` in [0, 1]; text may be empty.
@@ -53,7 +56,7 @@ class Answer(Said):
 
     depth: Depth
     confidence: Share
-    belief: Text = ""
+    belief: str = ""
     reasons: Lines = ()
     horizon: Annotated[int, Field(ge=1, le=MAX_HORIZON)] | None = None
     invalidation: Return | None = None
@@ -81,7 +84,7 @@ class Proposal(Answer):
 class Objections(Said):
     """Exactly five objections, and where the critic itself stands."""
 
-    objections: Annotated[tuple[Annotated[Line, Field(min_length=1)], ...], Field(min_length=5, max_length=5)]
+    objections: Annotated[tuple[Words, ...], Field(min_length=OBJECTIONS, max_length=OBJECTIONS)]
     depth: Depth
     confidence: Share
 
@@ -200,11 +203,20 @@ def parse(form: Form, text: str) -> Said:
     candidate = _outermost_object(text)
     try:
         json.loads(candidate, object_pairs_hook=_refuse_duplicates)
-        return form.type.model_validate_json(candidate)
+        return form.type.model_validate_json(candidate).clipped()
     except ValidationError as error:
         raise AnswerInvalid(f"{_problems(error)} in {_excerpt(candidate)}") from error
     except (ValueError, RecursionError) as error:
         raise AnswerInvalid(f"no valid JSON object ({error}) in {_excerpt(text)}") from error
+
+
+def _clipped(value: object) -> object:
+    """`value` cut to its limit, where it is text or a list of texts; None for a number."""
+    if isinstance(value, str):
+        return value[:MAX_BELIEF]
+    if isinstance(value, tuple):
+        return tuple(line[:MAX_REASON] for line in value[:MAX_REASONS])
+    return None
 
 
 def _outermost_object(text: str) -> str:

@@ -1,20 +1,61 @@
-"""The committee at work: stage-1 agents are asked together, those of stage 2 after them, with their views."""
+"""The committee at work: stage-1 agents are asked together, those of stage 2 after them, with their views.
+
+Where dispersion or stakes are high, a full debate (`agents.debate`) is held between the two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent_market.agents.answer import Answer, Said
-from agent_market.agents.failures import FailureLog
+from agent_market.agents.answer import Answer, Belief
+from agent_market.agents.beliefs import past_beliefs
+from agent_market.agents.brief import NOTHING, Brief, Shown
+from agent_market.agents.debate import Argue, Argument, Seats, held_because, rule
 from agent_market.agents.feedback import FeedbackBook
-from agent_market.agents.prompts import Brief, system_message
-from agent_market.agents.replay import Answers, Reply, open_answers
-from agent_market.agents.request import Request, RequestForm
+from agent_market.agents.masking import Disguises
+from agent_market.agents.questioner import Heard, Questioner
+from agent_market.agents.replay import Answers, open_answers
 from agent_market.agents.roles import Role, role_table
-from agent_market.config import AgentMarketSettings
-from agent_market.records import AgentView, MarketView, Recall
+from agent_market.agents.vocabulary import Vocabulary
+from agent_market.config import AgentMarketSettings, AgentSettings
+from agent_market.errors import ConfigError
+from agent_market.records import AgentView, Debate, Episode, MarketView, Recall
 from agent_market.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A role table sorted by when each speaks; worked out once, and not for each decision."""
+
+    roles: tuple[Role, ...]
+    given: tuple[Role, ...]
+    first: tuple[Role, ...]
+    second: tuple[Role, ...]
+    heard: tuple[str, ...]
+    seats: Seats | None
+
+    @classmethod
+    def of(cls, roles: Sequence[Role], settings: AgentSettings) -> Plan:
+        first = tuple(role for role in roles if role.source == "llm" and role.stage == 1)
+        second = tuple(role for role in roles if role.source == "llm" and role.stage == 2)
+        return cls(
+            roles=tuple(roles),
+            given=tuple(role for role in roles if role.source != "llm"),
+            first=first,
+            second=second,
+            heard=tuple(role.name for role in roles if role not in second),
+            seats=Seats.of({role.name: role for role in roles}, settings.debate),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deliberation:
+    """What the committee came to: every agent's view in table order, and the debate if one was held."""
+
+    views: tuple[AgentView, ...]
+    debate: Debate | None = None
 
 
 class Committee:
@@ -27,69 +68,142 @@ class Committee:
         feedback: FeedbackBook | None = None,
         neighbours: int = 8,
         glossary: Mapping[str, str] | None = None,
+        settings: AgentSettings | None = None,
+        vocabulary: Vocabulary | None = None,
+        is_masked: bool = True,
+        horizon: int = 12,
     ) -> None:
         """
         :param roles: the table, as `role_table` gives it; views come back in its order.
         :param neighbours: how many recalled cases a prompt shows.
         :param glossary: meaning of each feature by name, for the system messages.
+        :param vocabulary: names that masked prompts hide; None takes the built-in ones.
+        :param is_masked: whether prompts hide which market and moment they are about.
+        :param horizon: candles of the decision horizon, for the stakes.
+        :raises ConfigError: every decision is to be debated, and a seat of the debate is empty.
         """
         self.roles = tuple(roles)
         self.answers = answers
+        self._settings = settings or AgentSettings()
         self._feedback = feedback or FeedbackBook()
         self._neighbours = neighbours
-        self._failures = FailureLog()
-        self._stages: tuple[tuple[int, list[RequestForm]], ...] = tuple(
-            (
-                stage,
-                [
-                    RequestForm(role.name, system_message(role, glossary), answers.llm)
-                    for role in self.roles
-                    if role.source == "llm" and role.stage == stage
-                ],
+        self._horizon = horizon
+        self._disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
+        self._ask = Questioner(answers, glossary, is_masked)
+        self._plan = Plan.of(self.roles, self._settings)
+        if self._settings.debate.mode == "full" and self._plan.seats is None:
+            raise ConfigError(
+                "`agent_market.agents.debate.mode` = 'full' needs its proposer, critic and judge in the role "
+                "table, each an agent that reads a prompt, and the judge in stage 2"
             )
-            for stage in (1, 2)
-        )
 
-    def ask(self, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> tuple[AgentView, ...]:
-        """Every agent's view or abstention, in table order.
+    def ask(
+        self,
+        view: MarketView,
+        recall: Recall,
+        given: Mapping[str, AgentView],
+        recent: Iterable[Episode] = (),
+    ) -> tuple[AgentView, ...]:
+        """Every agent's view or abstention, in table order; see `deliberate`."""
+        return self.deliberate(view, recall, given, recent).views
+
+    def deliberate(
+        self,
+        view: MarketView,
+        recall: Recall,
+        given: Mapping[str, AgentView],
+        recent: Iterable[Episode] = (),
+    ) -> Deliberation:
+        """Ask every agent, and hold a debate where one is called for.
 
         :param given: the views of agents that no endpoint is asked for, by role name ("quant", "memory");
             one that is missing is an abstention.
+        :param recent: episodes of the pair decided before `view.asof`, newest first, for the beliefs.
         :raises ReplayMiss: replay mode, and an answer was never recorded.
         :raises StoreError: the answer store cannot be read.
         :raises DataError: the view holds a number that is not finite.
         """
-        brief = Brief(view, recall, self._feedback.at(view.asof), self._neighbours)
-        views = {role.name: _given(role, given) for role in self.roles if role.source != "llm"}
-        for stage, forms in self._stages:
-            if not forms:
-                continue
-            # Shown in table order, not in the order of arrival: the prompt must not depend on luck.
-            seen = [views[role.name] for role in self.roles if role.name in views] if stage == 2 else None
-            requests = [form.fill(brief.user_message(form.role, seen)) for form in forms]
-            replies = self.answers.ask(requests)
-            for request, reply in zip(requests, replies, strict=True):
-                views[request.role] = self._view(request, reply)
-        return tuple(views[role.name] for role in self.roles)
+        plan = self._plan
+        brief = Brief(
+            view,
+            recall,
+            self._feedback.at(view.asof),
+            self._neighbours,
+            self._disguises.of(view),
+            self._settings.headlines,
+        )
+        shown = self._histories(plan, view, recent)
+        views = {role.name: _given(role, given) for role in plan.given}
+        views |= self._views(brief, plan.first, shown)
+        argument = self._argue(brief, view, recall, views, plan, shown)
+        if argument is not None:
+            views |= argument.views
+        # Shown in table order, not in the order of arrival: the prompt must not depend on luck.
+        heard = tuple(views[name] for name in plan.heard)
+        last = {r.name: Shown(views=heard, history=shown[r.name].history) for r in plan.second}
+        if argument is None or plan.seats is None or argument.proposal is None:
+            views |= self._views(brief, plan.second, last)
+            debate = None if argument is None else argument.unruled()
+        else:
+            judge = plan.seats.judge
+            views |= self._views(brief, [role for role in plan.second if role is not judge], last)
+            views[judge.name], debate = rule(self._ask, brief, judge, argument, last[judge.name])
+        return Deliberation(tuple(views[role.name] for role in plan.roles), debate)
 
     def close(self) -> None:
         """Close the source of answers."""
         self.answers.close()
 
-    def _view(self, request: Request, reply: Reply) -> AgentView:
-        if not isinstance(reply, Said):
-            self._failures.failed(request.role, reply)
-            return AgentView.abstain(request.role, f"{type(reply).__name__}: {reply}")
-        self._failures.answered(request.role)
-        assert isinstance(reply, Answer), "what is asked for here is a view"
-        return AgentView(
-            agent=request.role,
-            depth=reply.depth,
-            confidence=reply.confidence,
-            belief=reply.belief,
-            reasons=reply.reasons,
-            answer_key=request.key,
-        )
+    def _histories(self, plan: Plan, view: MarketView, recent: Iterable[Episode]) -> dict[str, Shown]:
+        asked = (*plan.first, *plan.second)
+        episodes = tuple(recent) if self._settings.beliefs else ()
+        if not episodes:
+            return dict.fromkeys((role.name for role in asked), NOTHING)
+        return {
+            role.name: Shown(history=past_beliefs(role.name, episodes, view, self._settings.beliefs))
+            for role in asked
+        }
+
+    def _views(self, brief: Brief, roles: Sequence[Role], shown: Mapping[str, Shown]) -> dict[str, AgentView]:
+        """The views of some agents at once, in one step or two."""
+        questions = [(role, shown[role.name]) for role in roles]
+        if self._settings.steps == "one":
+            return {h.role.name: _view(h) for h in self._ask.put(brief, "view", questions)}
+        views: dict[str, AgentView] = {}
+        beliefs: dict[str, Belief] = {}
+        for heard in self._ask.put(brief, "belief", questions):
+            if isinstance(heard.said, Belief):
+                beliefs[heard.role.name] = heard.said
+            else:
+                views[heard.role.name] = _silent(heard)
+        decided = [
+            (role, shown[role.name]._replace(belief=(b.belief, b.reasons)))
+            for role in roles
+            if (b := beliefs.get(role.name)) is not None
+        ]
+        for heard in self._ask.put(brief, "decision", decided):
+            belief = beliefs[heard.role.name]
+            view = _view(heard)
+            if not view.abstains:
+                view = replace(view, belief=belief.belief, reasons=belief.reasons)
+            views[heard.role.name] = view
+        return views
+
+    def _argue(
+        self,
+        brief: Brief,
+        view: MarketView,
+        recall: Recall,
+        views: Mapping[str, AgentView],
+        plan: Plan,
+        shown: Mapping[str, Shown],
+    ) -> Argument | None:
+        settings, seats = self._settings.debate, plan.seats
+        because = None if seats is None else held_because(views, view, settings, self._horizon)
+        if seats is None or because is None or self.answers.is_tight:
+            return None
+        cases = replace(recall, neighbours=recall.neighbours[: self._neighbours])
+        return Argue(self._ask, brief, seats, settings, views, shown).hold(because, cases)
 
 
 def open_committee(
@@ -97,20 +211,51 @@ def open_committee(
     database: Database,
     user_data: Path,
     glossary: Mapping[str, str] | None = None,
+    pairs: Sequence[str] = (),
+    is_live: bool = False,
+    scope: str = "",
 ) -> Committee:
     """The committee of a config. A relative `agents.feedback_file` is taken from `user_data`.
 
-    :raises ConfigError: the role table or the feedback file of the config is wrong.
+    :param pairs: the traded pairs, whose symbols masked prompts hide.
+    :param is_live: whether it decides now, and not in a backtest: by default nothing is masked then.
+    :param scope: what is run; the spend is booked on it.
+    :raises ConfigError: the role table, the debate or the feedback file of the config is wrong.
     """
-    path = settings.agents.feedback_file
+    agents = settings.agents
+    path = agents.feedback_file
     return Committee(
-        roles=role_table(settings.agents),
-        answers=open_answers(settings.llm, database),
-        feedback=FeedbackBook.load(user_data / path if path else None, settings.agents.feedback_entries),
+        roles=role_table(agents),
+        answers=open_answers(settings.llm, database, settings.budget, scope),
+        feedback=FeedbackBook.load(user_data / path if path else None, agents.feedback_entries),
         neighbours=settings.memory.k,
         glossary=glossary,
+        settings=agents,
+        vocabulary=Vocabulary(pairs, agents.masked_names),
+        is_masked=agents.masking == "always" or (agents.masking == "backtests" and not is_live),
+        horizon=settings.decision.horizon_candles,
     )
 
 
 def _given(role: Role, given: Mapping[str, AgentView]) -> AgentView:
     return given.get(role.name) or AgentView.abstain(role.name, f"no view came from the {role.source}")
+
+
+def _silent(heard: Heard) -> AgentView:
+    return AgentView.abstain(heard.role.name, heard.silent_because or "no answer")
+
+
+def _view(heard: Heard) -> AgentView:
+    said = heard.said
+    if not isinstance(said, Answer):
+        return _silent(heard)
+    return AgentView(
+        agent=heard.role.name,
+        depth=said.depth,
+        confidence=said.confidence,
+        belief=said.belief,
+        reasons=said.reasons,
+        answer_key=heard.key,
+        horizon=said.horizon,
+        invalidation=said.level,
+    )

@@ -24,8 +24,8 @@ _HOLE = "\u0001agent-market-user-message\u0001"
 class Guard(Protocol):
     """What reads a prompt before it leaves."""
 
-    def leak(self, text: str) -> str | None:
-        """What in `text` must not be sent, in words for a log; None when it may go."""
+    def leak(self, system: str, user: str) -> str | None:
+        """What in these messages must not be sent, in words for a log; None when they may go."""
         ...
 
 
@@ -99,7 +99,7 @@ class Request:
 
     def leak(self) -> PromptLeak | None:
         """Why this request must not be sent; None when it may."""
-        found = None if self.guard is None else self.guard.leak(f"{self.form.system}\n{self.user}")
+        found = None if self.guard is None else self.guard.leak(self.form.system, self.user)
         return None if found is None else PromptLeak(f"the prompt of agent {self.role} holds {found}")
 
     def payload(self) -> dict[str, Any]:

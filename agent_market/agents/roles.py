@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args
 
-from agent_market.config import AgentSettings, RoleOverride
+from agent_market.config import AgentSettings, FactorGroup, RoleOverride, Tier
 from agent_market.errors import ConfigError
 
 Source = Literal["llm", "model", "memory"]
 
 # A role's name becomes part of column names and of stored rows.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+ALL_GROUPS: frozenset[FactorGroup] = frozenset(get_args(FactorGroup))
+
+
+@dataclass(frozen=True, slots=True)
+class Temperament:
+    """Character as numbers, for the prompt.
+
+    `optimism` in [-1, 1], `rationality` and `risk_appetite` in [0, 1], `horizon` in candles, `loss_aversion`
+    in [1, 10]: how many times a loss weighs as much as a gain of its size.
+    """
+
+    optimism: float = 0.0
+    rationality: float = 0.8
+    risk_appetite: float = 0.5
+    horizon: int = 12
+    loss_aversion: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +39,20 @@ class Role:
 
     `source` says where its view comes from: `llm` is asked over the OpenAI protocol, `model` is the
     trained FreqAI model, `memory` the recalled cases. `stage` 1 is asked together with the others, 2
-    after them and with their views. `temperament` is the paragraph of the prompt that gives an `llm`
-    agent its character; other sources have none.
+    after them and with their views. `character` is the paragraph of the prompt that says who an `llm`
+    agent is, `discipline` the one that says how its outlook becomes a depth, `temperament` its character as
+    numbers, and `sees` the factor groups that its prompt holds; other sources have none of these. `tier`
+    says whether it asks the fast model or, where there is one, the deep one.
     """
 
     name: str
     source: Source
     stage: Literal[1, 2] = 1
-    temperament: str = ""
+    character: str = ""
+    temperament: Temperament = Temperament()
+    sees: frozenset[FactorGroup] = ALL_GROUPS
+    discipline: str = ""
+    tier: Tier = "fast"
 
 
 AGGRESSIVE = (
@@ -53,12 +76,42 @@ JUDGE = (
     "near zero. An agent that abstained counts for nothing, not for a hold."
 )
 
+DISCIPLINE = (
+    "Depth is how far the evidence speaks for one side after costs, not how much you would like it to. Small "
+    "edges are small depths; what you cannot see is a reason for less."
+)
+
 ROLES: tuple[Role, ...] = (
-    Role("aggressive", "llm", 1, AGGRESSIVE),
-    Role("conservative", "llm", 1, CONSERVATIVE),
+    Role(
+        "aggressive",
+        "llm",
+        1,
+        AGGRESSIVE,
+        Temperament(optimism=0.4, rationality=0.6, risk_appetite=0.8, horizon=24, loss_aversion=1.2),
+        frozenset({"trend", "volatility", "volume", "news", "memory"}),
+        DISCIPLINE,
+    ),
+    Role(
+        "conservative",
+        "llm",
+        1,
+        CONSERVATIVE,
+        Temperament(optimism=-0.2, rationality=0.9, risk_appetite=0.25, horizon=12, loss_aversion=2.25),
+        frozenset({"trend", "reversion", "volatility", "context", "news", "memory"}),
+        DISCIPLINE,
+    ),
     Role("quant", "model", 1),
     Role("memory", "memory", 1),
-    Role("judge", "llm", 2, JUDGE),
+    Role(
+        "judge",
+        "llm",
+        2,
+        JUDGE,
+        Temperament(rationality=1.0, loss_aversion=1.0),
+        ALL_GROUPS,
+        DISCIPLINE,
+        "deep",
+    ),
 )
 """The built-in committee."""
 
@@ -94,7 +147,8 @@ def _changed(role: Role, override: RoleOverride | None) -> Role | None:
         return role
     if not override.enabled:
         return None
-    if role.source != "llm" and (override.temperament is not None or override.stage != 1):
+    asked_for = {key for key in override.model_fields_set if getattr(override, key) is not None}
+    if role.source != "llm" and asked_for - {"name", "enabled"} and not _is_stage_1_only(override):
         raise ConfigError(
             f"`agent_market.agents.roles` {role.name!r} gets its view from the {role.source}, not from a "
             "prompt: it has no temperament and stays in stage 1; only `enabled` can be set"
@@ -102,17 +156,34 @@ def _changed(role: Role, override: RoleOverride | None) -> Role | None:
     return replace(
         role,
         stage=override.stage if "stage" in override.model_fields_set else role.stage,
-        temperament=_temperament(override) if override.temperament is not None else role.temperament,
+        character=_character(override) if override.temperament is not None else role.character,
+        temperament=_temperament(role.temperament, override),
+        sees=role.sees if override.sees is None else frozenset(override.sees),
+        tier=override.tier or role.tier,
     )
+
+
+def _is_stage_1_only(override: RoleOverride) -> bool:
+    return override.model_fields_set <= {"name", "enabled", "stage"} and override.stage == 1
 
 
 def _added(override: RoleOverride) -> Role | None:
     if not override.enabled:
         return None
-    return Role(override.name, "llm", override.stage, _temperament(override))
+    sees = ALL_GROUPS if override.sees is None else frozenset(override.sees)
+    temperament = _temperament(Temperament(), override)
+    tier = override.tier or "fast"
+    return Role(
+        override.name, "llm", override.stage, _character(override), temperament, sees, DISCIPLINE, tier
+    )
 
 
-def _temperament(override: RoleOverride) -> str:
+def _temperament(base: Temperament, override: RoleOverride) -> Temperament:
+    given = {trait.name: getattr(override, trait.name) for trait in fields(Temperament)}
+    return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+def _character(override: RoleOverride) -> str:
     text = (override.temperament or "").strip()
     if not text:
         raise ConfigError(

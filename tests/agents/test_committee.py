@@ -164,7 +164,8 @@ def test_a_config_opens_its_committee(database: Database, tmp_path: Path) -> Non
         committee = open_committee(config, database, tmp_path, {"rsi_14": "relative strength"})
         views = committee.ask(market_view(), recall((0.01,) * 9), GIVEN)
         committee.close()
-    system, user = (message["content"] for message in server.requests[0].body["messages"])
+    asked = next(asked for asked in server.requests if asked.role == "conservative")
+    system, user = (message["content"] for message in asked.body["messages"])
     assert len(views) == 4
     assert "rsi_14: relative strength" in system
     assert "from the file" in user

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from agent_market.agents.roles import ROLES, role_table
+from agent_market.agents.roles import ROLES, Temperament, role_table
 from agent_market.config import AgentSettings, RoleOverride
 from agent_market.errors import ConfigError
 
@@ -26,9 +27,9 @@ def test_without_overrides_the_table_is_the_built_in_one() -> None:
 
 def test_an_override_changes_only_what_it_sets() -> None:
     judge = next(r for r in table({"name": "judge", "temperament": "You are strict."}) if r.name == "judge")
-    assert (judge.stage, judge.temperament, judge.source) == (2, "You are strict.", "llm")
+    assert (judge.stage, judge.character, judge.source) == (2, "You are strict.", "llm")
     moved = next(r for r in table({"name": "judge", "stage": 1}) if r.name == "judge")
-    assert (moved.stage, moved.temperament) == (1, ROLES[-1].temperament)
+    assert (moved.stage, moved.character) == (1, ROLES[-1].character)
 
 
 def test_an_added_agent_stands_before_those_of_the_second_stage() -> None:
@@ -62,3 +63,20 @@ def test_a_disabled_agent_is_gone() -> None:
 def test_a_table_that_makes_no_sense_is_refused_by_name(rows: list[dict[str, Any]], cause: str) -> None:
     with pytest.raises(ConfigError, match=cause):
         table(*rows)
+
+
+def test_numbers_and_sight_of_an_agent_are_data_of_its_row() -> None:
+    row = {"name": "contrarian", "temperament": "You doubt.", "sees": ["reversion", "news"], "optimism": -0.5}
+    added = next(role for role in table(row) if role.name == "contrarian")
+    assert added.sees == {"reversion", "news"}
+    assert added.temperament == Temperament(optimism=-0.5)
+    judge = next(role for role in table({"name": "judge", "horizon": 48, "sees": []}) if role.name == "judge")
+    assert (judge.temperament.horizon, judge.sees) == (48, frozenset())
+    assert judge.temperament.loss_aversion == ROLES[-1].temperament.loss_aversion
+
+
+def test_numbers_outside_their_range_are_refused() -> None:
+    with pytest.raises(ValidationError, match="optimism"):
+        RoleOverride(name="judge", optimism=1.5)
+    with pytest.raises(ValidationError, match="sees"):
+        RoleOverride(name="judge", sees=("orderbook",))

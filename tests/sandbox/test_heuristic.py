@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from agent_market.agents.answer import ANSWER_SCHEMA, parse_answer
-from agent_market.agents.prompts import Brief
+from agent_market.agents.brief import Brief, Shown
+from agent_market.agents.roles import ROLES
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.sandbox.model.case import Case, Recalled, Voice, case_of, read_case
 from agent_market.sandbox.model.chat import complete
@@ -318,7 +320,7 @@ def test_a_prompt_of_the_committee_is_read_whole() -> None:
         AgentView("quant", 3.0, 0.5, reasons=("``` ends",)),
         AgentView.abstain("memory", "few cases"),
     )
-    found = read_case([brief.user_message("judge", views)])
+    found = read_case([brief.user_message(ROLES[-1], Shown(views=views))])
     # mean 0.02, sample deviation sqrt(2 * 0.01^2 / 1) = 0.014142
     assert found == Case(
         role="judge",
@@ -329,4 +331,5 @@ def test_a_prompt_of_the_committee_is_read_whole() -> None:
         voices=(Voice("quant", 3.0, 0.5),),
         silent=1,
         feedback=("judge lost '''2%'''",),
+        temperament=asdict(ROLES[-1].temperament),
     )
