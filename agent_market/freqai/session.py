@@ -270,3 +270,6 @@ def _log(pair: str, decided: list[Episode]) -> None:
     logger.info("%s: %d decisions up to %s", pair, len(decided), decided[-1].view.asof)
     for cause, times in causes.most_common(5):
         logger.info("%s: %d abstentions, %s", pair, times, cause)
+    carried = Counter(v.carried_because for e in decided for v in e.views if v.carried_because)
+    for cause, times in carried.most_common(3):
+        logger.info("%s: %d views carried on from earlier decisions, %s", pair, times, cause)

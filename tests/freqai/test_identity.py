@@ -63,6 +63,9 @@ def test_deriving_twice_from_the_same_config_gives_the_same(tmp_path: Path) -> N
         (("freqai", "feature_code"), "abc"),
         (("agent_market", "llm", "model"), "another-model"),
         (("agent_market", "decision", "cadence_candles"), 6),
+        (("agent_market", "llm", "deep"), {"base_url": "http://127.0.0.1:1/v1", "model": "thinker"}),
+        (("agent_market", "llm", "fallbacks"), [{"base_url": "http://127.0.0.1:1/v1", "model": "other"}]),
+        (("agent_market", "budget", "run"), {"calls": 5, "tokens": 100, "cost": 1.0}),
         (("timeframe",), "4h"),
         (("timerange",), "20240201-20240601"),
         (("exchange", "pair_whitelist"), ["BTC/USDT"]),
@@ -80,6 +83,9 @@ def test_whatever_may_change_a_prediction_changes_it(
         (("timerange",), "20240101-20250101"),
         (("agent_market", "llm", "base_url"), "http://127.0.0.1:2/v1"),
         (("agent_market", "llm", "mode"), "replay"),
+        (("agent_market", "llm", "deadline_s"), 20.0),
+        (("agent_market", "llm", "breaker_failures"), 9),
+        (("agent_market", "live", "workers"), 4),
         (("agent_market", "store", "url"), "sqlite:///elsewhere.sqlite"),
         (("exchange", "pair_whitelist"), ["ETH/USDT", "BTC/USDT"]),
     ],
@@ -123,3 +129,13 @@ def test_feature_code_of_a_strategy_is_told_apart() -> None:
         stamp_features(section, strategy)
     codes = [s["freqai"]["feature_code"] for s in stamped]
     assert codes[0] == codes[2] != codes[1]
+
+
+def test_moving_a_fallback_to_another_address_keeps_it(tmp_path: Path) -> None:
+    def at(port: int) -> str:
+        endpoint = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "other", "api_key_env": f"KEY_{port}"}
+        settings = config(tmp_path)
+        settings["agent_market"]["llm"] |= {"deep": endpoint, "fallbacks": [endpoint]}
+        return identifier(settings)
+
+    assert at(1) == at(2)

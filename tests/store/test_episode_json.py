@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
+import orjson
 import pytest
 from episode_makers import an_episode, an_outcome, at
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from agent_market.errors import StoreError
 from agent_market.records import (
     AgentView,
+    Bill,
     Clamp,
     Decision,
     Episode,
@@ -56,6 +58,8 @@ agent_views = st.builds(
     reasons=tuples(text),
     abstained_because=st.none() | text,
     answer_key=st.none() | text,
+    asof=st.none() | times,
+    carried_because=st.none() | text,
 )
 decisions = st.builds(
     Decision,
@@ -87,6 +91,13 @@ episodes = st.builds(
     verdict=st.builds(Verdict, depth=numbers, action=actions, clamps=tuples(clamps)),
     due=times,
     outcome=st.none() | outcomes,
+    bill=st.builds(
+        Bill,
+        calls=st.integers(0, 99),
+        prompt_tokens=st.integers(0, 10**7),
+        completion_tokens=st.integers(0, 10**6),
+        cost=st.none() | st.floats(0, 1e6),
+    ),
 )
 
 
@@ -104,6 +115,13 @@ def test_the_order_in_which_mappings_were_filled_changes_no_byte() -> None:
     one = replace(one, view=replace(one.view, features={"a": 1.0, "b": 2.0}))
     other = replace(other, view=replace(other.view, features={"b": 2.0, "a": 1.0}))
     assert record_to_json(one) == record_to_json(other)
+
+
+def test_an_episode_written_before_there_were_bills_has_an_empty_one() -> None:
+    episode = an_episode(1)
+    older = orjson.loads(record_to_json(episode))
+    del older["bill"]
+    assert record_from_json(episode.scope, orjson.dumps(older), None) == replace(episode, outcome=None)
 
 
 def test_minus_zero_and_the_smallest_float_survive() -> None:
