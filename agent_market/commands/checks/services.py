@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_market.agents.answer import parse_answer
+from agent_market.agents.brief import Brief
 from agent_market.agents.client import ChatClient
-from agent_market.agents.prompts import Brief, system_message
+from agent_market.agents.prompts import system_message
 from agent_market.agents.request import Request, RequestForm
 from agent_market.agents.roles import ROLES
 from agent_market.commands.checks.finding import Finding, fail, ok
@@ -109,7 +110,7 @@ def probe_request(settings: LLMSettings) -> Request:
     still = {"return_1": 0.0, "return_24": 0.0, "rsi_14": 0.5, "volatility_percentile": 0.5, "trend": 0.0}
     view = MarketView("-", "1h", moment, still, {}, "unknown", ())
     brief = Brief(view, Recall(moment))
-    return RequestForm(role.name, system_message(role), settings).fill(brief.user_message(role.name))
+    return RequestForm(role.name, system_message(role), settings).fill(brief.user_message(role))
 
 
 def database(url: str) -> Finding:
