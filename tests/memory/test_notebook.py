@@ -52,7 +52,7 @@ def lessons(database: Database, view: MarketView, most: int = 3) -> list[str]:
 
 
 CALM = "In a calm chop, mean reversion works"
-LONG = "After three red candles on thin volume beside calm funding the fourth candle often rises further than feared"
+LONG = "After three red candles on thin volume beside calm funding the fourth candle often rises further"
 
 
 def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Database) -> None:
