@@ -105,7 +105,7 @@ class RoleOverride(Settings):
     stage: Literal[1, 2] = 1
     """1 = asked together with the others, 2 = asked after them with their views (as the judge is)."""
     tier: Tier | None = None
-    """Which model is asked: the `fast` one or, where `llm.deep` is set, the `deep` one (as the judge does)."""
+    """Which model is asked: `fast` or, where `llm.deep` is set, `deep` (as the judge does)."""
 
 
 class DebateSettings(Settings):
