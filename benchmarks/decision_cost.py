@@ -5,8 +5,10 @@ sandbox counts calls and tokens (`usage`), and this script the rounds of calls t
 (the critical path), each call taking 20 ms longer than it would.  Tokens are the sandbox's: its tokenizer
 splits numbers and names much as byte-pair tokenizers do (docs/sandbox-model.md).
 
-`value` is input plus output tokens of one compact decision.  Against it, TradingAgents 0.3.0: 18 calls one
-after another and about 73,000 tokens for one decision, counted at the same server.
+Tokens per candle hold for all real candles where there are some: the share that cadence and gate decide on,
+times the tokens of a compact decision.  `value` is input plus output tokens of one compact decision.
+Against it, TradingAgents 0.3.0: 18 calls one after another and about 73,000 tokens for one decision,
+counted at the same server.
 
     python benchmarks/decision_cost.py [--days 60] [--pairs 2]
 
@@ -23,16 +25,22 @@ import sys
 import tempfile
 import urllib.request
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from workspace import Workspace, make_workspace  # noqa: E402
 
+from agent_market.config import DecisionSettings  # noqa: E402
+from agent_market.freqai.session import close_times  # noqa: E402
+from agent_market.perception.cadence import decision_points  # noqa: E402
+from agent_market.perception.features import market_features  # noqa: E402
 from agent_market.sandbox.endpoints import overlay  # noqa: E402
 from agent_market.sandbox.exchange import create_exchange_app  # noqa: E402
 from agent_market.sandbox.market import FeatherSource, Market, StandingMarket, SyntheticSource  # noqa: E402
@@ -44,6 +52,7 @@ TRAIN_DAYS = 60
 MODES = ("compact", "auto", "full")
 PEER_CALLS, PEER_TOKENS = 18, 73_000
 CALL_S = 0.02
+HOUR_S = 3_600
 
 CALLS_LIMIT, PATH_LIMIT, INPUT_LIMIT, OUTPUT_LIMIT, CANDLE_LIMIT = 5, 2, 8_000, 1_000, 400
 
@@ -107,6 +116,12 @@ def main() -> None:
         f"TradingAgents 0.3.0: {PEER_CALLS} calls, critical path {PEER_CALLS}, about {PEER_TOKENS:,} tokens"
     )
     compact = costs["compact"]
+    share = decided_share()
+    if share is not None:
+        tokens = share * (compact.prompt_tokens + compact.completion_tokens)
+        print(f"all real candles: {share:.2%} are decided on, {tokens:,.0f} tokens a candle in compact")
+        compact = replace(compact, tokens_per_candle=tokens)
+        costs["compact"] = compact
     value = compact.prompt_tokens + compact.completion_tokens
     result = {
         "name": "decision_cost",
@@ -135,11 +150,35 @@ def broken(compact: Cost) -> str | None:
     return "; ".join(over) or None
 
 
-def market() -> tuple[Market, datetime, str]:
-    """The market to test on, a start for the backtest, and its name."""
+def candle_folder() -> Path | None:
+    """Where real candles are, if anywhere."""
     folder = Path(os.environ.get("AGENT_MARKET_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     candles = folder / "candles" / "binance"
-    if candles.is_dir():
+    return candles if candles.is_dir() else None
+
+
+def decided_share() -> float | None:
+    """Share of all real 1h candles of all pairs on which cadence and gate ask for a decision."""
+    folder = candle_folder()
+    if folder is None:
+        return None
+    decided = candles = 0
+    for file in sorted(folder.glob("*-1h.feather")):
+        frame = pd.read_feather(file)
+        volatility = market_features(frame)["volatility_24"].to_numpy()
+        closes = close_times(frame["date"], HOUR_S)
+        points = decision_points(
+            closes, frame["close"].to_numpy(), volatility, HOUR_S, DecisionSettings(), None
+        )
+        decided += len(points)
+        candles += int(np.isfinite(volatility).sum())
+    return decided / candles
+
+
+def market() -> tuple[Market, datetime, str]:
+    """The market to test on, a start for the backtest, and its name."""
+    candles = candle_folder()
+    if candles is not None:
         return StandingMarket(FeatherSource(candles)), datetime(2023, 1, 1, tzinfo=UTC), "real candles"
     return StandingMarket(SyntheticSource(seed=7)), datetime(2024, 1, 1, tzinfo=UTC), "synthetic candles"
 
