@@ -106,6 +106,7 @@ def examine_config(files: list[Path], userdir: Path) -> Iterator[Finding]:
     if parsed is None:
         return
     yield settings.freqai_section(config, parsed)
+    yield settings.model_prices(parsed)
     for series in parsed.perception.context:
         yield candles.context_series(series, userdir)
     yield services.database(store_url(parsed.store.url, userdir))

@@ -20,7 +20,7 @@ from agent_market.cli import app
 from agent_market.commands.checks import candles, installation, services, settings, versions
 from agent_market.commands.checks.finding import Finding
 from agent_market.commands.init import Template, templates
-from agent_market.config import AgentMarketSettings, ContextSeries, LLMSettings
+from agent_market.config import AgentMarketSettings, ContextSeries, LLMSettings, load_settings
 from agent_market.store.database import Database
 from agent_market.store.schema import answers
 
@@ -136,6 +136,18 @@ def test_freqai_off_fails_and_two_horizons_warn() -> None:
     assert settings.freqai_section({}, ours).level == "fail"
     assert settings.freqai_section(freqai(horizon), ours).level == "ok"
     assert settings.freqai_section(freqai(horizon + 1), ours).level == "warn"
+
+
+def test_a_model_elsewhere_without_a_price_fails_and_says_what_to_add() -> None:
+    llm = {"base_url": "https://api.example.com/v1", "model": "large"}
+    found = settings.model_prices(load_settings({"agent_market": {"llm": llm}}))
+    assert found.level == "fail"
+    assert '"large"' in found.detail
+    assert "budget.prices" in found.detail
+    price = {"model": "large", "input_per_million": 2.5, "output_per_million": 10.0}
+    section = {"llm": llm, "budget": {"prices": [price]}}
+    assert settings.model_prices(load_settings({"agent_market": section})).level == "ok"
+    assert settings.model_prices(load_settings({})).level == "ok"
 
 
 def test_an_api_without_secrets_fails_and_one_that_is_off_is_no_matter() -> None:

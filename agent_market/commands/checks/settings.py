@@ -66,6 +66,23 @@ def freqai_section(config: Mapping[str, Any], settings: AgentMarketSettings) -> 
     return ok("freqai", f"trains on {freqai.get('train_period_days')} days, horizon {horizon} candles")
 
 
+def model_prices(settings: AgentMarketSettings) -> Finding:
+    """Whether every model that may be asked on another machine has a price; without one no run starts."""
+    from agent_market.agents.client import endpoints_of
+    from agent_market.agents.pricing import PriceTable
+    from agent_market.errors import ConfigError
+
+    table = PriceTable(settings.budget)
+    try:
+        for endpoint in endpoints_of(settings.llm):
+            table.of(endpoint.model, endpoint.base_url)
+    except ConfigError as error:
+        return fail("prices", str(error), "see docs/models.md")
+    budget = settings.budget
+    day, run = (f"{caps.cost:g} {budget.currency}" for caps in (budget.day, budget.run))
+    return ok("prices", f"every model has one; at most {day} a day, {run} a run")
+
+
 def api_secrets(config: Mapping[str, Any]) -> Finding | None:
     """Whether an enabled REST API can be entered without a secret; None where it is off."""
     api = config.get("api_server", {})
