@@ -81,8 +81,9 @@ def outdated(times: list[datetime], now: datetime, days: int = 7, weeks: int = 4
     """Which backups need not be kept: all of the last day stay, then the newest of each of `days` days,
     then the newest of each of `weeks` ISO weeks. The newest of all always stays.
     """
-    keep: set[datetime] = set(times[-1:]) if times == sorted(times) else {max(times)}
-    keep |= {t for t in times if now - t <= timedelta(days=1)}
+    if not times:
+        return []
+    keep = {max(times)} | {t for t in times if now - t <= timedelta(days=1)}
     newest_of: dict[tuple[object, ...], datetime] = {}
     for t in sorted(times):
         if now - t <= timedelta(days=days):
@@ -96,7 +97,7 @@ def outdated(times: list[datetime], now: datetime, days: int = 7, weeks: int = 4
 def prune(folder: Path, now: datetime, days: int = 7, weeks: int = 4) -> tuple[Path, ...]:
     """Delete backups that `outdated` names; returns them."""
     files = dict(backups_in(folder))
-    gone = tuple(files[t] for t in outdated(list(files), now, days, weeks)) if files else ()
+    gone = tuple(files[t] for t in outdated(list(files), now, days, weeks))
     for file in gone:
         file.unlink()
     return gone

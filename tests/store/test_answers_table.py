@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +17,11 @@ from agent_market.store.database import Database
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """PostgreSQL takes part where AGENT_MARKET_TEST_POSTGRES names an empty database of a test server."""
-    url = f"sqlite:///{tmp_path}/store.sqlite"
-    if request.param == "postgresql":
-        url = os.environ.get("AGENT_MARKET_TEST_POSTGRES", "")
-        if not url:
-            pytest.skip("AGENT_MARKET_TEST_POSTGRES names no test database")
-    opened = Database(url)
-    with opened.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM answers")
+    """PostgreSQL takes part where a server is installed, or named; see conftest.py."""
+    is_server = request.param == "postgresql"
+    opened = Database(
+        request.getfixturevalue("empty_postgres") if is_server else f"sqlite:///{tmp_path}/store.sqlite"
+    )
     yield opened
     opened.close()
 

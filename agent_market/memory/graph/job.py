@@ -28,7 +28,7 @@ def discover(
 
     :param scope: whose episodes show where agents earn.
     :param closes: close prices by asset, indexed by the UTC time of each candle's *close*; later than
-        `asof` is not read.
+        `asof` is not read. None at all leaves the edges between assets as they are.
     :param force: also within the week.
     :returns: how many edges of each kind now hold; None if it was not yet time.
     """
@@ -36,11 +36,13 @@ def discover(
     last = last_run(database, name)
     if not force and last is not None and asof - last < EVERY:
         return None
-    returns = pd.DataFrame({asset: close.pct_change(fill_method=None) for asset, close in closes.items()})
-    market = market_edges(returns, asof) if len(returns.columns) > 1 else ()
+    moves = {asset: close.pct_change(fill_method=None) for asset, close in closes.items()}
+    returns = pd.DataFrame(moves, index=None if moves else pd.DatetimeIndex([], tz="UTC"))
+    market = market_edges(returns, asof)
     agents = agent_edges(read_episodes(database, scope, before=asof), scope, asof)
     taught = note_edges(Notebook(database).all(), asof)
-    write_findings(database, EVERY_SCOPE, ("co-moves", "leads"), market, asof)
+    if closes:
+        write_findings(database, EVERY_SCOPE, ("co-moves", "leads"), market, asof)
     write_findings(database, scope, ("earns-in", "loses-in"), agents, asof)
     write_findings(database, EVERY_SCOPE, NOTE_KINDS, taught, asof)
     found = dict(sorted(Counter(str(edge.kind) for edge in (*market, *agents, *taught)).items()))

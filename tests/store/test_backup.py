@@ -1,0 +1,164 @@
+"""Backups of a store in use, getting them back, retention, compaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from episode_makers import SCOPE, an_episode
+
+from agent_market.errors import StoreError
+from agent_market.store.backup import back_up, backups_in, compact, outdated, prune, restore
+from agent_market.store.database import Database
+from agent_market.store.episodes import episodes_of, write_episodes
+from agent_market.store.jobs import last_run, note_run, runs
+
+NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
+
+WRITE_ON = """
+import sys
+from episode_makers import an_episode
+from agent_market.store.database import Database
+from agent_market.store.episodes import write_episodes
+database = Database(sys.argv[1])
+print("ready", flush=True)
+for n in range(100_000):
+    write_episodes(database, [an_episode(2 * n), an_episode(2 * n + 1)])
+"""
+
+
+def url_of(folder: Path) -> str:
+    return f"sqlite:///{folder}/store.sqlite"
+
+
+def test_a_backup_made_while_another_process_writes_is_whole_transactions(tmp_path: Path) -> None:
+    url = url_of(tmp_path)
+    Database(url).close()
+    command = [sys.executable, "-c", WRITE_ON, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            copies = [back_up(url, tmp_path / "copies", NOW + timedelta(seconds=n)) for n in range(5)]
+        finally:
+            writer.kill()
+    sizes = []
+    for copy in copies:
+        held = Database(f"sqlite:///{copy}")
+        sizes.append(len(episodes_of(held, SCOPE)))
+        held.close()
+    assert all(size % 2 == 0 for size in sizes)
+    assert sizes == sorted(sizes)
+
+
+def test_restoring_brings_the_backup_and_keeps_what_was_there(tmp_path: Path) -> None:
+    url = url_of(tmp_path)
+    database = Database(url)
+    write_episodes(database, [an_episode(0)])
+    copy = back_up(url, tmp_path, NOW)
+    write_episodes(database, [an_episode(1)])
+    database.close()
+    former = restore(url, copy, NOW)
+    restored = Database(url)
+    assert [e.id for e in episodes_of(restored, SCOPE)] == ["BTC/USDT@0"]
+    restored.close()
+    assert former is not None
+    kept = Database(f"sqlite:///{former}")
+    assert [e.id for e in episodes_of(kept, SCOPE)] == ["BTC/USDT@0", "BTC/USDT@1"]
+    kept.close()
+
+
+def test_a_store_in_use_is_not_replaced(tmp_path: Path) -> None:
+    url = url_of(tmp_path)
+    database = Database(url)
+    write_episodes(database, [an_episode(0)])
+    copy = back_up(url, tmp_path, NOW)
+    write_episodes(database, [an_episode(1)])
+    with pytest.raises(StoreError, match="is in use; stop the bot"):
+        restore(url, copy, NOW)
+    assert len(episodes_of(database, SCOPE)) == 2
+    database.close()
+
+
+def test_a_damaged_backup_replaces_nothing_and_a_damaged_store_is_replaced(tmp_path: Path) -> None:
+    url = url_of(tmp_path)
+    database = Database(url)
+    write_episodes(database, [an_episode(n) for n in range(50)])
+    database.close()
+    copy = back_up(url, tmp_path, NOW)
+    damaged = tmp_path / "damaged.sqlite"
+    raw = bytearray(copy.read_bytes())
+    raw[5000:40000] = b"\0" * 35000
+    damaged.write_bytes(raw)
+    with pytest.raises(StoreError, match="damaged"):
+        restore(url, damaged, NOW)
+    (tmp_path / "store.sqlite").write_bytes(raw)
+    restore(url, copy, NOW)
+    again = Database(url)
+    assert len(episodes_of(again, SCOPE)) == 50
+    again.close()
+
+
+def test_what_cannot_be_backed_up_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store at"):
+        back_up(url_of(tmp_path), tmp_path, NOW)
+    with pytest.raises(StoreError, match=r"\*\*\*@127\.0\.0\.1.*pg_dump"):
+        back_up("postgresql+psycopg://me:secret@127.0.0.1/market", tmp_path, NOW)
+    with pytest.raises(StoreError, match="no backup"):
+        restore(url_of(tmp_path), tmp_path / "none.sqlite", NOW)
+
+
+def test_which_backups_are_outdated() -> None:
+    hours = [NOW - timedelta(hours=h) for h in (1, 5, 23)]
+    days = [NOW - timedelta(days=d, hours=h) for d in range(1, 10) for h in (1, 7)]
+    weeks = [NOW - timedelta(weeks=w, days=2) for w in range(2, 8)]
+    gone = outdated(sorted(hours + days + weeks), NOW, days=7, weeks=4)
+    kept = sorted(set(hours + days + weeks) - set(gone))
+    assert set(hours) <= set(kept)
+    newest_of_days = {
+        max(t for t in hours + days if t.date() == date) for date in {t.date() for t in days[:12]}
+    }
+    assert newest_of_days <= set(kept)
+    # 2024-06-30 is a Sunday: weeks 26 to 22 begin on June 24, 17, 10, 3 and May 27.
+    mondays = [datetime(2024, 6, 24, tzinfo=UTC) - timedelta(weeks=w) for w in range(4)]
+    for monday in mondays:
+        of_week = [t for t in hours + days + weeks if monday <= t < monday + timedelta(weeks=1)]
+        assert not of_week or max(of_week) in kept
+    assert all(NOW - t <= timedelta(weeks=4) for t in kept)
+    assert outdated([NOW - timedelta(days=999)], NOW) == []
+
+
+def test_pruning_deletes_outdated_files_and_no_others(tmp_path: Path) -> None:
+    for hours in (1, 24 * 40, 24 * 41):
+        (tmp_path / f"agent_market-{NOW - timedelta(hours=hours):%Y%m%dT%H%M%SZ}.sqlite").touch()
+    (tmp_path / "notes.sqlite").touch()
+    assert len(prune(tmp_path, NOW)) == 2
+    assert [at for at, _ in backups_in(tmp_path)] == [NOW - timedelta(hours=1)]
+    assert (tmp_path / "notes.sqlite").exists()
+    assert prune(tmp_path / "none", NOW) == ()
+
+
+def test_vacuum_gives_space_back(tmp_path: Path) -> None:
+    database = Database(url_of(tmp_path))
+    write_episodes(database, [an_episode(n, belief="word " * 200) for n in range(200)])
+    with database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM episodes")
+    before, after = compact(database)
+    assert after < before / 2
+    database.close()
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    connection.close()
+
+
+def test_the_newest_run_of_a_job_is_noted(tmp_path: Path) -> None:
+    database = Database(url_of(tmp_path))
+    assert last_run(database, "vacuum") is None
+    note_run(database, "vacuum", NOW - timedelta(days=1), {"after": 2})
+    note_run(database, "vacuum", NOW, {"after": 1})
+    assert runs(database) == {"vacuum": (NOW, {"after": 1})}
+    database.close()
