@@ -68,6 +68,7 @@ def _walk(episodes: int) -> tuple[float, float]:
             asof = START + n * HORIZON
             for episode in memory.unsettled():
                 memory.settle(episode, Outcome(numbers[n][0] / 50, 0.02, -0.02, 0.0024, asof))
+            memory.assess(asof)
             view = _view(asof, numbers[n], states[n])
             views = tuple(AgentView(a, numbers[n][i], 0.5, "because") for i, a in enumerate(ASKED))
             started = time.process_time()

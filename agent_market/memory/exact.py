@@ -11,14 +11,12 @@ a sum of n products has a relative error of at most gamma_n = n u / (1 - n u), u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from agent_market.memory.compressed import CompressedRows
+from agent_market.memory.scan import error, scan
 
 Rows = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -82,8 +80,7 @@ def _search_in_blocks(
 ) -> Ints:
     """Fill in what is proved; returns the queries that are left, in order of their prefix.
 
-    Queries in order of their prefix share almost all of it: FAISS searches what a whole block has in
-    common, one matrix product covers the rest, where each query sees its own part only.
+    Queries in order of their prefix share almost all of it, so a block of them is asked at once.
     """
     wanted = k + _MARGIN
     lengths = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
@@ -96,50 +93,20 @@ def _search_in_blocks(
         if seen[-1] == 0:
             continue
         asked = queries[members]
-        near, found = _candidates(rows, lengths, asked, seen, wanted)
+        near, found = scan(rows, asked, seen, wanted)
         exact = squared_distances(rows[found], asked[:, None, :])
         exact[~np.isfinite(near)] = np.inf
         rank = np.lexsort((found, exact), axis=-1)[:, :k]
         best = np.take_along_axis(exact, rank, axis=-1)
         reach = np.linalg.norm(asked.astype(np.float64), axis=1) + longest[seen - 1]
-        error = _gamma(rows.shape[1] + 3) * reach**2
-        proved = (seen <= wanted) | (best[:, -1] < near[:, -1] - error)
+        doubt = error(rows.shape[1], reach)
+        proved = (seen <= wanted) | (best[:, -1] < near[:, -1] - doubt)
         done = members[proved]
         distances[done] = np.sqrt(best[proved])
         there = np.isfinite(best)
         places[done] = np.where(there, np.take_along_axis(found, rank, axis=-1), -1)[proved]
         left.append(members[~proved])
     return np.concatenate(left)
-
-
-def _candidates(rows: Rows, lengths: Floats, asked: Rows, seen: Ints, wanted: int) -> tuple[Floats, Ints]:
-    """About the `wanted` nearest of each query, ascending; distance inf and place 0 where there are fewer."""
-    common, stop = int(seen[0]), int(seen[-1])
-    near = np.full((len(asked), wanted), np.inf, dtype=np.float32)
-    found = np.zeros((len(asked), wanted), dtype=np.int64)
-    if common:
-        count = min(wanted, common)
-        with _matrix_products():
-            near[:, :count], found[:, :count] = faiss.knn(asked, rows[:common], count)
-    if stop > common:
-        rest = asked @ rows[common:stop].T
-        rest *= -2.0
-        rest += lengths[common:stop].astype(np.float32)
-        rest += np.einsum("ij,ij->i", asked, asked)[:, None]
-        better = rest < near[:, -1:]
-        better &= np.arange(common, stop) < seen[:, None]
-        query, place = np.nonzero(better)
-        slot = np.arange(len(query)) - np.searchsorted(query, np.arange(len(asked)))[query]
-        width = int(slot.max(initial=-1)) + 1
-        more = np.full((len(asked), width), np.inf, dtype=np.float32)
-        more_found = np.zeros((len(asked), width), dtype=np.int64)
-        more[query, slot] = rest[query, place]
-        more_found[query, slot] = place + common
-        near = np.concatenate([near, more], axis=1)
-        found = np.concatenate([found, more_found], axis=1)
-        rank = np.argsort(near, axis=1, kind="stable")[:, :wanted]
-        near, found = np.take_along_axis(near, rank, axis=1), np.take_along_axis(found, rank, axis=1)
-    return near.astype(np.float64), found
 
 
 def _search_one(
@@ -175,17 +142,3 @@ def _ranked(seen: Rows, query: Rows, candidates: Ints, count: int) -> tuple[Floa
 
 def _gamma(n: int) -> float:
     return n * _UNIT_ROUNDOFF / (1.0 - n * _UNIT_ROUNDOFF)
-
-
-@contextmanager
-def _matrix_products() -> Iterator[None]:
-    """Have FAISS use BLAS for batches of any size: it does so from 20 queries on, and only sometimes.
-
-    The threshold is the process's own. No answer here depends on it, only the time until it comes.
-    """
-    before = faiss.cvar.distance_compute_blas_threshold
-    faiss.cvar.distance_compute_blas_threshold = 1
-    try:
-        yield
-    finally:
-        faiss.cvar.distance_compute_blas_threshold = before
