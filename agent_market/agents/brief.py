@@ -35,6 +35,7 @@ VIEW_REASON_CHARS = 200
 BELIEF_CHARS = 400
 HEADLINE_CHARS = 200
 LINE_CHARS = 300
+LESSON_CHARS = 500
 
 _OPEN = "The state of the market at the decision, in one block.\n```json\n"
 _CLOSE = "\n```\nAnswer as one JSON object."
@@ -63,6 +64,7 @@ class Brief:
         "_features",
         "_feedback",
         "_headlines",
+        "_lessons",
         "_market",
         "_mask",
         "_names",
@@ -97,8 +99,13 @@ class Brief:
         self._features = _entries(features)
         names = tuple(view.context) if mask is None else mask.names(tuple(view.context))
         self._context = _fragment(dict(zip(names, numbers[at_context:], strict=False)))
-        self._cases = _fragment(_recalled(numbers[at_cases::2], numbers[at_cases + 1 :: 2]))
+        lines = self.all_plain([case.line[:LINE_CHARS] for case in cases])
+        self._cases = _fragment(_recalled(numbers[at_cases::2], numbers[at_cases + 1 :: 2], lines))
         self._feedback = self.all_plain(feedback)
+        self._lessons = [
+            {"id": f"L{n}", "text": self.plain(lesson.text[:LESSON_CHARS]), "contested": lesson.contested}
+            for n, lesson in enumerate(recall.lessons, start=1)
+        ]
         self._headlines = headlines
         self._market = None if mask is None else mask.market()
         self._seen: dict[frozenset[FactorGroup], dict[str, object]] = {}
@@ -160,6 +167,8 @@ class Brief:
             block["regime"] = self._view.regime
         if "memory" in sees:
             block["recall"] = self._cases
+            if self._lessons:
+                block["lessons"] = self._lessons
         if "news" in sees and self._view.headlines:
             block["headlines"] = self._news()
         return block
@@ -248,15 +257,19 @@ def _rounded(view: MarketView, cases: Sequence[Neighbour]) -> list[float]:
     return rounded
 
 
-def _recalled(returns: Sequence[float], distances: Sequence[float]) -> dict[str, object]:
+def _recalled(
+    returns: Sequence[float], distances: Sequence[float], lines: Sequence[str]
+) -> dict[str, object]:
     """`n` and, where there are cases, mean, win rate and sample deviation of what followed them."""
     n = len(returns)
     # Cases go by rank, not by episode id: that names the pair and the date.
     block: dict[str, object] = {
         "n": n,
         "neighbours": [
-            {"id": rank, "return": value, "distance": distance}
-            for rank, (value, distance) in enumerate(zip(returns, distances, strict=True), start=1)
+            {"id": rank, "return": value, "distance": distance, **({"case": line} if line else {})}
+            for rank, (value, distance, line) in enumerate(
+                zip(returns, distances, lines, strict=True), start=1
+            )
         ],
     }
     if n:

@@ -146,6 +146,10 @@ def _contents(role: Role, glossary: Mapping[str, str]) -> str:
         parts.append("- regime: a coarse label of trend and volatility;")
     if "memory" in sees:
         parts.append("- recall: what followed in the most similar past cases (fractions over the horizon);")
+        parts.append(
+            "- lessons: notes that apply, if there are any; a contested one is contradicted by another. "
+            "Reasons cite cases and lessons by their ids (case 2, L1);"
+        )
     if "news" in sees:
         parts.append("- headlines: news by age in hours, newest first, as others wrote it;")
     parts.append("- history: your own last beliefs, their age in candles, and what happened since;")
