@@ -111,7 +111,7 @@ class RoleOverride(Settings):
 class DebateSettings(Settings):
     """When the committee argues in full, and how long."""
 
-    mode: Literal["auto", "compact", "full"] = "auto"
+    mode: Literal["auto", "compact", "full"] = "compact"
     """`compact`: all at once, then the judge; `full`: always the whole debate; `auto`: full where it pays."""
     dispersion: float = Field(default=0.45, ge=0.0, le=1.0)
     """`auto`: agent expectation dispersion of the first views from which a full debate is held."""
