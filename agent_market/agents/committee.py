@@ -13,6 +13,7 @@ from pathlib import Path
 from agent_market.agents.answer import Answer, Belief
 from agent_market.agents.beliefs import past_beliefs
 from agent_market.agents.brief import NOTHING, Brief, Shown
+from agent_market.agents.case import current_case
 from agent_market.agents.debate import Argue, Argument, Seats, held_because, rule
 from agent_market.agents.feedback import FeedbackBook
 from agent_market.agents.masking import Disguises
@@ -113,8 +114,14 @@ class Committee:
         given: Mapping[str, AgentView],
         recent: Iterable[Episode] = (),
     ) -> tuple[AgentView, ...]:
-        """Every agent's view or abstention, in table order; see `deliberate`."""
-        return self.deliberate(view, recall, given, recent).views
+        """Every agent's view or abstention, in table order; see `deliberate`.
+
+        A full debate is left on the open case (`agents.case`).
+        """
+        deliberation = self.deliberate(view, recall, given, recent)
+        if deliberation.debate is not None:
+            current_case().debate = deliberation.debate
+        return deliberation.views
 
     def deliberate(
         self,

@@ -19,6 +19,7 @@ from agent_market.errors import ModelUnavailable
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
 from agent_market.perception.features import market_features
+from agent_market.records import Evidence
 from agent_market.store.database import Database
 
 HOUR = 3600
@@ -80,7 +81,7 @@ def rows_of(candles: pd.DataFrame) -> Rows:
         predictions=prediction,
         depths=10.0 * prediction,
         usable=np.ones(len(candles), dtype=bool),
-        hit_rate=0.55,
+        test=Evidence(200, 0.55, 0.48, 0.62, 1.1),
     )
 
 
@@ -94,7 +95,7 @@ def part(rows: Rows, start: int, stop: int) -> Rows:
         predictions=rows.predictions[start:stop],
         depths=rows.depths[start:stop],
         usable=rows.usable[start:stop],
-        hit_rate=rows.hit_rate,
+        test=rows.test,
     )
 
 
