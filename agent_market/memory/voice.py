@@ -68,8 +68,8 @@ def _row_sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def memory_view(recall: Recall, settings: MemorySettings, k: int | None = None) -> AgentView:
     """The view of the agent "memory"; it abstains with fewer than `settings.min_neighbours`.
 
-    :param k: how many neighbours are used, in order of rank; `settings.k` if None. One neighbour has no deviation: k = 1
-        abstains too.
+    :param k: how many neighbours are used, in order of rank; `settings.k` if None. One neighbour has no
+        deviation: k = 1 abstains too.
     """
     k = settings.k if k is None else k
     found = recall.neighbours
