@@ -78,17 +78,22 @@ def test_wrong_options_are_named(run, options: list[str], message: str) -> None:
 def test_episodes_are_shown_searched_and_forgotten(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     database = Database(f"sqlite:///{tmp_path}/agent_market.sqlite")
     said = "momentum is strong and volume confirms it"
-    write_episodes(database, [an_episode(1, outcome=an_outcome(13, 0.02), belief=said, scope="live")])
+    first = an_episode(1, outcome=an_outcome(13, 0.02), belief=said, scope="live")
+    write_episodes(database, [first, an_episode(2, outcome=an_outcome(14), belief=said, scope="live")])
     database.close()
     name = "BTC/USDT@1"
     shown = memory(run, "show", name, "--scope", "live")
     assert f"why    quant: {said}" in shown
     assert "valid  2024-01-01 01:00 to open" in shown
+    counted = memory(run, "stats", "--scope", "live")
+    assert "search texts live: 1" in counted
+    assert "left out of search duplicate: 1" in counted
     assert f"{name}#quant" in memory(run, "search", "strong momentum", "--scope", "live")
     memory(run, "forget", name, "--scope", "live", "--author", "ann", "--reason", "bad print")
-    assert "nothing in memory" in memory(run, "search", "strong momentum", "--scope", "live")
+    # The view of hour 2 said the same: with the first one gone it is what was said.
+    assert "BTC/USDT@2#quant" in memory(run, "search", "strong momentum", "--scope", "live")
     assert "forget by ann: bad print" in memory(run, "show", name, "--scope", "live")
-    assert "episodes live: 1, 1 with outcome, 1 forgotten" in memory(run, "stats")
+    assert "episodes live: 2, 2 with outcome, 1 forgotten" in memory(run, "stats")
 
 
 def test_the_graph_is_discovered_exported_and_explained(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
