@@ -33,13 +33,13 @@ from agent_market.agents.tuning.reflection import Reflector
 from agent_market.agents.tuning.versions import PARTS, prompt_version, texts_of
 from agent_market.config import DecisionSettings, TuningSettings
 from agent_market.errors import DataError, ModelUnavailable
-from agent_market.learning.deflation import effective_trials
+from agent_market.learning.deflation import counted_trials
 from agent_market.learning.power import effect_of_ic, power
 from agent_market.learning.promotion import Verdict, judge
 from agent_market.records import AgentView, Episode
 from agent_market.store.database import Database
 from agent_market.store.prompts import StoredPrompt, promote, promotions, save_prompt
-from agent_market.store.trials import Trial, record_trials, trial_of, trials_of
+from agent_market.store.trials import Trial, record_trials, sample_of, trial_of, trials_of
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def run_campaign(
         record_trials(database, [book.validation_trial(chosen)])
     counted = trials_of(database, study_of(role.name), split.training[0].asof, split.validation[-1].asof)
     trials = max(len({trial.candidate for trial in counted}), 1)
-    effective = effective_trials(book.training_leads(tried), trials)
+    effective = counted_trials(book.training_leads(counted), trials)
     found = Campaign(
         role=role.name,
         model=model,
@@ -210,10 +210,10 @@ class _Book:
     def lead(self, texts: Mapping[str, str], cases: Sequence[TuningCase]) -> npt.NDArray[np.float64]:
         return self.rewards(texts, cases) - self.rewards(self.incumbent, cases)
 
-    def training_leads(self, tried: Sequence[Tried]) -> npt.NDArray[np.float64]:
-        """(cases, K) leads of the candidates that were tried on the whole training span."""
-        whole = [c for c in tried if c.training is not None]
-        leads = [self.lead(c.texts, self.split.training) for c in whole]
+    def training_leads(self, counted: Sequence[Trial]) -> npt.NDArray[np.float64]:
+        """(cases, K) leads of the candidates of any campaign that were tried on this training span."""
+        sample = sample_of(self._occasions(self.split.training))
+        leads = [t.results for t in counted if t.sample == sample and t.results is not None]
         return np.column_stack(leads) if leads else np.zeros((len(self.split.training), 0))
 
     def training_trial(self, candidate: Tried, adapter: CommitteeAdapter) -> Trial:
@@ -225,11 +225,15 @@ class _Book:
     def validation_trial(self, candidate: Tried) -> Trial:
         return self._trial(candidate, self.split.validation)
 
+    @staticmethod
+    def _occasions(cases: Sequence[TuningCase]) -> list[str]:
+        return [f"{case.episode.scope}/{case.id}" for case in cases]
+
     def _trial(self, candidate: Tried, cases: Sequence[TuningCase]) -> Trial:
         return trial_of(
             study_of(self.panel.role.name),
             candidate.version,
-            [f"{case.episode.scope}/{case.id}" for case in cases],
+            self._occasions(cases),
             cases[0].asof,
             cases[-1].asof,
             self.lead(candidate.texts, cases),
