@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from agent_market.agents.answer import Answer
+from agent_market.agents.answer import Answer, Judgement, Objections, Proposal, Rebuttal, Said
 from agent_market.agents.client import Usage
 from agent_market.agents.committee import Committee
 from agent_market.agents.replay import Reply
@@ -48,7 +48,15 @@ class ScriptedAnswers:
         if request.role == self._failing:
             return ModelUnavailable("the endpoint is down")
         digest = hashlib.sha256(f"{request.role}{request.user}".encode()).digest()
-        return Answer(depth=digest[0] / 12.75 - 10.0, confidence=digest[1] / 255.0, belief="scripted")
+        depth, share, belief = digest[0] / 12.75 - 10.0, digest[1] / 255.0, f"scripted {digest[2]}"
+        said: dict[type, Said] = {
+            Answer: Answer(depth=depth, confidence=share, belief=belief, invalidation=-depth / 100.0),
+            Proposal: Proposal(depth=depth, confidence=share, belief=belief, expected_return=depth / 1_000),
+            Objections: Objections(objections=(belief,) * 5, depth=depth, confidence=share),
+            Rebuttal: Rebuttal(rebuttal=belief, depth=depth, confidence=share),
+            Judgement: Judgement(ruling="adjust", confidence=digest[1] % 101, depth=depth),
+        }
+        return said[request.form.answer.type]
 
 
 def random_candles(seed: int, hours: int) -> pd.DataFrame:
