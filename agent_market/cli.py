@@ -44,18 +44,23 @@ def _root(
 
 
 def command_names() -> tuple[str, ...]:
-    """Names of all subcommands, in alphabetical order."""
+    """Names of all subcommands, in alphabetical order; a module's underscores are dashes here."""
     return tuple(
-        sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if not module.ispkg)
+        sorted(
+            module.name.replace("_", "-")
+            for module in pkgutil.iter_modules(commands.__path__)
+            if not module.ispkg
+        )
     )
 
 
 for _name in command_names():
-    _module = importlib.import_module(f"{commands.__name__}.{_name}")
+    _function = _name.replace("-", "_")
+    _module = importlib.import_module(f"{commands.__name__}.{_function}")
     if isinstance(getattr(_module, "app", None), typer.Typer):
         app.add_typer(_module.app, name=_name)
     else:
-        app.command(_name)(getattr(_module, _name))
+        app.command(_name)(getattr(_module, _function))
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent_market.agents.background import Seat
-from agent_market.agents.case import open_case
+from agent_market.agents.beliefs import Chronicle
+from agent_market.agents.case import Case, open_case
 from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.experts.seats import with_seats
@@ -22,7 +23,7 @@ from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.memory.voice import memory_view
-from agent_market.records import AgentView, Bill, Episode, MarketView, Recall
+from agent_market.records import AgentView, Episode, MarketView, Recall
 from agent_market.risk.limits import gate
 
 
@@ -37,6 +38,7 @@ class Desk:
     committee: Seat
     latest: LatestViews
     learner: WeightLearner
+    chronicle: Chronicle
 
 
 def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk) -> Episode:
@@ -51,7 +53,7 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
     name = decision_id(view.pair, view.asof)
     recall = replace(desk.memory.recall(view), lessons=desk.lessons.at(view))
     given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
-    said, bill = _ask(name, view, recall, given, desk)
+    said, case = _ask(name, view, recall, given, desk)
     views = with_seats(said, settings.decision)
     awake = {v.agent: v.depth for v in views if not v.abstains}
     weights = desk.learner.weights(desk.memory.settled(view.asof), awake, view.regime)
@@ -65,20 +67,22 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
         decision=decision,
         verdict=verdict,
         due=view.asof + horizon,
-        bill=bill,
+        debate=case.debate,
+        bill=case.bill,
     )
     desk.memory.remember(episode)
+    desk.chronicle.add(episode)
     desk.latest.note(view.asof, views)
     return episode
 
 
 def _ask(
     name: str, view: MarketView, recall: Recall, given: Mapping[str, AgentView], desk: Desk
-) -> tuple[tuple[AgentView, ...], Bill]:
-    """Everyone's view, and what the answers cost; whoever could not be paid speaks with its last view."""
+) -> tuple[tuple[AgentView, ...], Case]:
+    """Everyone's view, and the case with bill and debate; who could not be paid speaks with its last view."""
     with open_case(name, desk.settings.llm.deadline_s) as case:
-        views = desk.committee.ask(view, recall, given)
-    return desk.latest.stand_in(views, view.asof, case.excused), case.bill
+        views = desk.committee.ask(view, recall, given, desk.chronicle)
+    return desk.latest.stand_in(views, view.asof, case.excused), case
 
 
 def decision_id(pair: str, asof: datetime) -> str:

@@ -43,6 +43,10 @@ class Audit:
         """The first leak found, in words for a log; None when there is none."""
         return next(self._leaks(system, user), None)
 
+    def is_silent(self, text: str) -> bool:
+        """Whether a piece of text tells nothing."""
+        return next(self._in_text(text, self.close), None) is None
+
     def _leaks(self, system: str, text: str) -> Iterator[str]:
         # The system message is the same for every decision: a number in it that equals a price is chance.
         yield from self._in_text(system, None)

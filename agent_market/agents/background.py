@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,7 +19,7 @@ from agent_market.agents.case import Case, current_case, open_case
 from agent_market.agents.roles import Role
 from agent_market.config import LiveSettings
 from agent_market.errors import AgentMarketError
-from agent_market.records import AgentView, MarketView, Recall
+from agent_market.records import AgentView, Episode, MarketView, Recall
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,17 @@ logger = logging.getLogger(__name__)
 class Seat(Protocol):
     """Whoever gives the agents' views of a decision."""
 
-    def ask(self, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> tuple[AgentView, ...]:
-        """Every agent's view or abstention, in table order."""
+    def ask(
+        self,
+        view: MarketView,
+        recall: Recall,
+        given: Mapping[str, AgentView],
+        recent: Iterable[Episode] = (),
+    ) -> tuple[AgentView, ...]:
+        """Every agent's view or abstention, in table order; a full debate is left on the open case.
+
+        :param recent: episodes of the pair decided before `view.asof`, newest first.
+        """
         ...
 
 
@@ -38,6 +47,7 @@ class _Question:
     view: MarketView
     recall: Recall
     given: Mapping[str, AgentView]
+    recent: tuple[Episode, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,18 @@ class BackgroundCommittee:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, decision: str, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> None:
+    def submit(
+        self,
+        decision: str,
+        view: MarketView,
+        recall: Recall,
+        given: Mapping[str, AgentView],
+        recent: Iterable[Episode] = (),
+    ) -> None:
         """Have this question asked as soon as a worker is free."""
         with self._changed:
             # Set, not moved to the end: a pair whose questions come fast must not lose its place for ever.
-            self._waiting[view.pair] = _Question(decision, view, recall, given)
+            self._waiting[view.pair] = _Question(decision, view, recall, given, tuple(recent))
             if len(self._waiting) > self._live.queue:
                 oldest = next(iter(self._waiting))
                 del self._waiting[oldest]
@@ -137,7 +154,7 @@ class BackgroundCommittee:
 
     def _views(self, question: _Question) -> tuple[AgentView, ...]:
         try:
-            return self._committee.ask(question.view, question.recall, question.given)
+            return self._committee.ask(question.view, question.recall, question.given, question.recent)
         except AgentMarketError as error:
             logger.error("%s was not put to the models: %s", question.decision, error)
         except Exception:
@@ -168,17 +185,24 @@ class LiveSeat:
         self._max_age = max_age
         self._asks = asks
 
-    def ask(self, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> tuple[AgentView, ...]:
+    def ask(
+        self,
+        view: MarketView,
+        recall: Recall,
+        given: Mapping[str, AgentView],
+        recent: Iterable[Episode] = (),
+    ) -> tuple[AgentView, ...]:
         """The newest views known, each with its `asof` where that is before this decision.
 
         Agents not heard yet abstain, and are excused: their last view may stand in.
         """
         case = current_case()
         if self._asks:
-            self._background.submit(case.decision, view, recall, given)
+            self._background.submit(case.decision, view, recall, given, recent)
         heard = self._background.newest(view.pair, view.asof, self._wait_s if self._asks else 0.0)
         if heard is not None:
             case.take_bill(heard.case)
+            case.debate, heard.case.debate = heard.case.debate, None
         said = {v.agent: v for v in heard.views} if heard is not None else {}
         views = []
         for role in self._roles:

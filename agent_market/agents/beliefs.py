@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from agent_market.errors import DataError
@@ -67,25 +68,27 @@ def past_beliefs(
 
     :param recent: episodes decided before `now.asof`, newest first.
     """
-    found: list[PastBelief] = []
     if count == 0:
         return ()
     seconds = timeframe_s(now.timeframe)
+    closes: dict[datetime, float | None] = {}
+    formed: dict[datetime, AgentView] = {}
     for episode in recent:
+        closes[episode.view.asof] = episode.view.close
         view = next((v for v in episode.views if v.agent == agent and not v.abstains), None)
-        if view is None:
-            continue
-        then = episode.view
-        found.append(
-            PastBelief(
-                view=view,
-                age=int((now.asof - then.asof).total_seconds()) // seconds,
-                return_since=now.close / then.close - 1.0 if now.close and then.close else None,
-            )
-        )
-        if len(found) == count:
-            break
-    return tuple(found)
+        if view is not None:
+            # A view that stood in for a missing one was formed earlier, and is one belief all the same.
+            formed.setdefault(view.asof or episode.view.asof, view)
+    newest = sorted(formed, reverse=True)[:count]
+    return tuple(_past(formed[at], at, closes.get(at), now, seconds) for at in newest)
+
+
+def _past(view: AgentView, at: datetime, close: float | None, now: MarketView, seconds: int) -> PastBelief:
+    return PastBelief(
+        view=view,
+        age=int((now.asof - at).total_seconds()) // seconds,
+        return_since=now.close / close - 1.0 if now.close and close else None,
+    )
 
 
 @lru_cache(maxsize=64)

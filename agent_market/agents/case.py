@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from agent_market.agents.pricing import NANO
 from agent_market.agents.tally import Tally
-from agent_market.records import Bill
+from agent_market.records import Bill, Debate
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class Case:
     is_patient: bool = True
     tally: Tally = field(default_factory=Tally)
     excused: dict[str, str] = field(default_factory=dict)
+    debate: Debate | None = None
     _calls: int = 0
     _prompt_tokens: int = 0
     _completion_tokens: int = 0

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from agent_market.agents.answer import Answer, Belief
 from agent_market.agents.beliefs import past_beliefs
 from agent_market.agents.brief import NOTHING, Brief, Shown
+from agent_market.agents.case import current_case
 from agent_market.agents.debate import Argue, Argument, Seats, held_because, rule
 from agent_market.agents.feedback import FeedbackBook
 from agent_market.agents.masking import Disguises
 from agent_market.agents.questioner import Heard, Questioner
 from agent_market.agents.replay import Answers, open_answers
 from agent_market.agents.roles import Role, role_table
+from agent_market.agents.tuning.versions import PromptBook, version_of
 from agent_market.agents.vocabulary import Vocabulary
 from agent_market.config import AgentMarketSettings, AgentSettings
 from agent_market.errors import ConfigError
 from agent_market.records import AgentView, Debate, Episode, MarketView, Recall
 from agent_market.store.database import Database
+from agent_market.store.prompts import promotions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Plan:
     second: tuple[Role, ...]
     heard: tuple[str, ...]
     seats: Seats | None
+    prompts: Mapping[str, str]
+    """Version of the prompt of each agent that reads one, by name."""
 
     @classmethod
     def of(cls, roles: Sequence[Role], settings: AgentSettings) -> Plan:
@@ -47,6 +53,7 @@ class Plan:
             second=second,
             heard=tuple(role.name for role in roles if role not in second),
             seats=Seats.of({role.name: role for role in roles}, settings.debate),
+            prompts={role.name: version for role in roles if (version := version_of(role)) is not None},
         )
 
 
@@ -72,9 +79,11 @@ class Committee:
         vocabulary: Vocabulary | None = None,
         is_masked: bool = True,
         horizon: int = 12,
+        book: PromptBook | None = None,
     ) -> None:
         """
         :param roles: the table, as `role_table` gives it; views come back in its order.
+        :param book: the same table with the prompts that were promoted over time; None keeps `roles`.
         :param neighbours: how many recalled cases a prompt shows.
         :param glossary: meaning of each feature by name, for the system messages.
         :param vocabulary: names that masked prompts hide; None takes the built-in ones.
@@ -90,8 +99,9 @@ class Committee:
         self._horizon = horizon
         self._disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
         self._ask = Questioner(answers, glossary, is_masked)
-        self._plan = Plan.of(self.roles, self._settings)
-        if self._settings.debate.mode == "full" and self._plan.seats is None:
+        self._book = book or PromptBook((self.roles,))
+        self._plans = tuple(Plan.of(table, self._settings) for table in self._book.tables)
+        if self._settings.debate.mode == "full" and self._plans[0].seats is None:
             raise ConfigError(
                 "`agent_market.agents.debate.mode` = 'full' needs its proposer, critic and judge in the role "
                 "table, each an agent that reads a prompt, and the judge in stage 2"
@@ -104,8 +114,14 @@ class Committee:
         given: Mapping[str, AgentView],
         recent: Iterable[Episode] = (),
     ) -> tuple[AgentView, ...]:
-        """Every agent's view or abstention, in table order; see `deliberate`."""
-        return self.deliberate(view, recall, given, recent).views
+        """Every agent's view or abstention, in table order; see `deliberate`.
+
+        A full debate is left on the open case (`agents.case`).
+        """
+        deliberation = self.deliberate(view, recall, given, recent)
+        if deliberation.debate is not None:
+            current_case().debate = deliberation.debate
+        return deliberation.views
 
     def deliberate(
         self,
@@ -123,7 +139,7 @@ class Committee:
         :raises StoreError: the answer store cannot be read.
         :raises DataError: the view holds a number that is not finite.
         """
-        plan = self._plan
+        plan = self._plans[self._book.index(view.asof)]
         brief = Brief(
             view,
             recall,
@@ -148,6 +164,8 @@ class Committee:
             judge = plan.seats.judge
             views |= self._views(brief, [role for role in plan.second if role is not judge], last)
             views[judge.name], debate = rule(self._ask, brief, judge, argument, last[judge.name])
+        for name, version in plan.prompts.items():
+            views[name] = replace(views[name], prompt=version)
         return Deliberation(tuple(views[role.name] for role in plan.roles), debate)
 
     def close(self) -> None:
@@ -222,11 +240,37 @@ def open_committee(
     :param scope: what is run; the spend is booked on it.
     :raises ConfigError: the role table, the debate or the feedback file of the config is wrong.
     """
+    answers = open_answers(settings.llm, database, settings.budget, scope)
+    book = prompt_book(settings, database)
+    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live)
+
+
+def prompt_book(
+    settings: AgentMarketSettings, database: Database, until: datetime | None = None
+) -> PromptBook:
+    """The role table of a config, with the prompts that were promoted for it (by `until`, if given).
+
+    :raises ConfigError: the role table of the config is wrong.
+    """
+    standing = [p for p in promotions(database) if until is None or p.known_at <= until]
+    return PromptBook.of(role_table(settings.agents), standing, settings.llm)
+
+
+def seat_committee(
+    settings: AgentMarketSettings,
+    answers: Answers,
+    book: PromptBook,
+    user_data: Path,
+    glossary: Mapping[str, str] | None = None,
+    pairs: Sequence[str] = (),
+    is_live: bool = False,
+) -> Committee:
+    """The committee of a config over a given source of answers and role table; see `open_committee`."""
     agents = settings.agents
     path = agents.feedback_file
     return Committee(
-        roles=role_table(agents),
-        answers=open_answers(settings.llm, database, settings.budget, scope),
+        roles=book.tables[0],
+        answers=answers,
         feedback=FeedbackBook.load(user_data / path if path else None, agents.feedback_entries),
         neighbours=settings.memory.k,
         glossary=glossary,
@@ -234,6 +278,7 @@ def open_committee(
         vocabulary=Vocabulary(pairs, agents.masked_names),
         is_masked=agents.masking == "always" or (agents.masking == "backtests" and not is_live),
         horizon=settings.decision.horizon_candles,
+        book=book,
     )
 
 

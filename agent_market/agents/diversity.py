@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,9 @@ from agent_market.reflection.outcomes import expected_std
 
 FEWEST = 8
 """With fewer decisions on which both spoke, a correlation is not known."""
+
+FLAT = 1e-9
+"""A column whose squared deviations sum to less than this does not vary."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,30 +97,24 @@ def correlations(table: Floats) -> Floats:
 
     NaN where fewer than `FEWEST` are, or one of the two never changes.
     """
-    n = table.shape[1]
-    result = np.full((n, n), np.nan)
-    for i in range(n):
-        for j in range(i, n):
-            both = ~np.isnan(table[:, i]) & ~np.isnan(table[:, j])
-            result[i, j] = result[j, i] = _correlation(table[both, i], table[both, j])
-    return result
+    known = (~np.isnan(table)).astype(float)
+    x = np.where(known > 0, table, 0.0)
+    n = known.T @ known
+    sums, squares = x.T @ known, (x * x).T @ known
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = x.T @ x - sums * sums.T / n
+        variance = squares - sums * sums / n
+        result = covariance / np.sqrt(variance * variance.T)
+    varies = (variance > FLAT) & (variance.T > FLAT)
+    return np.where((n >= FEWEST) & varies, np.clip(result, -1.0, 1.0), np.nan)
 
 
-def trailing_correlation(table: Floats, window: int) -> Floats:
-    """(T,) mean pairwise correlation of the columns over the `window` rows that end at each row.
-
-    Sums run from the first row on, so that a row's value depends on no later row and on no cut. 0 where no
-    pair has `FEWEST` rows in common or varies: unknown and unrelated look the same to a net.
-    """
-    rows, n = table.shape
-    total, count = np.zeros(rows), np.zeros(rows)
-    for i in range(n):
-        for j in range(i + 1, n):
-            value = _trailing(table[:, i], table[:, j], window)
-            known = ~np.isnan(value)
-            total[known] += value[known]
-            count[known] += 1
-    return np.divide(total, count, out=np.zeros(rows), where=count > 0)
+def mean_correlation(table: Floats) -> float | None:
+    """Mean of the known correlations of different columns of a (T, N) table; None where none is known."""
+    pairs = correlations(table)[np.triu_indices(table.shape[1], 1)]
+    known = pairs[~np.isnan(pairs)]
+    # Rounded: the last bits depend on how a matrix lies in memory.
+    return round(float(known.mean()), 9) if len(known) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,29 +156,3 @@ def _table(
             if not view.abstains and view.agent in place:
                 table[row, place[view.agent]] = value(episode, view)
     return table
-
-
-def _correlation(x: Floats, y: Floats) -> float:
-    if len(x) < FEWEST:
-        return math.nan
-    dx, dy = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float((dx @ dx) * (dy @ dy)))
-    return float(dx @ dy) / scale if scale > 1e-12 else math.nan
-
-
-def _trailing(x: Floats, y: Floats, window: int) -> Floats:
-    both = ~np.isnan(x) & ~np.isnan(y)
-    a, b = np.where(both, x, 0.0), np.where(both, y, 0.0)
-    n, sa, sb, saa, sbb, sab = (
-        _window_sum(v, window) for v in (both.astype(float), a, b, a * a, b * b, a * b)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        va, vb = saa - sa * sa / n, sbb - sb * sb / n
-        value = (sab - sa * sb / n) / np.sqrt(va * vb)
-    known = (n >= FEWEST) & (va > 1e-6) & (vb > 1e-6)
-    return np.where(known, np.clip(value, -1.0, 1.0), np.nan)
-
-
-def _window_sum(values: npt.NDArray[Any], window: int) -> Floats:
-    sums: Floats = np.cumsum(values)
-    return sums - np.concatenate([np.zeros(window), sums])[: len(sums)]

@@ -26,7 +26,7 @@ _DATE = re.compile(
     rf"(?P<iso>(?<!\d){_YEAR}-\d{{2}}(?:-\d{{2}})?(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?Z?)?(?!\d))"
     rf"|(?P<slashes>(?<![\d.])\d{{1,4}}([/.])\d{{1,2}}\3(?:{_YEAR}|\d{{2}})(?![\d.%]))"
     rf"|(?P<month_first>\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+{_YEAR})?(?![\d%]|\.\d))"
-    rf"|(?P<day_first>(?<![\d.])\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?\b)"
+    rf"|(?P<day_first>(?<![\w.\-])\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?\b)"
     rf"|(?P<month_year>\b{_MONTH}\s+{_YEAR}(?!\d))"
     rf"|(?P<epoch>(?<![\d.])1\d{{9}}(?:\d{{3}})?(?![\d.]))"
     rf"|(?P<year>(?<![\w.,$€£¥+\-]){_YEAR}(?:s\b)?(?![\d%]|[.,]\d){_COUNTED})"

@@ -203,13 +203,19 @@ def search(
 
 
 @app.command()
-def stats(userdir: UserDir = USER_DATA, store: Store = None) -> None:
+def stats(
+    scope: Annotated[
+        str | None, typer.Option(help="Also what of this run is no search text.")
+    ] = None,
+    userdir: UserDir = USER_DATA,
+    store: Store = None,
+) -> None:
     """Count what memory holds, what its gates refused, and when its jobs ran."""
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.shown import stats_lines
+    from agent_market.memory.shown import left_out_lines, stats_lines
 
     with open_store(url_of_store(userdir, store)) as database:
-        typer.echo("\n".join(stats_lines(database)))
+        typer.echo("\n".join([*stats_lines(database), *(left_out_lines(database, scope) if scope else ())]))
 
 
 @app.command()

@@ -9,6 +9,8 @@ decision has all weights 0 and `decision_time` 0, and recall rows carry a count.
 | `depth_<agent>` | -10..10 | the agent's depth at the decision that holds |
 | `confidence_<agent>` | 0..1 | its confidence |
 | `weight_<agent>` | 0..1 | its Hedge weight; 0 = abstained |
+| `turns_<agent>` | 0, 1 | whether the fused depth would have the other sign without it |
+| `dispersion` | 0..1 | agent expectation dispersion of the decision (`agents.diversity`) |
 | `fused_depth` | -10..10 | weighted fusion, before risk |
 | `traded_depth` | -10..10 | after risk: what may be traded |
 | `confidence_calibrated` | 0..1 | the decision's confidence as a hit rate (`reflection.calibration`) |
@@ -18,6 +20,7 @@ decision has all weights 0 and `decision_time` 0, and recall rows carry a count.
 | `recall_return_<i>`, `recall_distance_<i>` | fraction, - | the i-th nearest neighbour, 0 beyond the count |
 | `decision_time` | s since epoch | when the decision that holds was made; 0 = none |
 | `decision_age` | candles | its age at this row |
+| `depth_correlation`, `error_correlation` | -1..1 | how alike agents spoke and erred of late; 0 unknown |
 | `quant_depth_now` | -10..10 | the model's depth on *this* candle, whether decided on or not |
 """
 
@@ -30,6 +33,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from agent_market.agents.diversity import dispersion_of, turners
+from agent_market.freqai.diversity_columns import NAMES as CORRELATIONS
 from agent_market.records import Episode
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +61,8 @@ class ColumnSchema:
             *(f"depth_{a}" for a in self.agents),
             *(f"confidence_{a}" for a in self.agents),
             *(f"weight_{a}" for a in self.agents),
+            *(f"turns_{a}" for a in self.agents),
+            "dispersion",
             "fused_depth",
             "traded_depth",
             "confidence_calibrated",
@@ -70,7 +77,7 @@ class ColumnSchema:
 
     def names(self) -> tuple[str, ...]:
         """All columns, in order."""
-        return (*self.held(), "decision_age", "quant_depth_now")
+        return (*self.held(), "decision_age", *CORRELATIONS, "quant_depth_now")
 
     def row(
         self,
@@ -86,10 +93,13 @@ class ColumnSchema:
         neighbours = episode.recall.neighbours[: self.k_max]
         padding = (0.0,) * (self.k_max - len(neighbours))
         asof_s = int(episode.view.asof.timestamp())
+        turning = turners(episode.decision.contributions)
         values = (
             *(v.depth for v in views),
             *(v.confidence for v in views),
             *(episode.decision.weights.get(a, 0.0) for a in self.agents),
+            *(float(a in turning) for a in self.agents),
+            dispersion_of(episode.views, episode.decision.weights),
             episode.decision.depth,
             episode.verdict.depth,
             calibrated,

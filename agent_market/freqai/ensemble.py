@@ -102,8 +102,8 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         predicted = pd.DataFrame(regressor.predict(data[f"{part}_features"]), columns=dk.label_list)
         predicted, _, _ = dk.label_pipeline.inverse_transform(predicted)
         realised, _, _ = dk.label_pipeline.inverse_transform(data[f"{part}_labels"].copy())
-        std, hit_rate = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
-        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, hit_rate)
+        std, test = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
+        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, test)
 
     # --- prediction: the committee -------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
             predictions=expected,
             depths=depths,
             usable=do_predict == 1,
-            hit_rate=model.hit_rate,
+            test=model.test,
         )
         try:
             columns = self._decide(dk.pair, rows, live=dk.live)
@@ -175,7 +175,15 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
             user_data = Path(self.config["user_data_dir"])
             self._database = Database(store_url(self.settings.store.url, user_data))
             glossary = {spec.name: spec.meaning for spec in FEATURES}
-            self._committee = open_committee(self.settings, self._database, user_data, glossary)
+            self._committee = open_committee(
+                self.settings,
+                self._database,
+                user_data,
+                glossary,
+                pairs=self.config["exchange"]["pair_whitelist"],
+                is_live=live,
+                scope=self._scope(live),
+            )
             write_manifest(self._manifest(live), user_data)
         return self._database, self._committee
 

@@ -18,6 +18,7 @@ import orjson
 
 import agent_market
 from agent_market.freqai.knowledge import knowledge_digest
+from agent_market.freqai.tuned_prompts import prompts_digest
 
 DECIDING_PACKAGES = (
     "records.py",
@@ -78,6 +79,7 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
         "settings": _deciding_settings(config.get("agent_market", {})),
         "feedback": _feedback_digest(config),
         "knowledge": knowledge_digest(config),
+        "prompts": prompts_digest(config),
         "timeframe": config.get("timeframe"),
         "pairs": sorted(config.get("exchange", {}).get("pair_whitelist", [])),
         "start": str(config.get("timerange") or "").split("-")[0],

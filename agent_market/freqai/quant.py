@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 
-from agent_market.records import DEPTH_LIMIT, AgentView
+from agent_market.agents.evidence import evidence_of
+from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
 
 AGENT = "quant"
 TARGET = "&-forward_return"
@@ -30,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class QuantModel:
-    """One trained window: regressor, its own pipelines, and the scale and hit rate of its test split.
+    """One trained window: regressor, its own pipelines, and what its test split showed.
 
     The pipelines travel with the model, for FreqAI keeps the first window's pipelines when later windows
     are loaded from disk.
@@ -40,7 +41,7 @@ class QuantModel:
     feature_pipeline: Pipeline
     label_pipeline: Pipeline
     prediction_std: float
-    hit_rate: float
+    test: Evidence
 
     def predict(self, features: pd.DataFrame) -> Any:
         """Raw predictions in the label pipeline's units, as FreqAI's `predict` expects."""
@@ -53,23 +54,27 @@ class QuantModel:
         return DEPTH_LIMIT * np.tanh(predictions / (2.0 * self.prediction_std))
 
 
-def fit_quality(predicted: Floats, realised: Floats) -> tuple[float, float]:
-    """Standard deviation of the predictions, and the share whose sign was right (0.5 if none has one)."""
+def fit_quality(predicted: Floats, realised: Floats) -> tuple[float, Evidence]:
+    """Standard deviation of the predictions, and how often, and by how much, their sign was right.
+
+    Without a row on which both have a sign, the evidence is of no case, and its win rate 0.5.
+    """
     decided = (predicted != 0.0) & (realised != 0.0)
-    hits = np.sign(predicted[decided]) == np.sign(realised[decided])
-    return float(np.std(predicted)), float(np.mean(hits)) if decided.any() else 0.5
+    gains = (np.sign(predicted[decided]) * realised[decided]).tolist()
+    return float(np.std(predicted)), evidence_of(gains) or Evidence(0, 0.5, 0.0, 1.0)
 
 
-def quant_view(depth: float, prediction: float, usable: bool, hit_rate: float) -> AgentView:
+def quant_view(depth: float, prediction: float, usable: bool, test: Evidence) -> AgentView:
     """The model's opinion on one candle; an abstention where FreqAI says not to trust the row."""
     if not usable or not np.isfinite(depth):
         return AgentView.abstain(AGENT, "the model gave no usable prediction for this candle")
     return AgentView(
         agent=AGENT,
         depth=float(depth),
-        confidence=float(np.clip(hit_rate, 0.0, 1.0)),
+        confidence=test.win_rate,
         belief=f"The model expects {prediction:+.2f} standard deviations over the horizon.",
-        reasons=(f"sign right on {hit_rate:.0%} of the newest part of the training span",),
+        reasons=(f"sign right on {test.win_rate:.0%} of the newest part of the training span",),
+        evidence=test,
     )
 
 

@@ -17,18 +17,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from agent_market.agents.background import LiveSeat, Seat
+from agent_market.agents.beliefs import Chronicle
 from agent_market.agents.latest import LatestViews
 from agent_market.config import AgentMarketSettings
 from agent_market.cycle import Desk, run_cycle
 from agent_market.decision.learner import WeightLearner
 from agent_market.freqai.columns import ColumnSchema, HeldDecision
+from agent_market.freqai.diversity_columns import NAMES as CORRELATIONS
+from agent_market.freqai.diversity_columns import recent_correlations
 from agent_market.freqai.quant import quant_view
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.perception.cadence import LastDecision, decision_points
 from agent_market.perception.state import STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
-from agent_market.records import Episode
+from agent_market.records import Episode, Evidence
 from agent_market.reflection.calibration import DecisionCalibrator
 from agent_market.reflection.outcomes import measure
 from agent_market.risk.limits import gate
@@ -42,7 +45,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """T consecutive candles of one pair with what is known at the close of each."""
+    """T consecutive candles of one pair with what is known at the close of each.
+
+    `test` is what the model showed on the newest part of its training span, which it had not seen.
+    """
 
     closes_s: Ints
     close: Floats
@@ -51,7 +57,7 @@ class Rows:
     predictions: Floats
     depths: Floats
     usable: npt.NDArray[np.bool_]
-    hit_rate: float
+    test: Evidence
 
     def last(self) -> Rows:
         """Only the newest row."""
@@ -116,7 +122,17 @@ class PairSession:
         learner = WeightLearner(schema.agents, settings.decision)
         self._calibrator = DecisionCalibrator(settings.calibration)
         self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
-        self._desk = Desk(scope, settings, self._memory, self._lessons, committee, self._latest, learner)
+        self._chronicle = Chronicle()
+        self._desk = Desk(
+            scope,
+            settings,
+            self._memory,
+            self._lessons,
+            committee,
+            self._latest,
+            learner,
+            self._chronicle,
+        )
         self._live = committee if isinstance(committee, LiveSeat) else None
         self._held: list[HeldDecision] = []
         self._walked_to_s: int | None = None
@@ -136,6 +152,7 @@ class PairSession:
         episodes = self._memory.decided()
         self._held = [self._hold(episode) for episode in episodes]
         self._latest.rebuild(episodes)
+        self._chronicle.restart(episodes)
         self._walked_to_s = int(before.timestamp()) - self.timeframe_s
 
     def advance(self, rows: Rows, candles: Candles) -> tuple[Episode, ...]:
@@ -167,8 +184,10 @@ class PairSession:
             asof_s = int(rows.closes_s[i])
             asof = datetime.fromtimestamp(asof_s, tz=UTC)
             self._settle(asof, candles)
-            view = make_view(self.pair, self.timeframe, asof, features[n], context[n], states[n])
-            quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.hit_rate)
+            view = make_view(
+                self.pair, self.timeframe, asof, features[n], context[n], states[n], rows.close[i]
+            )
+            quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.test)
             episode = run_cycle(view, quant, self._horizon, self._desk_for(i in asking))
             self._held.append(self._hold(episode))
             decided.append(episode)
@@ -186,7 +205,16 @@ class PairSession:
     def columns(self, closes_s: Ints) -> pd.DataFrame:
         """What holds at each of the given candle closes; see `freqai.columns`."""
         max_age = self._settings.decision.max_age_candles
-        return self.schema.frame(closes_s, self._held, self.timeframe_s, max_age)
+        frame = self.schema.frame(closes_s, self._held, self.timeframe_s, max_age)
+        recent = recent_correlations(
+            self._memory.decided(),
+            self._memory.settled(datetime.fromtimestamp(int(closes_s[-1]), tz=UTC)),
+            self.schema.agents,
+            self._settings.decision,
+            closes_s,
+        )
+        held = (frame["decision_time"] > 0).to_numpy()
+        return frame.assign(**dict(zip(CORRELATIONS, recent.T * held, strict=True)))
 
     def _rows_with_news(self, eligible: npt.NDArray[np.bool_], asking: list[int]) -> list[int]:
         """Live: the newest row, if answers came in that no decision has taken yet and none is due on it."""

@@ -56,6 +56,22 @@ def effective_trials(results: npt.ArrayLike, trials: int) -> float:
     return mean + (1.0 - mean) * trials
 
 
+def counted_trials(results: npt.ArrayLike, trials: int) -> float:
+    """Effective number of `trials`, K of which were measured: those by correlation, the others each as one.
+
+    What was dropped early has no results to be alike in, so it is not taken to be.
+
+    :param results: (observations, K) as `effective_trials` takes them, K <= trials.
+    """
+    table = np.asarray(results, dtype=np.float64)
+    measured = table.shape[1] if table.ndim == 2 else 0
+    if not 0 <= measured <= trials:
+        raise ValueError(f"{measured} of {trials} trials cannot have been measured")
+    if measured == 0:
+        return float(max(trials, 1))
+    return effective_trials(table, measured) + (trials - measured)
+
+
 def sharpe(returns: npt.ArrayLike) -> float:
     """Mean over sample deviation (n - 1), per observation; 0 where the mean is 0, infinite without deviation.
 

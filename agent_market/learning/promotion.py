@@ -64,9 +64,7 @@ def judge(
     """
     values = np.asarray(difference, dtype=np.float64)
     resamples = max(2_000, int(_RESOLUTION * trials / level))
-    test = paired_mean_test(
-        values, moments, resamples=resamples, least_block=least_block, seed=seed, level=1 - level
-    )
+    test = paired_mean_test(values, moments, resamples=resamples, least_block=least_block, seed=seed)
     deflated_p = sidak(test.p_value, trials)
     return Verdict(
         promoted=test.mean > 0.0 and deflated_p <= level,

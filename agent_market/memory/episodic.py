@@ -212,10 +212,11 @@ class EpisodicMemory:
         self, view: MarketView, asof: int, index: PointInTimeIndex[Episode], ledger: Ledger
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Distances and places of the `k_max` episodes with the highest rank scores."""
-        alive, recency, importance = ledger.alive(asof)
+        alive, weights = ledger.alive(), self._settings.layers.rank
         query = np.asarray(view.state, dtype=np.float32)
-        distances = np.sqrt(squared_distances(index.rows.vectors[alive], query))
-        rank = scores(distances, index.dim, recency, importance, self._settings.layers.rank)
+        distances = np.sqrt(squared_distances(index.rows.vectors.take(alive, axis=0), query))
+        recency = ledger.recency(asof) if weights.recency else 0.0
+        rank = scores(distances, index.dim, recency, ledger.importance(), weights)
         chosen = best(rank, self._settings.k_max)
         return distances[chosen], alive[chosen]
 

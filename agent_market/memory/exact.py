@@ -70,7 +70,8 @@ def squared_distances(rows: Rows, query: Rows) -> Floats:
 
     :param rows: (..., n, d); `query` broadcasts against it.
     """
-    difference = np.subtract(rows, query, dtype=np.float64)
+    difference = rows.astype(np.float64)
+    difference -= query
     squared: Floats = np.einsum("...j,...j->...", difference, difference)
     return squared
 

@@ -114,11 +114,18 @@ class Ledger:
         """Tell that what `unwritten` gave has been stored."""
         self._written, self._anew = len(self._moves), False
 
-    def alive(self, asof: int) -> tuple[Ints, Floats, Floats]:
-        """Places of the rows that can be recalled, with recency in (0, 1] and importance in [1, 10]."""
-        alive = self._alive[: self._living]
-        recency = retention(asof - self._rows.used[alive], self._half_lives[self._layer_at(alive, asof)])
-        return alive, recency, self._rows.importance[alive]
+    def alive(self) -> Ints:
+        """Places of the rows that can be recalled."""
+        return self._alive[: self._living]
+
+    def recency(self, asof: int) -> Floats:
+        """How fresh each of `alive()` is, in (0, 1]: retention, by the half-life of its layer."""
+        alive = self.alive()
+        return retention(asof - self._rows.used[alive], self._half_lives[self._layer_at(alive, asof)])
+
+    def importance(self) -> Floats:
+        """Importance of each of `alive()`, in [1, 10]."""
+        return self._rows.importance[self.alive()]
 
     def standing(self, asof: int) -> tuple[Standing, ...]:
         """What is held of each episode folded, in the order of the rows; `asof` as in `advance`."""

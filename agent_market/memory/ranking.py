@@ -22,17 +22,19 @@ from agent_market.memory.importance import LEAST, MOST
 Floats = npt.NDArray[np.float64]
 
 
-def scores(distances: Floats, dim: int, recency: Floats, importance: Floats, weights: RankWeights) -> Floats:
+def scores(
+    distances: Floats, dim: int, recency: Floats | float, importance: Floats, weights: RankWeights
+) -> Floats:
     """(n,) scores, higher first.
 
     :param distances: (n,) Euclidean distances of the states, >= 0.
     :param dim: how many numbers a state has.
-    :param recency: (n,) in [0, 1].
+    :param recency: (n,), or one for all, in [0, 1].
     :param importance: (n,) in [1, 10].
     """
-    similarity = np.exp(-distances / math.sqrt(dim))
-    share = (importance - LEAST) / (MOST - LEAST)
-    return weights.similarity * similarity + weights.recency * recency + weights.importance * share
+    similarity = np.exp(distances * (-1.0 / math.sqrt(dim)))
+    share = (importance - LEAST) * (weights.importance / (MOST - LEAST))
+    return weights.similarity * similarity + weights.recency * recency + share
 
 
 def best(scores: Floats, count: int) -> npt.NDArray[np.int64]:

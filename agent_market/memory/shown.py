@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from agent_market.config import TextSettings
 from agent_market.errors import DataError
+from agent_market.memory.long_term import LongTermMemory
 from agent_market.memory.notebook import LogLine, Notebook, forgotten
 from agent_market.memory.notes import Note
 from agent_market.memory.refusals import refusal_counts
@@ -115,6 +117,14 @@ def stats_lines(database: Database) -> tuple[str, ...]:
     ]
     lines += [f"job {name}: {_when(at)} {result}" for name, (at, result) in runs(database).items()]
     return tuple(lines)
+
+
+def left_out_lines(database: Database, scope: str) -> tuple[str, ...]:
+    """How many views of a scope's settled episodes became search texts, and how many not, by rule."""
+    memory = LongTermMemory(database, scope, TextSettings())
+    texts = len(memory) - len(Notebook(database).all())
+    refused = (f"left out of search {rule}: {count:,}" for rule, count in sorted(memory.refused.items()))
+    return (f"search texts {scope}: {texts:,}", *refused)
 
 
 def where(note: Note) -> str:

@@ -68,8 +68,8 @@ def _row_sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def memory_view(recall: Recall, settings: MemorySettings, k: int | None = None) -> AgentView:
     """The view of the agent "memory"; it abstains with fewer than `settings.min_neighbours`.
 
-    :param k: how many neighbours are used; `settings.k` if None. One neighbour has no deviation: k = 1
-        abstains too.
+    :param k: how many neighbours are used, in order of rank; `settings.k` if None. One neighbour has no
+        deviation: k = 1 abstains too.
     """
     k = settings.k if k is None else k
     found = recall.neighbours
@@ -80,6 +80,7 @@ def memory_view(recall: Recall, settings: MemorySettings, k: int | None = None) 
             AGENT, f"{count} known outcomes, {used} used; needs {max(settings.min_neighbours, 2)}"
         )
     mean, depth, confidence = _opinion([neighbour.market_return for neighbour in found[:used]])
+    distances = [neighbour.distance for neighbour in found[:used]]
     return AgentView(
         agent=AGENT,
         depth=depth,
@@ -87,7 +88,7 @@ def memory_view(recall: Recall, settings: MemorySettings, k: int | None = None) 
         belief=f"{used} similar episodes returned {mean:+.2%} on average",
         reasons=(
             f"{confidence:.0%} of them went the way of the mean",
-            f"distances {found[0].distance:.3g} to {found[used - 1].distance:.3g}",
+            f"distances {min(distances):.3g} to {max(distances):.3g}",
         ),
     )
 

@@ -21,12 +21,14 @@ def make_view(
     features: Mapping[str, float],
     context: Mapping[str, float],
     state: npt.NDArray[np.floating],
+    close: float | None = None,
 ) -> MarketView:
     """What is known about `pair` at `asof`; entries that are NaN or infinite are left out.
 
     :param asof: close of the candle decided on, timezone-aware.
     :param state: the row's state vector (STATE_DIM,), finite: a moment that memory cannot compare with
         others is no moment to decide on, so callers leave such rows out (see `state_matrix`).
+    :param close: price of the candle's close; NaN, infinite and 0 count as not known.
     :raises DataError: `asof` has no timezone, or `state` is not finite.
     """
     if asof.tzinfo is None:
@@ -46,6 +48,7 @@ def make_view(
         context=_finite(context),
         regime=regime(known),
         state=tuple(map(float, state)),
+        close=float(close) if close and math.isfinite(close) else None,
     )
 
 

@@ -17,7 +17,6 @@ before it was.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +27,7 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from agent_market.agents.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.records import Episode
 
@@ -37,7 +37,6 @@ Recalibrate = Callable[[Floats], Floats]
 
 FUSED = "fused"
 
-_Z95 = 1.959963984540054
 # Log-odds of 0 and 1 are infinite; no forecaster is surer than this.
 _SUREST = 1e-4
 
@@ -124,7 +123,7 @@ def reliability(confidence: npt.ArrayLike, hit: npt.ArrayLike, bins: int = 10) -
     for b in np.unique(which):
         inside = which == b
         count, hits = int(inside.sum()), int(y[inside].sum())
-        low, high = wilson_interval(hits, count)
+        low, high = wilson(hits, count)
         curve.append(Bin(count, float(p[inside].mean()), hits / count, low, high))
     return tuple(curve)
 
@@ -134,14 +133,6 @@ def expected_calibration_error(confidence: npt.ArrayLike, hit: npt.ArrayLike, bi
     curve = reliability(confidence, hit, bins)
     total = sum(b.count for b in curve)
     return sum(b.count * abs(b.hit_rate - b.confidence) for b in curve) / total
-
-
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """95% interval of a share, by Wilson (1927); right also for shares near 0 and 1 and small counts."""
-    share, z2 = hits / count, _Z95**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def fit_platt(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> Recalibrate:

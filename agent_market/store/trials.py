@@ -38,6 +38,11 @@ class Trial:
     results: npt.NDArray[np.float32] | None = None
 
 
+def sample_of(occasions: Iterable[str]) -> str:
+    """The name of a sample: the sha256 of what was tried on, in order."""
+    return hashlib.sha256("\n".join(occasions).encode()).hexdigest()
+
+
 def trial_of(
     study: str,
     candidate: str,
@@ -55,7 +60,7 @@ def trial_of(
     return Trial(
         study=study,
         candidate=candidate,
-        sample=hashlib.sha256("\n".join(occasions).encode()).hexdigest(),
+        sample=sample_of(occasions),
         first_at=first_at,
         last_at=last_at,
         observations=len(values),

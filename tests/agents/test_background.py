@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from agent_market.agents.case import current_case, open_case
 from agent_market.agents.roles import ROLES
 from agent_market.config import LiveSettings
 from agent_market.errors import StoreError
-from agent_market.records import AgentView, MarketView, Recall
+from agent_market.records import AgentView, Episode, MarketView, Recall
 
 HOUR = timedelta(hours=1)
 LLM = [role.name for role in ROLES if role.source == "llm"]
@@ -31,7 +31,9 @@ class Scripted:
         self.fails: Exception | None = None
         self.silent: set[str] = set()
 
-    def ask(self, view: MarketView, recall: Recall, given: Mapping[str, AgentView]) -> tuple[AgentView, ...]:
+    def ask(
+        self, view: MarketView, recall: Recall, given: Mapping[str, AgentView], recent: Sequence[Episode] = ()
+    ) -> tuple[AgentView, ...]:
         hours = int((view.asof - ASOF) / HOUR)
         self.asked.append((view.pair, hours))
         assert self.gate.wait(10)

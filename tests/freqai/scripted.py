@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from agent_market.agents.answer import Answer
+from agent_market.agents.answer import Answer, Judgement, Objections, Proposal, Rebuttal, Said
 from agent_market.agents.client import Usage
 from agent_market.agents.committee import Committee
 from agent_market.agents.replay import Reply
@@ -19,6 +19,7 @@ from agent_market.errors import ModelUnavailable
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
 from agent_market.perception.features import market_features
+from agent_market.records import Evidence
 from agent_market.store.database import Database
 
 HOUR = 3600
@@ -47,7 +48,15 @@ class ScriptedAnswers:
         if request.role == self._failing:
             return ModelUnavailable("the endpoint is down")
         digest = hashlib.sha256(f"{request.role}{request.user}".encode()).digest()
-        return Answer(depth=digest[0] / 12.75 - 10.0, confidence=digest[1] / 255.0, belief="scripted")
+        depth, share, belief = digest[0] / 12.75 - 10.0, digest[1] / 255.0, f"scripted {digest[2]}"
+        said: dict[type, Said] = {
+            Answer: Answer(depth=depth, confidence=share, belief=belief, invalidation=-depth / 100.0),
+            Proposal: Proposal(depth=depth, confidence=share, belief=belief, expected_return=depth / 1_000),
+            Objections: Objections(objections=(belief,) * 5, depth=depth, confidence=share),
+            Rebuttal: Rebuttal(rebuttal=belief, depth=depth, confidence=share),
+            Judgement: Judgement(ruling="adjust", confidence=digest[1] % 101, depth=depth),
+        }
+        return said[request.form.answer.type]
 
 
 def random_candles(seed: int, hours: int) -> pd.DataFrame:
@@ -80,7 +89,7 @@ def rows_of(candles: pd.DataFrame) -> Rows:
         predictions=prediction,
         depths=10.0 * prediction,
         usable=np.ones(len(candles), dtype=bool),
-        hit_rate=0.55,
+        test=Evidence(200, 0.55, 0.48, 0.62, 1.1),
     )
 
 
@@ -94,7 +103,7 @@ def part(rows: Rows, start: int, stop: int) -> Rows:
         predictions=rows.predictions[start:stop],
         depths=rows.depths[start:stop],
         usable=rows.usable[start:stop],
-        hit_rate=rows.hit_rate,
+        test=rows.test,
     )
 
 

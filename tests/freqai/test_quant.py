@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from agent_market.freqai.quant import QuantModel, fit_quality, quant_view, target
+from agent_market.records import Evidence
 
 
 def model(std: float) -> QuantModel:
@@ -34,16 +35,17 @@ def test_a_model_that_predicts_a_constant_has_no_opinion() -> None:
 
 
 def test_quality_counts_signs_and_leaves_zeros_out() -> None:
-    std, hit_rate = fit_quality(np.array([1.0, -1.0, 1.0, 0.0]), np.array([0.5, 0.5, 2.0, 1.0]))
-    assert hit_rate == pytest.approx(2 / 3)
+    std, test = fit_quality(np.array([1.0, -1.0, 1.0, 0.0]), np.array([0.5, 0.5, 2.0, 1.0]))
+    assert test.win_rate == pytest.approx(2 / 3)
+    assert (test.cases, test.payoff) == (3, 2.5)  # wins 0.5 and 2 on average, one loss of 0.5
     assert std == pytest.approx(np.std([1.0, -1.0, 1.0, 0.0]))
 
 
 def test_quality_without_any_sign_is_a_coin() -> None:
-    assert fit_quality(np.zeros(3), np.ones(3)) == (0.0, 0.5)
+    assert fit_quality(np.zeros(3), np.ones(3)) == (0.0, Evidence(0, 0.5, 0.0, 1.0))
 
 
 def test_a_row_that_freqai_does_not_trust_is_an_abstention() -> None:
-    assert quant_view(3.0, 0.1, usable=False, hit_rate=0.6).abstains
-    assert quant_view(float("nan"), 0.1, usable=True, hit_rate=0.6).abstains
-    assert quant_view(3.0, 0.1, usable=True, hit_rate=0.6).depth == 3.0
+    assert quant_view(3.0, 0.1, usable=False, test=Evidence(100, 0.6, 0.5, 0.7)).abstains
+    assert quant_view(float("nan"), 0.1, usable=True, test=Evidence(100, 0.6, 0.5, 0.7)).abstains
+    assert quant_view(3.0, 0.1, usable=True, test=Evidence(100, 0.6, 0.5, 0.7)).depth == 3.0

@@ -29,7 +29,7 @@ from agent_market.freqai.session import close_times
 from agent_market.records import Episode
 from agent_market.reflection.calibration import DecisionCalibrator
 from agent_market.store.database import Database
-from agent_market.store.episodes import episodes_of
+from agent_market.store.episodes import debated, episodes_of, read_debate
 
 HOURS = 700
 FIRST = 450
@@ -240,3 +240,37 @@ def test_the_calibration_of_confidence_knows_only_outcomes_known_at_each_decisio
         assert row["confidence_calibrated"] == expected.confidence(episode.decision.confidence)
         assert bool(row["confidence_usable"]) is expected.usable
     assert starts["confidence_calibrated"].nunique() > 10
+
+
+def test_beliefs_and_debates_are_part_of_what_windows_and_kills_cannot_change(tmp_path: Path) -> None:
+    """Each prompt holds the agent's own last belief, so a belief lost on the way would change all later ones."""
+    candles = random_candles(9, HOURS)
+    rows, arrays = rows_of(candles), candle_arrays(candles)
+    answers = ScriptedAnswers()
+    whole = Database(f"sqlite:///{tmp_path}/whole.sqlite")
+    session = make_session(whole, SETTINGS, answers=answers)
+    session.rewind(START)
+    decided = session.advance(part(rows, FIRST, HOURS), arrays)
+    held = [e for e in decided if e.debate is not None]
+    assert 0 < len(held) < len(decided)
+    assert {e.id for e in held} == debated(whole, "test")
+    assert [read_debate(whole, "test", e.id) for e in held] == [e.debate for e in held]
+
+    cut = Database(f"sqlite:///{tmp_path}/cut.sqlite")
+    for start, stop in itertools.pairwise([FIRST, 520, 521, 640, HOURS]):
+        window = part(rows, start, stop)
+        fresh = make_session(cut, SETTINGS)
+        fresh.rewind(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
+        fresh.advance(window, arrays)
+    assert episodes_of(cut, "test") == episodes_of(whole, "test")
+    assert [read_debate(cut, "test", e.id) for e in held] == [e.debate for e in held]
+
+
+def test_correlations_of_the_newest_decisions_reach_the_columns() -> None:
+    _, columns = walk(random_candles(1, HOURS))
+    assert columns["depth_correlation"].iloc[0] == 0.0
+    assert columns["depth_correlation"].iloc[-1] != 0.0
+    assert columns["error_correlation"].iloc[-1] != 0.0
+    assert columns["error_correlation"].abs().max() <= 1.0
+    assert columns["dispersion"].between(0.0, 1.0).all()
+    assert columns["dispersion"].max() > 0.0

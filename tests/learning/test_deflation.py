@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_market.learning.deflation import (
+    counted_trials,
     deflated_sharpe,
     effective_trials,
     expected_best_sharpe,
@@ -83,6 +84,15 @@ def test_results_of_some_trials_stand_for_all_of_them() -> None:
     one = np.random.default_rng(3).normal(size=(500, 1))
     assert effective_trials(np.repeat(one, 3, axis=1), 40) == pytest.approx(1.0)
     assert effective_trials(one, 40) == 40.0
+
+
+def test_what_was_dropped_unmeasured_counts_as_independent() -> None:
+    one = np.random.default_rng(5).normal(size=(500, 1))
+    # Three measured copies are one trial; two that were dropped are two.
+    assert counted_trials(np.repeat(one, 3, axis=1), 5) == pytest.approx(3.0)
+    assert counted_trials(np.zeros((500, 0)), 4) == 4.0
+    with pytest.raises(ValueError, match="3 of 2"):
+        counted_trials(np.repeat(one, 3, axis=1), 2)
 
 
 def test_a_trial_that_never_varies_correlates_with_none() -> None:

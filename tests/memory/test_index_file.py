@@ -82,7 +82,7 @@ def test_a_torn_or_damaged_file_is_not_used(tmp_path: Path, cut: int, flip: int 
     if flip is not None and cut >= len(whole):
         at_byte = flip % len(whole)
         torn[at_byte] ^= 0x41
-        if 40 <= at_byte < 64:  # padding of the header: nothing is kept there
+        if 36 <= at_byte < 64:  # padding of the header: nothing is kept there
             return
     path.write_bytes(torn)
     read = read_file(path, generation=3)

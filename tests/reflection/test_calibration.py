@@ -11,6 +11,7 @@ from episode_makers import START, an_episode, an_outcome, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_market.agents.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.records import AgentView, Episode
 from agent_market.reflection.calibration import (
@@ -23,7 +24,6 @@ from agent_market.reflection.calibration import (
     fit_platt,
     forecasts,
     reliability,
-    wilson_interval,
 )
 
 SETTINGS = CalibrationSettings(window=20, least_fitted=20, refit_every=5)
@@ -59,8 +59,8 @@ def test_a_confidence_on_an_edge_belongs_to_the_upper_bin_and_one_to_the_last() 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
     # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611.
-    assert wilson_interval(81, 263) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
-    assert wilson_interval(0, 20) == (0.0, pytest.approx(0.1611, abs=5e-5))
+    assert wilson(81, 263) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
+    assert wilson(0, 20) == (0.0, pytest.approx(0.1611, abs=5e-5))
 
 
 def test_platt_finds_the_line_that_made_the_outcomes() -> None:

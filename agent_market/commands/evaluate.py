@@ -1,0 +1,82 @@
+"""`agent-market evaluate`: every way of deciding on the same decisions, with costs, intervals and doubt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agent_market.learning.evaluation.run import Report
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder of candles as freqtrade stores them (feather).")],
+    userdir: Annotated[
+        Path, typer.Option(help="freqtrade's user_data directory: its store has the ledger.")
+    ] = Path("user_data"),
+    pairs: Annotated[list[str] | None, typer.Option("--pair", "-p", help="A pair; repeat for more.")] = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Candles.")] = "1h",
+    seeds: Annotated[int, typer.Option(help="Fits of everything that draws random numbers.")] = 5,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    effort: Annotated[float, typer.Option(help="Below 1: shorter training, only to try this out.")] = 1.0,
+    placebo_draws: Annotated[int, typer.Option(help="Draws of each world with nothing to find.")] = 2,
+    open_holdout: Annotated[bool, typer.Option("--open-holdout", help="Read the sealed span. Once.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Page to renew, with its picture.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Judge the nets beside every baseline: purged walk-forward, four cost scenarios, placebo worlds.
+
+    The agents are rules that run in this process; no language model is asked. Each run is entered in the
+    trial ledger of the store, and every result is deflated by what the ledger holds.
+    """
+    from agent_market.config import StoreSettings, parse_settings
+    from agent_market.errors import ConfigError
+
+    try:
+        from agent_market.learning.evaluation.page import as_json as to_json
+        from agent_market.learning.evaluation.page import write_page
+        from agent_market.learning.evaluation.run import evaluate as run
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"evaluate needs the package {error.name}; install agent-market[nets,sandbox]"
+        ) from error
+    from agent_market.learning.evaluation.plan import Plan
+    from agent_market.learning.evaluation.world import read_candles
+    from agent_market.store.database import Database, store_url
+
+    asked = {"timeframe": timeframe, "seeds": seeds, "effort": effort, "placebo_draws": placebo_draws}
+    plan = parse_settings(Plan, {**asked, **({"pairs": pairs} if pairs else {})}, "evaluate")
+    userdir.mkdir(parents=True, exist_ok=True)
+    database = Database(store_url(StoreSettings().url, userdir))
+    candles = read_candles(data, plan.pairs, plan.timeframe)
+    report = run(candles, plan, database, holdout=open_holdout, jobs=jobs)
+    if page is not None:
+        write_page(report, page)
+    if as_json:
+        typer.echo(to_json(report).decode())
+    else:
+        _print(report)
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from agent_market.learning.evaluation.page import HEADINGS, cells, main_result
+
+    one = main_result(report)
+    span = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
+    table = Table(title=f"{one.scenario.name}, {span}; all but the total at 10% volatility a year")
+    for i, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="right" if i else "left", no_wrap=True)
+    for row in one.rows:
+        table.add_row(*cells(row))
+    console = Console()
+    console.print(table)
+    overfit = "unknown" if one.doubt.pbo is None else f"{one.doubt.pbo:.0%}"
+    console.print(
+        f"SPA p {one.doubt.spa_hedge:.2f} over hedge, {one.doubt.spa_cash:.2f} over cash; "
+        f"PBO {overfit}; {one.doubt.trials} trials"
+    )

@@ -1,0 +1,47 @@
+"""How alike the agents have been of late, as known at each row: two columns for the nets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from agent_market.agents.diversity import depth_table, error_table, mean_correlation
+from agent_market.config import DecisionSettings
+from agent_market.records import Episode
+
+NAMES = ("depth_correlation", "error_correlation")
+WINDOW = 60
+"""Decisions, and outcomes, that a correlation is taken over."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def recent_correlations(
+    decided: Sequence[Episode],
+    settled: Sequence[Episode],
+    agents: Sequence[str],
+    settings: DecisionSettings,
+    closes_s: npt.NDArray[np.int64],
+) -> Floats:
+    """(T, 2) mean pairwise correlation of depths and of errors, at the decision that holds at each close.
+
+    Depths are those of the `WINDOW` decisions that end with it, errors those of the newest `WINDOW` outcomes
+    known when it was made. 0 where no decision has been made or nothing is known: unknown and unrelated look
+    the same to a net.
+
+    :param decided: episodes in order of `asof`.
+    :param settled: episodes with outcome, in order of its `known_at`.
+    :param closes_s: (T,) ascending, seconds since the epoch.
+    """
+    asofs = np.array([int(e.view.asof.timestamp()) for e in decided], dtype=np.int64)
+    known = np.array([int(e.outcome.known_at.timestamp()) for e in settled if e.outcome], dtype=np.int64)
+    which = np.searchsorted(asofs, closes_s, side="right")
+    values = np.zeros((len(closes_s), len(NAMES)))
+    for count in np.unique(which[which > 0]).tolist():
+        outcomes = int(np.searchsorted(known, asofs[count - 1], side="right"))
+        depths = depth_table(decided[max(0, count - WINDOW) : count], agents)
+        errors = error_table(settled[max(0, outcomes - WINDOW) : outcomes], agents, settings)
+        values[which == count] = [mean_correlation(depths) or 0.0, mean_correlation(errors) or 0.0]
+    return values

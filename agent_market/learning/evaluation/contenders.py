@@ -1,0 +1,70 @@
+"""Every way of deciding that is compared: one row of the table each.
+
+A contender gives positions at every moment of the test spans, each decided on what was known by then: online
+weightings walk the whole panel, learned ones are fitted anew for each fold on what was known before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from agent_market.decision.online import Walk, fused
+from agent_market.decision.panel import Floats
+from agent_market.learning.evaluation.arena import CASH, HEDGE, UNIFORM, Arena, Contender
+from agent_market.learning.evaluation.learned import net_contenders, stacking_contenders
+
+
+def contenders() -> tuple[Contender, ...]:
+    """All of them, in the order of the table."""
+    return (*_references(), *_online(), *stacking_contenders(), *net_contenders())
+
+
+def _references() -> tuple[Contender, ...]:
+    return (
+        Contender(CASH, "reference", lambda arena, _: np.zeros(arena.panel.returns.shape)),
+        Contender("buy and hold", "reference", lambda arena, _: np.ones(arena.panel.returns.shape)),
+    )
+
+
+_NAMES: Mapping[str, str] = {
+    "uniform": UNIFORM,
+    "majority": "majority",
+    "leader": "follow the leader",
+    "hedge": HEDGE,
+    "adahedge": "AdaHedge",
+    "fixed_share": "fixed share",
+    "ml_poly": "ML-Poly",
+    "boa": "BOA",
+    "newton": "online Newton step",
+}
+
+
+def _online() -> tuple[Contender, ...]:
+    plain = [_weighted(label, name) for name, label in _NAMES.items()]
+    cash = [
+        _weighted(f"{_NAMES[n]} + cash", n, cash=True)
+        for n in ("hedge", "adahedge", "ml_poly", "boa", "newton")
+    ]
+    more = [
+        _weighted("AdaHedge + cash + mirrors", "adahedge", cash=True, mirrors=True),
+        _weighted("AdaHedge + cash, per pair", "adahedge", cash=True, pooled=False),
+        _weighted("AdaHedge + cash, per regime", "adahedge", cash=True, per_regime=True),
+    ]
+    return (*plain, *cash, *more)
+
+
+def _weighted(
+    label: str,
+    weighting: str,
+    cash: bool = False,
+    mirrors: bool = False,
+    pooled: bool = True,
+    per_regime: bool = False,
+) -> Contender:
+    def positions(arena: Arena, seed: int) -> Floats:
+        how = Walk(pooled, per_regime, arena.cost, arena.settings.reward_scale)
+        return fused(arena.seated(cash, mirrors), arena.weights(weighting, how, cash, mirrors))
+
+    return Contender(label, "online", positions)

@@ -1,0 +1,127 @@
+"""`agent-market memory`, `backup` and `restore`, as a person uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import Result
+from episode_makers import an_episode, an_outcome
+from typer.testing import CliRunner
+
+from agent_market.cli import app
+from agent_market.errors import AgentMarketError
+from agent_market.store.database import Database
+from agent_market.store.episodes import write_episodes
+
+DIP = "Buying dips in a calm uptrend works when RSI is low"
+
+
+@pytest.fixture
+def run(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(app, [*arguments, "--userdir", str(tmp_path)])
+        if result.exception is not None and not isinstance(result.exception, AgentMarketError | SystemExit):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+def memory(run, *arguments: str) -> str:  # type: ignore[no-untyped-def]
+    result = run("memory", *arguments)
+    assert result.exception is None, result.exception
+    return str(result.output)
+
+
+def test_a_note_from_teaching_to_forgetting(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    note = memory(run, "teach", DIP, "--author", "ann", "--reason", "seen in spring").split()[-1]
+    refused = run("memory", "teach", DIP.upper())
+    assert "not taught (duplicate)" in str(refused.exception)
+    assert DIP in memory(run, "search", "rsi low dips")
+    assert "nothing in memory" in memory(run, "search", "rsi low dips", "--asof", "2020-01-01")
+    memory(run, "pin", note)
+    shown = memory(run, "show", note)
+    assert "by ann (human, trust 0.9)" in shown
+    assert "pinned" in shown
+    assert "teach by ann: seen in spring" in shown
+    assert note in memory(run, "show")
+    stats = memory(run, "stats")
+    assert "notes: 1" in stats
+    assert "refused notes duplicate: 1" in stats
+    memory(run, "forget", note, "--author", "bob")
+    assert "nothing in memory" in memory(run, "search", "rsi low dips")
+    assert "no note" in str(run("memory", "show", note).exception)
+
+
+def test_a_correction_replaces_from_now_on(run) -> None:  # type: ignore[no-untyped-def]
+    old = memory(run, "teach", DIP, "--known-at", "2024-01-05T12:00").split()[-1]
+    memory(run, "correct", old, "Buying dips in a calm uptrend costs more than it brings")
+    assert "costs more" in memory(run, "search", "dips uptrend")
+    assert DIP in memory(run, "search", "dips uptrend", "--asof", "2024-01-05T12:00")
+    assert "works" not in memory(run, "search", "dips uptrend")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--regime", "sideways"], "--regime sideways is not known"),
+        (["--known-at", "soon"], "'soon' is no time"),
+        (["--known-at", "2024-01-02", "--until", "2024-01-01"], "--until 2024-01-01 is not after"),
+    ],
+)
+def test_wrong_options_are_named(run, options: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    assert message in str(run("memory", "teach", DIP, *options).exception)
+
+
+def test_episodes_are_shown_searched_and_forgotten(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    database = Database(f"sqlite:///{tmp_path}/agent_market.sqlite")
+    said = "momentum is strong and volume confirms it"
+    first = an_episode(1, outcome=an_outcome(13, 0.02), belief=said, scope="live")
+    write_episodes(database, [first, an_episode(2, outcome=an_outcome(14), belief=said, scope="live")])
+    database.close()
+    name = "BTC/USDT@1"
+    shown = memory(run, "show", name, "--scope", "live")
+    assert f"why    quant: {said}" in shown
+    assert "valid  2024-01-01 01:00 to open" in shown
+    counted = memory(run, "stats", "--scope", "live")
+    assert "search texts live: 1" in counted
+    assert "left out of search duplicate: 1" in counted
+    assert f"{name}#quant" in memory(run, "search", "strong momentum", "--scope", "live")
+    memory(run, "forget", name, "--scope", "live", "--author", "ann", "--reason", "bad print")
+    # The view of hour 2 said the same: with the first one gone it is what was said.
+    assert "BTC/USDT@2#quant" in memory(run, "search", "strong momentum", "--scope", "live")
+    assert "forget by ann: bad print" in memory(run, "show", name, "--scope", "live")
+    assert "episodes live: 2, 2 with outcome, 1 forgotten" in memory(run, "stats")
+
+
+def test_the_graph_is_discovered_exported_and_explained(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    memory(run, "teach", "BTC falls when funding is high")
+    assert "2 mentions" in memory(run, "discover", "--scope", "live")
+    assert "less than a week ago" in memory(run, "discover", "--scope", "live")
+    out = tmp_path / "graph.json"
+    memory(run, "graph", "--out", str(out))
+    assert {node["id"] for node in orjson.loads(out.read_bytes())["nodes"]} >= {
+        "asset:BTC",
+        "indicator:funding",
+    }
+    told = memory(run, "graph", "asset:BTC", "indicator:funding")
+    assert "mentions BTC" in told
+    assert "mentions funding" in told
+    assert "no path" in memory(run, "graph", "asset:BTC", "asset:ETH")
+
+
+def test_the_store_is_backed_up_and_restored(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    memory(run, "teach", DIP)
+    made = run("backup", "--vacuum")
+    assert made.exception is None
+    assert "agent_market-" in made.output
+    assert "store " in made.output
+    memory(run, "teach", "Volume dries up on holidays everywhere")
+    restored = run("restore")
+    assert restored.exception is None
+    assert "the former store is" in restored.output
+    stats = memory(run, "stats")
+    assert "notes: 1" in stats
+    assert "no backup in" in str(run("restore", "--from", str(tmp_path / "none")).exception)
