@@ -204,9 +204,7 @@ def search(
 
 @app.command()
 def stats(
-    scope: Annotated[
-        str | None, typer.Option(help="Also what of this run is no search text.")
-    ] = None,
+    scope: Annotated[str | None, typer.Option(help="Also what of this run is no search text.")] = None,
     userdir: UserDir = USER_DATA,
     store: Store = None,
 ) -> None:

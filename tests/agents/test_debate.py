@@ -193,7 +193,7 @@ def test_compact_is_the_rule_and_full_where_dispersion_or_stakes_are_high() -> N
     def views(*depths: float) -> dict[str, AgentView]:
         return {str(i): AgentView(str(i), depth, 0.5) for i, depth in enumerate(depths)}
 
-    auto = DebateSettings(dispersion=0.45, stakes=0.05)
+    auto = DebateSettings(mode="auto", dispersion=0.45, stakes=0.05)
     calm = market_view({"volatility_24": 0.004})
     assert held_because(views(2.0, -1.0, 3.0), calm, auto, 12) is None
     # Half at 5 and half at -5 lie 5 from their mean: AED 0.5.

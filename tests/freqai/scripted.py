@@ -115,7 +115,7 @@ def make_session(
 ) -> PairSession:
     """A session of the built-in roles over scripted answers."""
     roles = role_table(settings.agents)
-    committee = Committee(roles, answers or ScriptedAnswers())
+    committee = Committee(roles, answers or ScriptedAnswers(), settings=settings.agents)
     schema = ColumnSchema(tuple(r.name for r in roles), settings.memory.k_max)
     return PairSession(PAIR, "1h", HOUR, scope, settings, database, committee, schema)
 

@@ -23,7 +23,14 @@ from scripted import (
     rows_of,
 )
 
-from agent_market.config import AgentMarketSettings, CalibrationSettings, DecisionSettings, MemorySettings
+from agent_market.config import (
+    AgentMarketSettings,
+    AgentSettings,
+    CalibrationSettings,
+    DebateSettings,
+    DecisionSettings,
+    MemorySettings,
+)
 from agent_market.errors import StoreFull
 from agent_market.freqai.session import close_times
 from agent_market.records import Episode
@@ -35,6 +42,7 @@ HOURS = 700
 FIRST = 450
 START = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=FIRST)
 SETTINGS = AgentMarketSettings(
+    agents=AgentSettings(debate=DebateSettings(mode="auto")),
     decision=DecisionSettings(cadence_candles=6, horizon_candles=4, gate_min_candles=2),
     memory=MemorySettings(k=4, k_max=6, min_neighbours=3),
     calibration=CalibrationSettings(window=20, least_fitted=20, refit_every=4),
@@ -243,7 +251,7 @@ def test_the_calibration_of_confidence_knows_only_outcomes_known_at_each_decisio
 
 
 def test_beliefs_and_debates_are_part_of_what_windows_and_kills_cannot_change(tmp_path: Path) -> None:
-    """Each prompt holds the agent's own last belief, so a belief lost on the way would change all later ones."""
+    """Each prompt holds the agent's own last belief: one lost on the way would change all later ones."""
     candles = random_candles(9, HOURS)
     rows, arrays = rows_of(candles), candle_arrays(candles)
     answers = ScriptedAnswers()

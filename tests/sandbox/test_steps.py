@@ -91,10 +91,18 @@ def test_temperament_moves_agents_that_have_no_rules_of_their_own() -> None:
 
 NUMBERS = st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.booleans()
 TURNS = st.fixed_dictionaries(
-    {"agent": st.sampled_from(["aggressive", "conservative", "quant", "x"]), "step": st.sampled_from([*FORMS])},
-    optional={"depth": NUMBERS, "confidence": NUMBERS, "numbers": st.dictionaries(st.sampled_from(
-        ["recall_cases", "recall_win_rate", "model_cases", "model_win_rate"]), NUMBERS)},
-)  # fmt: skip
+    {
+        "agent": st.sampled_from(["aggressive", "conservative", "quant", "x"]),
+        "step": st.sampled_from([*FORMS]),
+    },
+    optional={
+        "depth": NUMBERS,
+        "confidence": NUMBERS,
+        "numbers": st.dictionaries(
+            st.sampled_from(["recall_cases", "recall_win_rate", "model_cases", "model_win_rate"]), NUMBERS
+        ),
+    },
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -144,8 +144,8 @@ def _doubt(one: Result) -> str:
     d = one.doubt
     return (
         f"SPA: p = {d.spa_hedge:.2f} that nothing is better than hedge, p = {d.spa_cash:.2f} that nothing is "
-        f"better than cash. PBO {'unknown' if d.pbo is None else f'{d.pbo:.0%}'}. {d.trials} trials in the ledger, worth {d.effective:.1f} "
-        "independent ones."
+        f"better than cash. PBO {'unknown' if d.pbo is None else f'{d.pbo:.0%}'}. "
+        f"{d.trials} trials in the ledger, worth {d.effective:.1f} independent ones."
     )
 
 

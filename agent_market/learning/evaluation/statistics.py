@@ -80,7 +80,8 @@ class Doubt:
     """How much of the best row is the number of rows.
 
     `spa_hedge`, `spa_cash`: Hansen's p-value of "nothing is better than it"; `pbo`: probability of backtest
-    overfitting over all rows (None under `PBO_NEEDS` moments); `trials` in the ledger and what they are worth in independent ones.
+    overfitting over all rows (None under `PBO_NEEDS` moments);
+    `trials` in the ledger and what they are worth in independent ones.
     """
 
     spa_hedge: float
