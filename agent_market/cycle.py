@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agent_market.agents.background import Seat
-from agent_market.agents.beliefs import Chronicle
 from agent_market.agents.case import Case, open_case
 from agent_market.agents.latest import LatestViews
+from agent_market.agents.prompting.beliefs import Chronicle
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.experts.seats import with_seats
 from agent_market.decision.fusion import decide

@@ -24,15 +24,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.agents.answer import Answer, parse_answer
-from agent_market.agents.brief import Brief, Shown
+from agent_market.agents.answers.answer import Answer, parse_answer
+from agent_market.agents.answers.replay import ReplayAnswers, Reply, encode
+from agent_market.agents.answers.request import Request
 from agent_market.agents.committee import Committee
-from agent_market.agents.masking import Disguises
-from agent_market.agents.prompts import system_message
-from agent_market.agents.replay import ReplayAnswers, Reply, encode
-from agent_market.agents.request import Request
+from agent_market.agents.egress.masking import Disguises
+from agent_market.agents.egress.vocabulary import Vocabulary
+from agent_market.agents.prompting.brief import Brief, Shown
+from agent_market.agents.prompting.prompts import system_message
 from agent_market.agents.roles import ROLES
-from agent_market.agents.vocabulary import Vocabulary
 from agent_market.config import AgentSettings, DebateSettings, LLMSettings
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.store.answers import AnswerRow, AnswerStore

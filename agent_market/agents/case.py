@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from agent_market.agents.pricing import NANO
-from agent_market.agents.tally import Tally
+from agent_market.agents.spending.pricing import NANO
+from agent_market.agents.spending.tally import Tally
 from agent_market.records import Bill, Debate
 
 

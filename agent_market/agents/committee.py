@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from agent_market.agents.answer import Answer, Belief
-from agent_market.agents.beliefs import past_beliefs
-from agent_market.agents.brief import NOTHING, Brief, Shown
+from agent_market.agents.answers.answer import Answer, Belief
+from agent_market.agents.answers.replay import Answers, open_answers
 from agent_market.agents.case import current_case
-from agent_market.agents.debate import Argue, Argument, Seats, held_because, rule
-from agent_market.agents.feedback import FeedbackBook
-from agent_market.agents.masking import Disguises
+from agent_market.agents.debating.debate import Argue, Argument, Seats, held_because, rule
+from agent_market.agents.egress.masking import Disguises
+from agent_market.agents.egress.vocabulary import Vocabulary
+from agent_market.agents.prompting.beliefs import past_beliefs
+from agent_market.agents.prompting.brief import NOTHING, Brief, Shown
+from agent_market.agents.prompting.feedback import FeedbackBook
 from agent_market.agents.questioner import Heard, Questioner
-from agent_market.agents.replay import Answers, open_answers
 from agent_market.agents.roles import Role, role_table
 from agent_market.agents.tuning.versions import PromptBook, version_of
-from agent_market.agents.vocabulary import Vocabulary
 from agent_market.config import AgentMarketSettings, AgentSettings
 from agent_market.errors import ConfigError
 from agent_market.records import AgentView, Debate, Episode, MarketView, Recall

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from agent_market.agents.answer import Said
-from agent_market.agents.brief import Brief, Shown
-from agent_market.agents.failures import FailureLog
-from agent_market.agents.prompts import FORMS, StepName, system_message
-from agent_market.agents.replay import Answers
-from agent_market.agents.request import RequestForm
+from agent_market.agents.answers.answer import Said
+from agent_market.agents.answers.replay import Answers
+from agent_market.agents.answers.request import RequestForm
+from agent_market.agents.endpoints.failures import FailureLog
+from agent_market.agents.prompting.brief import Brief, Shown
+from agent_market.agents.prompting.prompts import FORMS, StepName, system_message
 from agent_market.agents.roles import Role
 from agent_market.config import LLMSettings
 

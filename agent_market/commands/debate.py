@@ -56,7 +56,7 @@ def show(
     """Show what was said before a decision: the debate or, where none was held, each agent's view."""
     import difflib
 
-    from agent_market.agents.transcript import transcript
+    from agent_market.agents.debating.transcript import transcript
     from agent_market.errors import DataError
     from agent_market.store.episodes import read_debate
 

@@ -59,8 +59,8 @@ def tune_prompts(
 def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
     from rich.console import Console
 
+    from agent_market.agents.answers.replay import open_answers
     from agent_market.agents.committee import Committee, prompt_book, seat_committee
-    from agent_market.agents.replay import open_answers
     from agent_market.agents.tuning.campaign import run_campaign
     from agent_market.agents.tuning.panel import Panel, StrictAnswers
     from agent_market.agents.tuning.reflection import Reflector

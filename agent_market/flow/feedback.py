@@ -17,7 +17,7 @@ from typing import Any
 from freqtrade.exchange import timeframe_to_seconds
 from pydantic import ValidationError
 
-from agent_market.agents.feedback import FeedbackEntry
+from agent_market.agents.prompting.feedback import FeedbackEntry
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.contenders import BASELINES
 from agent_market.reports.html import ReportContent

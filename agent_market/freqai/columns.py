@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from agent_market.agents.diversity import dispersion_of, turners
+from agent_market.agents.measuring.diversity import dispersion_of, turners
 from agent_market.freqai.diversity_columns import NAMES as CORRELATIONS
 from agent_market.records import Episode
 

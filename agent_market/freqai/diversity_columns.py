@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agent_market.agents.diversity import depth_table, error_table, mean_correlation
+from agent_market.agents.measuring.diversity import depth_table, error_table, mean_correlation
 from agent_market.config import DecisionSettings
 from agent_market.records import Episode
 

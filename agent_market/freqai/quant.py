@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 
-from agent_market.agents.evidence import evidence_of
+from agent_market.agents.debating.evidence import evidence_of
 from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
 
 AGENT = "quant"

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from agent_market.agents.background import LiveSeat, Seat
-from agent_market.agents.beliefs import Chronicle
 from agent_market.agents.latest import LatestViews
+from agent_market.agents.prompting.beliefs import Chronicle
 from agent_market.config import AgentMarketSettings
 from agent_market.cycle import Desk, run_cycle
 from agent_market.decision.learner import WeightLearner

@@ -27,7 +27,7 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from agent_market.agents.evidence import wilson
+from agent_market.agents.debating.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.records import Episode
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent_market.agents.request import Request, RequestForm
+from agent_market.agents.answers.request import Request, RequestForm
 from agent_market.config import LLMSettings
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 

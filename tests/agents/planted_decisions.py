@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import orjson
 
-from agent_market.agents.answer import parse
+from agent_market.agents.answers.answer import parse
+from agent_market.agents.answers.replay import Reply
+from agent_market.agents.answers.request import Request
 from agent_market.agents.committee import Committee
-from agent_market.agents.completion import Usage
-from agent_market.agents.replay import Reply
-from agent_market.agents.request import Request
+from agent_market.agents.endpoints.completion import Usage
 from agent_market.agents.roles import ROLES, Role
 from agent_market.config import LLMSettings
 from agent_market.errors import AnswerInvalid, ModelUnavailable

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent_market.agents.answer import (
+from agent_market.agents.answers.answer import (
     Answer,
     Belief,
     Judgement,
@@ -17,9 +17,9 @@ from agent_market.agents.answer import (
     Said,
     parse,
 )
-from agent_market.agents.completion import Usage
-from agent_market.agents.replay import Reply
-from agent_market.agents.request import Request
+from agent_market.agents.answers.replay import Reply
+from agent_market.agents.answers.request import Request
+from agent_market.agents.endpoints.completion import Usage
 from agent_market.config import LLMSettings
 from agent_market.errors import AnswerInvalid, ModelUnavailable
 

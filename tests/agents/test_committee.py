@@ -11,12 +11,12 @@ from chat_server import Asked, Said, answer, chat_server, completion, refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.client import Completion, Usage
+from agent_market.agents.answers.recorder import Recorder
+from agent_market.agents.answers.replay import AskedAnswers, open_answers
 from agent_market.agents.committee import Committee, open_committee
-from agent_market.agents.failures import FailureLog
-from agent_market.agents.feedback import FeedbackBook, FeedbackEntry
-from agent_market.agents.recorder import Recorder
-from agent_market.agents.replay import AskedAnswers, open_answers
+from agent_market.agents.endpoints.client import Completion, Usage
+from agent_market.agents.endpoints.failures import FailureLog
+from agent_market.agents.prompting.feedback import FeedbackBook, FeedbackEntry
 from agent_market.agents.roles import ROLES, role_table
 from agent_market.config import AgentMarketSettings, AgentSettings, LLMSettings, RoleOverride
 from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss

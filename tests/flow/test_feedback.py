@@ -8,7 +8,7 @@ import pytest
 from backtest_results import START, make_candles, make_trade, write_result
 from sample_episodes import make_history
 
-from agent_market.agents.feedback import FeedbackBook
+from agent_market.agents.prompting.feedback import FeedbackBook
 from agent_market.config import load_settings
 from agent_market.flow.feedback import (
     FEEDBACK_FILE,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from agent_market.agents.answer import Answer, Judgement, Objections, Proposal, Rebuttal, Said
-from agent_market.agents.client import Usage
+from agent_market.agents.answers.answer import Answer, Judgement, Objections, Proposal, Rebuttal, Said
+from agent_market.agents.answers.replay import Reply
+from agent_market.agents.answers.request import Request
 from agent_market.agents.committee import Committee
-from agent_market.agents.replay import Reply
-from agent_market.agents.request import Request
+from agent_market.agents.endpoints.client import Usage
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, LLMSettings
 from agent_market.errors import ModelUnavailable

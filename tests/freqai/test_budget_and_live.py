@@ -22,11 +22,11 @@ from scripted import (
     rows_of,
 )
 
+from agent_market.agents.answers.replay import Reply
+from agent_market.agents.answers.request import Request
 from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.case import current_case
 from agent_market.agents.committee import Committee
-from agent_market.agents.replay import Reply
-from agent_market.agents.request import Request
 from agent_market.agents.roles import role_table
 from agent_market.config import (
     AgentMarketSettings,

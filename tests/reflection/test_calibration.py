@@ -11,7 +11,7 @@ from episode_makers import START, an_episode, an_outcome, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.evidence import wilson
+from agent_market.agents.debating.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.records import AgentView, Episode
 from agent_market.reflection.calibration import (

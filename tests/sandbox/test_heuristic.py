@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from agent_market.agents.answer import ANSWER_SCHEMA, parse_answer
-from agent_market.agents.brief import Brief, Shown
+from agent_market.agents.answers.answer import ANSWER_SCHEMA, parse_answer
+from agent_market.agents.prompting.brief import Brief, Shown
 from agent_market.agents.roles import ROLES
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.sandbox.model.case import Case, Recalled, Voice, case_of, read_case

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from agent_market.agents.beliefs import LOOK_BACK
+from agent_market.agents.prompting.beliefs import LOOK_BACK
 from agent_market.config import DecisionSettings
 from agent_market.records import AgentView, Episode, Outcome
 from agent_market.reflection.outcomes import expected_std, scaled_reward

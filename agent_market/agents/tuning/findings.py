@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from agent_market.agents.prompting.sight import may_see_feature
 from agent_market.agents.roles import Role
-from agent_market.agents.sight import may_see_feature
 from agent_market.agents.tuning.cases import TuningCase
 from agent_market.records import AgentView
 

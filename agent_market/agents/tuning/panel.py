@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from agent_market.agents.answers.replay import Answers, Reply
+from agent_market.agents.answers.request import Request
 from agent_market.agents.case import open_case
 from agent_market.agents.committee import Committee
-from agent_market.agents.completion import Usage
-from agent_market.agents.replay import Answers, Reply
-from agent_market.agents.request import Request
+from agent_market.agents.endpoints.completion import Usage
 from agent_market.agents.roles import Role
 from agent_market.agents.tuning.cases import TuningCase
 from agent_market.agents.tuning.versions import prompt_version, with_texts

@@ -10,9 +10,9 @@ from typing import Annotated
 import orjson
 from pydantic import Field
 
-from agent_market.agents.answer import Form, Said
-from agent_market.agents.replay import Answers
-from agent_market.agents.request import RequestForm
+from agent_market.agents.answers.answer import Form, Said
+from agent_market.agents.answers.replay import Answers
+from agent_market.agents.answers.request import RequestForm
 from agent_market.agents.tuning.findings import Findings
 from agent_market.agents.tuning.versions import BELIEF, DECISION
 from agent_market.errors import AnswerInvalid, ModelUnavailable, PromptLeak

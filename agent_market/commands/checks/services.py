@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_market.agents.answer import parse_answer
-from agent_market.agents.brief import Brief
-from agent_market.agents.client import ChatClient
-from agent_market.agents.prompts import system_message
-from agent_market.agents.request import Request, RequestForm
+from agent_market.agents.answers.answer import parse_answer
+from agent_market.agents.answers.request import Request, RequestForm
+from agent_market.agents.endpoints.client import ChatClient
+from agent_market.agents.prompting.brief import Brief
+from agent_market.agents.prompting.prompts import system_message
 from agent_market.agents.roles import ROLES
 from agent_market.commands.checks.finding import Finding, fail, ok
 from agent_market.config import LLMSettings

@@ -68,8 +68,8 @@ def freqai_section(config: Mapping[str, Any], settings: AgentMarketSettings) -> 
 
 def model_prices(settings: AgentMarketSettings) -> Finding:
     """Whether every model that may be asked on another machine has a price; without one no run starts."""
-    from agent_market.agents.client import endpoints_of
-    from agent_market.agents.pricing import PriceTable
+    from agent_market.agents.endpoints.client import endpoints_of
+    from agent_market.agents.spending.pricing import PriceTable
     from agent_market.errors import ConfigError
 
     table = PriceTable(settings.budget)

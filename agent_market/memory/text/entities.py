@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from agent_market.agents.vocabulary import Vocabulary
+from agent_market.agents.egress.vocabulary import Vocabulary
 from agent_market.perception.features import FEATURES
 from agent_market.perception.regime import REGIMES, UNKNOWN
 

@@ -1,0 +1,1 @@
+"""The full debate, the evidence that code computes for it, and its transcript."""

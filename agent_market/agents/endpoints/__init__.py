@@ -1,0 +1,1 @@
+"""Endpoints that answer prompts: routes, retries, breakers, and what each dialect takes."""

@@ -1,0 +1,1 @@
+"""How different the agents are, and how stable their answers."""

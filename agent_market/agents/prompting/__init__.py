@@ -1,0 +1,1 @@
+"""What an agent is shown: system messages, the block of numbers, beliefs, feedback."""

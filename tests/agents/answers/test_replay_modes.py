@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agent_makers import llm, request
+from chat_server import Asked, Said, answer, chat_server, completion, refusal
+from sqlalchemy import event, update
+
+from agent_market.agents.answers import recorder as recorder_module
+from agent_market.agents.answers.answer import Answer
+from agent_market.agents.answers.replay import open_answers
+from agent_market.agents.endpoints.client import Usage
+from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss, StoreError
+from agent_market.store.answers import AnswerStore
+from agent_market.store.database import Database
+from agent_market.store.schema import answers as answers_table
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    yield opened
+    opened.close()
+
+
+def ask(database: Database, url: str, mode: str, *questions: str) -> tuple[list, Usage]:
+    source = open_answers(llm(url, mode=mode, retries=0), database)
+    try:
+        return source.ask([request(question) for question in questions]), source.usage
+    finally:
+        source.close()
+
+
+def test_record_asks_once_and_then_reads(database: Database) -> None:
+    with chat_server() as server:
+        first, cost = ask(database, server.url, "record", "a", "b")
+        second, no_cost = ask(database, server.url, "record", "a", "b")
+    assert first == second
+    assert first[0] == Answer(belief="scripted", reasons=("so",), depth=2.5, confidence=0.6)
+    assert (cost.requests, cost.answers, cost.prompt_tokens) == (2, 2, 1800)
+    assert no_cost == Usage()
+
+
+def test_what_was_asked_and_what_it_cost_is_stored(database: Database) -> None:
+    with chat_server() as server:
+        ask(database, server.url, "record", "a")
+    row = AnswerStore(database).get(request("a").key)
+    assert row is not None
+    assert row.request == request("a").body
+    assert (row.role, row.model, row.prompt_tokens, row.completion_tokens) == (
+        "aggressive",
+        "heuristic",
+        900,
+        80,
+    )
+    assert row.latency_s > 0
+    assert row.created_at > 1_700_000_000
+
+
+def test_the_same_question_twice_at_once_is_asked_once(database: Database) -> None:
+    with chat_server() as server:
+        replies, usage = ask(database, server.url, "record", "a", "a")
+    assert usage.requests == 1
+    assert replies[0] == replies[1]
+
+
+def test_live_always_asks_and_the_newest_answer_is_kept(database: Database) -> None:
+    said = iter([completion(answer(depth=1)), completion(answer(depth=2))])
+    with chat_server(lambda _: next(said)) as server:
+        ask(database, server.url, "live", "a")
+        ask(database, server.url, "live", "a")
+    (replayed,), _ = ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+    assert replayed.depth == 2
+
+
+def test_replay_opens_no_socket(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with chat_server() as server:
+        recorded, _ = ask(database, server.url, "record", "a", "b")
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", forbidden)
+    monkeypatch.setattr(socket, "create_connection", forbidden)
+    replayed, usage = ask(database, "http://127.0.0.1:9/v1", "replay", "a", "b")
+    assert replayed == recorded
+    assert usage == Usage()
+
+
+def test_replay_fails_closed_on_what_was_never_recorded(database: Database) -> None:
+    with chat_server() as server:
+        ask(database, server.url, "record", "a")
+        with pytest.raises(ReplayMiss, match=r'1 of 2 answers .*agent aggressive.*"record"'):
+            ask(database, server.url, "replay", "a", "never asked")
+        assert len(server.requests) == 1
+
+
+def test_nonsense_is_replayed_as_the_same_abstention_and_asked_again_by_record(database: Database) -> None:
+    with chat_server(lambda _: completion("I would hold \ud83d here.")) as server:
+        (recorded,), _ = ask(database, server.url, "record", "a")
+    (replayed,), _ = ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+    assert isinstance(recorded, AnswerInvalid)
+    assert isinstance(replayed, AnswerInvalid)
+    assert str(replayed) == str(recorded)
+
+    with chat_server() as server:
+        (healed,), _ = ask(database, server.url, "record", "a")
+    (replayed,), _ = ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+    assert isinstance(healed, Answer)
+    assert replayed == healed
+
+
+def test_an_answer_that_was_cut_off_says_so(database: Database) -> None:
+    with chat_server(lambda _: completion('{"belief": "a long', finish_reason="length")) as server:
+        (reply,), _ = ask(database, server.url, "record", "a")
+    assert "cut off at `llm.max_tokens`" in str(reply)
+
+
+def test_a_models_refusal_is_no_answer(database: Database) -> None:
+    with chat_server(lambda _: completion(None, refusal="I cannot give financial advice.")) as server:
+        (reply,), _ = ask(database, server.url, "record", "a")
+    assert isinstance(reply, AnswerInvalid)
+    assert "financial advice" in str(reply)
+
+
+def test_an_endpoint_that_was_down_leaves_no_trace(database: Database) -> None:
+    with chat_server(lambda _: refusal(500, "down")) as server:
+        (reply,), _ = ask(database, server.url, "record", "a")
+    assert isinstance(reply, ModelUnavailable)
+    assert AnswerStore(database).get(request("a").key) is None
+    with chat_server() as server:
+        (reply,), _ = ask(database, server.url, "record", "a")
+    assert isinstance(reply, Answer)
+
+
+def test_one_failure_does_not_take_the_others_with_it(database: Database) -> None:
+    def script(asked: Asked) -> Said:
+        text = asked.body["messages"][-1]["content"]
+        return {"a": completion(), "b": refusal(500, "down"), "c": completion("nonsense")}[text]
+
+    with chat_server(script) as server:
+        replies, _ = ask(database, server.url, "record", "a", "b", "c")
+    assert [type(reply) for reply in replies] == [Answer, ModelUnavailable, AnswerInvalid]
+
+
+def test_a_damaged_row_is_an_error_that_names_it(database: Database) -> None:
+    with chat_server() as server:
+        ask(database, server.url, "record", "a")
+    with database.begin() as connection:
+        connection.execute(update(answers_table).values(response=b'{"depth": 99}'))
+    with pytest.raises(StoreError, match=f"{request('a').key} is damaged"):
+        ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+
+
+def test_a_full_disk_costs_a_warning_and_no_answer(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's page limit answers as a full disk does."""
+    pages = [1_000_000]
+
+    @event.listens_for(database.engine, "begin")
+    def _limit(connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages[0]}")
+
+    with database.begin() as connection:
+        pages[0] = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    monkeypatch.setattr(recorder_module, "RETRY_AFTER_S", 0.0)
+    questions = [request(f"{i}" * 3_000) for i in range(5)]
+    with chat_server() as server, caplog.at_level(logging.INFO):
+        source = open_answers(llm(server.url, mode="record"), database)
+        first = [source.ask([question])[0] for question in questions]
+        again = source.ask(questions)
+        assert len(server.requests) == 5, "what waits for room is found, not asked again"
+        assert all(isinstance(reply, Answer) for reply in first)
+        assert again == first
+        assert caplog.text.count("used but not stored") == 1
+        pages[0] = 1_000_000
+        source.ask([request("one more")])
+        source.close()
+        assert "stored again" in caplog.text
+        replayed = open_answers(llm(mode="replay"), database).ask(questions)
+    assert replayed == first
+
+
+def test_answers_that_found_no_room_to_the_end_are_reported(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    event.listen(database.engine, "begin", lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
+    with chat_server() as server:
+        source = open_answers(llm(server.url, mode="record"), database)
+        (reply,) = source.ask([request("x" * 20_000)])
+        source.close()
+    assert isinstance(reply, Answer)
+    assert "1 model answers were used and could not be stored" in caplog.text
