@@ -1,6 +1,6 @@
 """The committee at work: stage-1 agents are asked together, those of stage 2 after them, with their views.
 
-Where dispersion or stakes are high, a full debate (`agents.debate`) is held between the two.
+Where dispersion or stakes are high, a full debate (`agents.debating`) is held between the two.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ decision has all weights 0 and `decision_time` 0, and recall rows carry a count.
 | `confidence_<agent>` | 0..1 | its confidence |
 | `weight_<agent>` | 0..1 | its Hedge weight; 0 = abstained |
 | `turns_<agent>` | 0, 1 | whether the fused depth would have the other sign without it |
-| `dispersion` | 0..1 | agent expectation dispersion of the decision (`agents.diversity`) |
+| `dispersion` | 0..1 | agent expectation dispersion of the decision (`agents.measuring`) |
 | `fused_depth` | -10..10 | weighted fusion, before risk |
 | `traded_depth` | -10..10 | after risk: what may be traded |
 | `confidence_calibrated` | 0..1 | the decision's confidence as a hit rate (`reflection.calibration`) |

@@ -311,7 +311,7 @@ def test_the_documented_weights_are_those_in_force() -> None:
 
 
 def test_a_prompt_of_the_committee_is_read_whole() -> None:
-    """The two ends of the block: `agents.prompts` writes it, `case` reads it."""
+    """The two ends of the block: `agents.prompting.prompts` writes it, `case` reads it."""
     asof = datetime(2024, 1, 1, tzinfo=UTC)
     view = MarketView("BTC/USDT", "1h", asof, RISING, {"fear_greed": 75.0}, "up-calm", ())
     cases = tuple(Neighbour(str(i), asof, asof, 0.1, change) for i, change in enumerate((0.01, 0.03)))

@@ -1,7 +1,7 @@
 """System messages: who the agent is, what the block holds, and the form of the answer at each step.
 
 They are deterministic text, one per role and step, and the same for every decision; all that differs
-between decisions is in the user message (`agents.brief`).
+between decisions is in the user message (`agents.prompting.brief`).
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ _PAIR = re.compile(r"\b([A-Z0-9]{2,12})/([A-Z]{3,6})(?::[A-Z]{3,6})?\b")
 def entities(text: str) -> frozenset[str]:
     """Names of the things in `text`, as `asset:BTC`, `pair:BTC/USDT`, `indicator:rsi`, `event:fomc`.
 
-    Coins are found as `agents.vocabulary` finds them to hide them, and wherever they stand in a pair.
+    Coins are found as `agents.egress.vocabulary` finds them to hide them, and wherever they stand in a pair.
     """
     found: set[str] = set()
     for pair in _PAIR.finditer(text):
