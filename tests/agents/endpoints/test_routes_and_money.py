@@ -13,11 +13,11 @@ import pytest
 from agent_makers import llm, request
 from chat_server import Asked, Said, answer, chat_server, completion, refusal
 
-from agent_market.agents.endpoints import line as line_module
 from agent_market.agents.answers.answer import Answer
 from agent_market.agents.answers.replay import open_answers
 from agent_market.agents.answers.request import Request, RequestForm
 from agent_market.agents.case import open_case
+from agent_market.agents.endpoints import line as line_module
 from agent_market.agents.endpoints.client import ChatClient
 from agent_market.agents.endpoints.completion import Completion
 from agent_market.agents.spending.wallet import Wallet
