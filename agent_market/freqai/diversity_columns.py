@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,30 @@ def recent_correlations(
     asofs = np.array([int(e.view.asof.timestamp()) for e in decided], dtype=np.int64)
     known = np.array([int(e.outcome.known_at.timestamp()) for e in settled if e.outcome], dtype=np.int64)
     which = np.searchsorted(asofs, closes_s, side="right")
+    counts = np.unique(which[which > 0])
     values = np.zeros((len(closes_s), len(NAMES)))
-    for count in np.unique(which[which > 0]).tolist():
-        outcomes = int(np.searchsorted(known, asofs[count - 1], side="right"))
-        depths = depth_table(decided[max(0, count - WINDOW) : count], agents)
-        errors = error_table(settled[max(0, outcomes - WINDOW) : outcomes], agents, settings)
-        values[which == count] = [mean_correlation(depths) or 0.0, mean_correlation(errors) or 0.0]
+    if not len(counts):
+        return values
+    outcomes = np.searchsorted(known, asofs[counts - 1], side="right")
+    depths = _Trailing(depth_table, decided, counts, agents)
+    errors = _Trailing(partial(error_table, settings=settings), settled, outcomes, agents)
+    for count, outcome in zip(counts.tolist(), outcomes.tolist(), strict=True):
+        values[which == count] = [depths.correlation(count), errors.correlation(outcome)]
     return values
+
+
+class _Trailing:
+    """The mean correlation over the `WINDOW` episodes before a place; each episode is tabled once."""
+
+    def __init__(
+        self,
+        table: Callable[[Sequence[Episode], Sequence[str]], Floats],
+        episodes: Sequence[Episode],
+        ends: npt.NDArray[np.intp],
+        agents: Sequence[str],
+    ) -> None:
+        self._first = max(0, int(ends.min()) - WINDOW)
+        self._table = table(episodes[self._first : int(ends.max())], agents)
+
+    def correlation(self, end: int) -> float:
+        return mean_correlation(self._table[max(0, end - WINDOW - self._first) : end - self._first]) or 0.0
