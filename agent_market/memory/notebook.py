@@ -139,10 +139,34 @@ def forget_episode(database: Database, scope: str, episode_id: str, hand: Hand) 
             .values(invalid_from=seconds(hand.at))
         )
         if found.rowcount == 0:
-            raise DataError(
-                f"no episode {episode_id!r} in scope {scope!r}; `agent-market decisions` lists them"
-            )
+            raise _no_episode(episode_id, scope)
         _log(connection, hand, "forget", episode_id, scope)
+
+
+def pin_episode(database: Database, scope: str, episode_id: str, hand: Hand, pinned: bool = True) -> None:
+    """Keep an episode from being forgotten as its importance decays, from now on (or no longer).
+
+    :raises DataError: there is no such episode.
+    """
+    with database.begin() as connection:
+        query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.id == episode_id)
+        if connection.scalar(query) is None:
+            raise _no_episode(episode_id, scope)
+        _log(connection, hand, "pin" if pinned else "unpin", episode_id, scope)
+
+
+def pins(database: Database, scope: str) -> dict[str, tuple[tuple[int, bool], ...]]:
+    """Of each episode ever pinned: when (seconds since the epoch) it was (True) or no longer (False)."""
+    query = (
+        select(memory_log.c.subject, memory_log.c.at, memory_log.c.action)
+        .where(memory_log.c.scope == scope, memory_log.c.action.in_(("pin", "unpin")))
+        .order_by(memory_log.c.at, memory_log.c.id)
+    )
+    found: dict[str, tuple[tuple[int, bool], ...]] = {}
+    with database.begin() as connection:
+        for row in connection.execute(query):
+            found[row.subject] = (*found.get(row.subject, ()), (row.at, row.action == "pin"))
+    return found
 
 
 def forgotten(database: Database, scope: str, pair: str | None = None) -> dict[str, datetime]:
@@ -170,6 +194,10 @@ def log_position(database: Database) -> int:
     """A number that grows with everything humans do to memory; 0 before the first."""
     with database.begin() as connection:
         return connection.scalar(select(func.max(memory_log.c.id))) or 0
+
+
+def _no_episode(episode_id: str, scope: str) -> DataError:
+    return DataError(f"no episode {episode_id!r} in scope {scope!r}; `agent-market decisions` lists them")
 
 
 def _read(connection: Connection) -> list[Note]:
