@@ -186,7 +186,7 @@ def search(
     scope: Annotated[str | None, typer.Option(help="Search what was said in this run or bot, too.")] = None,
     pair: Annotated[str | None, typer.Option(help="Only what applies to this pair.")] = None,
     embedder: Annotated[str | None, typer.Option(help="Name or folder of a model for meaning.")] = None,
-    k: Annotated[int, typer.Option(min=1, help="How many.")] = 5,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many.")] = 5,
     userdir: UserDir = USER_DATA,
     store: Store = None,
 ) -> None:

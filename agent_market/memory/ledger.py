@@ -29,6 +29,7 @@ from agent_market.memory.importance import (
 )
 from agent_market.memory.index import PointInTimeIndex
 from agent_market.memory.layers import DAY_S, Layer, Move, Standing, half_lives_s, month_after, shock
+from agent_market.memory.notebook import pinned_at
 from agent_market.records import Episode
 from agent_market.reflection.outcomes import expected_std
 from agent_market.store.episode_json import seconds
@@ -262,8 +263,7 @@ class Ledger:
         """Places of the episodes whose pin was known by `at`, in order."""
         places = []
         for episode_id, log in self._pins.items():
-            known = [on for since, on in log if since <= at]
-            if known and known[-1] and episode_id in self._place_of:
+            if episode_id in self._place_of and pinned_at(log, at):
                 places.append(self._place_of[episode_id])
         return sorted(places)
 

@@ -6,6 +6,7 @@ Forgetting a note deletes its words and their vectors; the log keeps its id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -118,7 +119,9 @@ class Notebook:
         with self._database.begin() as connection:
             row = connection.execute(select(notes).where(notes.c.id == note_id)).one_or_none()
         if row is None:
-            raise DataError(f"no note {note_id!r}; `agent-market memory show` lists them")
+            raise DataError(
+                f"no note {note_id!r}; `agent-market memory show` lists them, and an episode needs --scope"
+            )
         return _note(row)
 
     def all(self) -> tuple[Note, ...]:
@@ -156,7 +159,10 @@ def pin_episode(database: Database, scope: str, episode_id: str, hand: Hand, pin
 
 
 def pins(database: Database, scope: str) -> dict[str, tuple[tuple[int, bool], ...]]:
-    """Of each episode ever pinned: when (seconds since the epoch) it was (True) or no longer (False)."""
+    """What was pinned or no longer: by id when (seconds since the epoch), and whether it was; in that order.
+
+    :param scope: whose episodes; `NOTES` = notes. A note that was taught as pinned has no entry for that.
+    """
     query = (
         select(memory_log.c.subject, memory_log.c.at, memory_log.c.action)
         .where(memory_log.c.scope == scope, memory_log.c.action.in_(("pin", "unpin")))
@@ -167,6 +173,18 @@ def pins(database: Database, scope: str) -> dict[str, tuple[tuple[int, bool], ..
         for row in connection.execute(query):
             found[row.subject] = (*found.get(row.subject, ()), (row.at, row.action == "pin"))
     return found
+
+
+def pinned_at(log: Sequence[tuple[int, bool]], asof: int, now: bool = False) -> bool:
+    """Whether something was pinned at a moment.
+
+    :param log: its entry of `pins`. :param now: whether it is, which decides where the log is empty.
+    """
+    state = not log[0][1] if log else now
+    for at, on in log:
+        if at <= asof:
+            state = on
+    return state
 
 
 def forgotten(database: Database, scope: str, pair: str | None = None) -> dict[str, datetime]:
