@@ -94,11 +94,12 @@ class Notebook:
         return refused
 
     def pin(self, note_id: str, hand: Hand, pinned: bool = True) -> None:
-        """Put a note before all others that apply (or no longer).
+        """Put a note before all others that apply (or no longer). What is so already is no change, nor logged.
 
         :raises DataError: there is no such note.
         """
-        self.get(note_id)
+        if self.get(note_id).pinned == pinned:
+            return
         with self._database.begin() as connection:
             connection.execute(update(notes).where(notes.c.id == note_id).values(pinned=pinned))
             _log(connection, hand, "pin" if pinned else "unpin", note_id)
@@ -149,12 +150,18 @@ def forget_episode(database: Database, scope: str, episode_id: str, hand: Hand) 
 def pin_episode(database: Database, scope: str, episode_id: str, hand: Hand, pinned: bool = True) -> None:
     """Keep an episode from being forgotten as its importance decays, from now on (or no longer).
 
+    What is so already is no change, nor logged.
+
     :raises DataError: there is no such episode.
     """
     with database.begin() as connection:
         query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.id == episode_id)
         if connection.scalar(query) is None:
             raise _no_episode(episode_id, scope)
+    log = pins(database, scope).get(episode_id, ())
+    if (bool(log) and log[-1][1]) == pinned:
+        return
+    with database.begin() as connection:
         _log(connection, hand, "pin" if pinned else "unpin", episode_id, scope)
 
 

@@ -101,6 +101,16 @@ def test_a_note_taught_as_pinned_is_so_until_it_is_no_longer(database: Database)
     assert (lessons(database, a_view(29)), lessons(database, a_view(30))) == ([always.text], [])
 
 
+def test_taking_away_a_pin_that_is_not_there_changes_nothing(database: Database) -> None:
+    book = Notebook(database)
+    plain = note("Never risk more than planned, whatever happens")
+    book.teach(plain, ANN)
+    position = log_position(database)
+    book.pin(plain.id, BOB, pinned=False)
+    assert lessons(database, a_view(9)) == []
+    assert log_position(database) == position
+
+
 def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_knew(database: Database) -> None:
     book = Notebook(database)
     old = note(CALM, at(5))
