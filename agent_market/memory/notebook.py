@@ -94,7 +94,7 @@ class Notebook:
         return refused
 
     def pin(self, note_id: str, hand: Hand, pinned: bool = True) -> None:
-        """Put a note before all others that apply (or no longer). What is so already is no change, nor logged.
+        """Put a note before all others that apply (or no longer). What is so already is not logged.
 
         :raises DataError: there is no such note.
         """
