@@ -82,7 +82,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The most similar past episodes, nearest first, and the lessons that apply; all known by `asof`."""
+    """Past episodes that come to mind, best rank first, and the lessons that apply; all known by `asof`."""
 
     asof: datetime
     neighbours: tuple[Neighbour, ...] = ()

@@ -104,20 +104,28 @@ def correct(
 
 @app.command()
 def pin(
-    note: Annotated[str, typer.Argument(help="Id of the note.")],
+    subject: Annotated[str, typer.Argument(help="Id of a note, or of an episode with --scope.")],
+    scope: Scope = None,
     off: Annotated[bool, typer.Option("--off", help="Take the pin away.")] = False,
     author: Author = None,
     reason: Reason = "",
     userdir: UserDir = USER_DATA,
     store: Store = None,
 ) -> None:
-    """Put a note before all others wherever it applies."""
-    from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook
+    """Put a note before all others wherever it applies, or keep an episode from being forgotten.
 
+    A pinned episode stays among what is recalled, and comes back from the archive at the next re-assessment.
+    """
+    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.memory.notebook import Notebook, pin_episode
+
+    hand = _hand(author, reason)
     with open_store(url_of_store(userdir, store)) as database:
-        Notebook(database).pin(note, _hand(author, reason), not off)
-    typer.echo(f"{note} is {'no longer pinned' if off else 'pinned'}")
+        if scope is None:
+            Notebook(database).pin(subject, hand, not off)
+        else:
+            pin_episode(database, scope, subject, hand, not off)
+    typer.echo(f"{subject} is {'no longer pinned' if off else 'pinned'}")
 
 
 @app.command()
@@ -178,7 +186,7 @@ def search(
     scope: Annotated[str | None, typer.Option(help="Search what was said in this run or bot, too.")] = None,
     pair: Annotated[str | None, typer.Option(help="Only what applies to this pair.")] = None,
     embedder: Annotated[str | None, typer.Option(help="Name or folder of a model for meaning.")] = None,
-    k: Annotated[int, typer.Option(min=1, help="How many.")] = 5,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many.")] = 5,
     userdir: UserDir = USER_DATA,
     store: Store = None,
 ) -> None:

@@ -17,15 +17,17 @@ from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
 from agent_market.memory.exact import squared_distances
 from agent_market.memory.index import PointInTimeIndex
+from agent_market.memory.index_file import index_over
 from agent_market.memory.layers import Move, Standing
-from agent_market.memory.ledger import Ledger
-from agent_market.memory.notebook import forgotten, log_position
+from agent_market.memory.ledger import Ledger, Pins
+from agent_market.memory.notebook import forgotten, log_position, pins
 from agent_market.memory.ranking import best, scores
 from agent_market.memory.story import case_line
 from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
 from agent_market.store.episodes import put_episodes, read_episodes
+from agent_market.store.generations import STATE
 from agent_market.store.memory_moves import write_moves
 
 _END_OF_TIME = 2**62
@@ -47,6 +49,7 @@ class EpisodicMemory:
         self._settings = settings
         self._pending: dict[int, Episode] = {}
         self._gone: frozenset[str] = frozenset()
+        self._pins: Pins = {}
         self._log_position = 0
         self._clear()
 
@@ -64,18 +67,24 @@ class EpisodicMemory:
         stored.update((asof, e) for asof, e in self._pending.items() if e.view.asof < before)
         self._log_position = log_position(self._database)
         self._gone = frozenset(forgotten(self._database, self.scope, self.pair))
+        self._pins = pins(self._database, self.scope)
         self._clear()
-        for asof in sorted(stored):
+        self._open_index(stored)
+        for asof in sorted(stored.keys() - self._settled):
             self._hold(asof, stored[asof])
 
     def refresh(self, before: datetime) -> None:
-        """Load again if a human forgot an episode since the last load."""
+        """Follow what humans forgot (it is loaded again then) and pinned since the last load."""
         position = log_position(self._database)
         if position == self._log_position:
             return
         self._log_position = position
         if frozenset(forgotten(self._database, self.scope, self.pair)) != self._gone:
             self.load(before)
+            return
+        self._pins = pins(self._database, self.scope)
+        if self._ledger is not None:
+            self._ledger.pinned(self._pins)
 
     def decided(self) -> tuple[Episode, ...]:
         """Every episode held, those without outcome and those that humans forgot too, ordered by `asof`."""
@@ -220,16 +229,29 @@ class EpisodicMemory:
         chosen = best(rank, self._settings.k_max)
         return distances[chosen], alive[chosen]
 
+    def _open_index(self, stored: dict[int, Episode]) -> None:
+        """Take the settled episodes in at once, over the index file, if it has exactly these."""
+        wanted = sorted(
+            (seconds(e.outcome.known_at), asof)
+            for asof, e in stored.items()
+            if e.outcome is not None and e.id not in self._gone
+        )
+        rows = index_over(self._database, self.scope, self.pair, STATE, wanted)
+        if rows is None:
+            return
+        episodes = [stored[asof] for _, asof in wanted]
+        for episode in episodes:
+            _require_later(episode)
+        self._index = PointInTimeIndex.over(rows, episodes)
+        self._ledger = Ledger(self._index, self._settings.layers, self._settings.k, self._pins)
+        self._settled.update(asof for _, asof in wanted)
+
     def _hold(self, asof: int, episode: Episode) -> None:
         outcome = episode.outcome
-        if outcome is not None and outcome.known_at <= episode.view.asof:
-            raise ValueError(
-                f"outcome of episode {episode.id} is known at {outcome.known_at}, "
-                f"not after the decision at {episode.view.asof}"
-            )
+        _require_later(episode)
         if self._index is None:
             self._index = PointInTimeIndex(len(episode.view.state))
-            self._ledger = Ledger(self._index, self._settings.layers, self._settings.k)
+            self._ledger = Ledger(self._index, self._settings.layers, self._settings.k, self._pins)
         self._require_length(episode.view)
         if outcome is None:
             self._open[asof] = episode
@@ -252,3 +274,12 @@ class EpisodicMemory:
                 f"the state of {view.pair} at {view.asof} has {len(view.state)} numbers, those in memory "
                 f"(scope {self.scope!r}) have {self._index.dim}; use another `memory.scope`"
             )
+
+
+def _require_later(episode: Episode) -> None:
+    outcome = episode.outcome
+    if outcome is not None and outcome.known_at <= episode.view.asof:
+        raise ValueError(
+            f"outcome of episode {episode.id} is known at {outcome.known_at}, "
+            f"not after the decision at {episode.view.asof}"
+        )

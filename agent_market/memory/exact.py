@@ -1,9 +1,9 @@
 """Exact nearest neighbours of many queries, each in a prefix of its own of one array.
 
 A fast first pass finds a few more candidates than asked for; their distances are then computed again in
-float64, and a bound on the rounding error of the first pass proves that no other row can belong to the
-answer.  A query without that proof is asked again by a slower pass.  So the answer is that of plain
-float64 arithmetic over every row, to the last bit, however queries are batched.
+float64, and a bound on the error of the first pass proves that no other row can belong to the answer.  A
+query without that proof is asked again by a slower pass.  So the answer is that of plain float64 arithmetic
+over every row, to the last bit, however queries are batched.
 
 Error bounds: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1:
 a sum of n products has a relative error of at most gamma_n = n u / (1 - n u), u = 2^-24 for float32.
@@ -15,6 +15,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from agent_market.memory import byte_scan
+from agent_market.memory.byte_scan import ByteScan
 from agent_market.memory.compressed import CompressedRows
 from agent_market.memory.scan import error, scan
 
@@ -23,10 +25,13 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 BLOCK = 1024
-"""Queries that share one matrix product."""
+"""Queries that share one first pass."""
+
+MANY_PAIRS = 1 << 26
+"""Pairs of query and row from which on it is worth the while to round the rows to bytes."""
 
 _FEWEST_IN_A_BATCH = 16
-_MARGIN = 6
+_MARGIN, _BYTE_MARGIN = 6, 2
 _BRUTE_FORCE_BLOCK = 4096
 _UNIT_ROUNDOFF = 2.0**-24
 
@@ -83,31 +88,48 @@ def _search_in_blocks(
 
     Queries in order of their prefix share almost all of it, so a block of them is asked at once.
     """
-    wanted = k + _MARGIN
-    lengths = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-    longest = np.sqrt(np.maximum.accumulate(lengths)) if len(rows) else lengths
     order = np.argsort(sizes, kind="stable")
     left: list[Ints] = [order[:0]]
+    coded = _coded(rows, sizes)
+    longest = _longest(rows)
     for start in range(0, len(order), BLOCK):
         members = order[start : start + BLOCK]
         seen = sizes[members]
         if seen[-1] == 0:
             continue
         asked = queries[members]
-        near, found = scan(rows, asked, seen, wanted)
+        if coded is not None and coded.worth_it:
+            near, found = coded.search(asked, seen, k + _BYTE_MARGIN)
+            doubt = 2.0 * byte_scan.ROUNDING * near[:, -1]
+        else:
+            near, found = scan(rows, asked, seen, k + _MARGIN)
+            reach = np.linalg.norm(asked.astype(np.float64), axis=1) + longest[seen - 1]
+            doubt = error(rows.shape[1], reach)
         exact = squared_distances(rows[found], asked[:, None, :])
         exact[~np.isfinite(near)] = np.inf
         rank = np.lexsort((found, exact), axis=-1)[:, :k]
         best = np.take_along_axis(exact, rank, axis=-1)
-        reach = np.linalg.norm(asked.astype(np.float64), axis=1) + longest[seen - 1]
-        doubt = error(rows.shape[1], reach)
-        proved = (seen <= wanted) | (best[:, -1] < near[:, -1] - doubt)
+        complete = seen <= near.shape[1]
+        with np.errstate(invalid="ignore"):  # of what is complete, the last may be infinite
+            proved = complete | (best[:, -1] < near[:, -1] - doubt)
         done = members[proved]
         distances[done] = np.sqrt(best[proved])
         there = np.isfinite(best)
         places[done] = np.where(there, np.take_along_axis(found, rank, axis=-1), -1)[proved]
         left.append(members[~proved])
     return np.concatenate(left)
+
+
+def _coded(rows: Rows, sizes: Ints) -> ByteScan | None:
+    """Rows rounded to bytes, where that pays and the machine can."""
+    pays = int(sizes.sum()) >= MANY_PAIRS and rows.shape[1] <= byte_scan.LONGEST
+    return ByteScan(rows) if pays and byte_scan.available() else None
+
+
+def _longest(rows: Rows) -> Floats:
+    """(N,) the greatest length of a row up to each."""
+    lengths = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    return np.sqrt(np.maximum.accumulate(lengths)) if len(rows) else lengths
 
 
 def _search_one(

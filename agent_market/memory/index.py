@@ -188,6 +188,18 @@ class PointInTimeIndex(Generic[Item]):
         self._items: list[Item] = []
         self._times: list[int] = []
 
+    @classmethod
+    def over(cls, rows: PointInTimeVectors, items: Sequence[Item]) -> PointInTimeIndex[Item]:
+        """Rows with their items, in the order of the rows.
+
+        :raises ValueError: not one item for each row.
+        """
+        if len(items) != len(rows):
+            raise ValueError(f"{len(rows)} rows and {len(items)} items")
+        self = cls(rows.dim)
+        self.rows, self._items, self._times = rows, list(items), rows.known_at.tolist()
+        return self
+
     def __len__(self) -> int:
         return len(self._items)
 
@@ -225,7 +237,7 @@ class PointInTimeIndex(Generic[Item]):
     def search(
         self, queries: npt.ArrayLike, asofs: Sequence[int] | npt.NDArray[np.int64], k: int
     ) -> tuple[list[list[float]], list[list[Item]]]:
-        """The k nearest items of each query among those with `known_at <= asof`, nearest first.
+        """The k nearest items of each query among those with `known_at <= asof`, by distance.
 
         All queries of a backtest may be asked in one call; see `PointInTimeVectors.search`.
 

@@ -17,9 +17,11 @@ import os
 import struct
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.engine import make_url
 
 from agent_market.errors import StoreError, StoreFull
 from agent_market.memory.index import PointInTimeVectors
@@ -60,6 +62,30 @@ def open_index(
     except StoreError as error:
         logger.warning("memory works without an index file: %s", error)
     return PointInTimeVectors.over(rows.known_at, rows.keys, rows.vectors)
+
+
+def index_over(
+    database: Database, scope: str, pair: str, kind: str, wanted: Sequence[tuple[int, int]]
+) -> PointInTimeVectors | None:
+    """`open_index` beside a SQLite store, if its rows are those wanted.
+
+    None where they are not (some are left out, or not written yet), and where the store is no file.
+
+    :param wanted: (known_at, key) of each row, ascending.
+    """
+    folder = index_folder(database.url)
+    rows = open_index(database, folder, scope, pair, kind) if folder is not None and wanted else None
+    if rows is None or len(rows) != len(wanted):
+        return None
+    same = np.array_equal(np.column_stack((rows.known_at, rows.keys)), np.array(wanted, dtype=np.int64))
+    return rows if same else None
+
+
+def index_folder(url: str) -> Path | None:
+    """Where the index files of a store are kept: beside its file; None if it has none."""
+    opened = make_url(url)
+    on_disk = opened.get_backend_name() == "sqlite" and opened.database not in (None, "", ":memory:")
+    return Path(f"{opened.database}.index") if on_disk else None
 
 
 def index_path(folder: Path, scope: str, pair: str, kind: str) -> Path:

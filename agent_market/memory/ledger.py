@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -28,12 +29,16 @@ from agent_market.memory.importance import (
 )
 from agent_market.memory.index import PointInTimeIndex
 from agent_market.memory.layers import DAY_S, Layer, Move, Standing, half_lives_s, month_after, shock
+from agent_market.memory.notebook import pinned_at
 from agent_market.records import Episode
 from agent_market.reflection.outcomes import expected_std
 from agent_market.store.episode_json import seconds
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+Pins = Mapping[str, Sequence[tuple[int, bool]]]
+"""By episode id: when (seconds since the epoch) it was pinned (True) or no longer, in order of time."""
 
 _LAYERS = tuple(Layer)
 _WORKING, _SHORT, _LONG, _EPISODIC, _ARCHIVE = range(len(_LAYERS))
@@ -71,11 +76,17 @@ class Ledger:
     Not thread-safe.
     """
 
-    def __init__(self, index: PointInTimeIndex[Episode], settings: LayerSettings, neighbours: int) -> None:
-        """:param neighbours: how many of the nearest states say how rare a state is."""
+    def __init__(
+        self, index: PointInTimeIndex[Episode], settings: LayerSettings, neighbours: int, pins: Pins
+    ) -> None:
+        """
+        :param neighbours: how many of the nearest states say how rare a state is.
+        :param pins: what humans pinned; see `pinned`.
+        """
         self._index = index
         self._settings = settings
         self._neighbours = neighbours
+        self._pins = pins
         self._half_lives = half_lives_s(settings)
         self._at = self._month = _NEVER
         self._folded = 0
@@ -85,6 +96,15 @@ class Ledger:
     def late(self, known_at: int) -> None:
         """Tell that an episode with this `known_at` was added to, or removed from, the index."""
         if known_at <= self._at:
+            self._reset()
+
+    def pinned(self, pins: Pins) -> None:
+        """Take over what humans pinned: for each episode when it was pinned (True) or no longer, in order.
+
+        An episode that is pinned at a re-assessment is not forgotten there, and comes back from the archive.
+        """
+        if pins != self._pins:
+            self._pins = pins
             self._reset()
 
     def advance(self, asof: int) -> None:
@@ -212,6 +232,11 @@ class Ledger:
 
     def _assess_month(self, at: int) -> None:
         rows, settings = self._rows, self._settings
+        pinned = self._pinned_at(at)
+        for place in pinned:
+            if rows.layer[place] == _ARCHIVE:
+                rows.used[place] = at
+                self._move(place, at, _SHORT, "pinned")
         kept = np.flatnonzero(rows.layer[: self._folded] != _ARCHIVE)
         rows.importance[kept] = importances(
             rows.surprise[kept],
@@ -228,11 +253,19 @@ class Ledger:
         left = left[at - rows.known[left] >= settings.working_days * DAY_S]
         remains = retained(rows.importance[left], at - rows.used[left], self._half_lives[_SHORT])
         for place, rest in zip(left.tolist(), remains.tolist(), strict=True):
-            if rest <= settings.forget_at:
+            if rest <= settings.forget_at and place not in pinned:
                 self._move(place, at, _ARCHIVE, f"decayed to {rest:.1f}")
         left = np.flatnonzero(rows.layer[: self._folded] != _ARCHIVE)
         self._living = len(left)
         self._alive[: self._living] = left
+
+    def _pinned_at(self, at: int) -> list[int]:
+        """Places of the episodes whose pin was known by `at`, in order."""
+        places = []
+        for episode_id, log in self._pins.items():
+            if episode_id in self._place_of and pinned_at(log, at):
+                places.append(self._place_of[episode_id])
+        return sorted(places)
 
     def _move(self, place: int, at: int, layer: int, reason: str) -> None:
         self._rows.layer[place] = layer

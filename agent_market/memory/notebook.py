@@ -6,6 +6,7 @@ Forgetting a note deletes its words and their vectors; the log keeps its id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,11 +94,12 @@ class Notebook:
         return refused
 
     def pin(self, note_id: str, hand: Hand, pinned: bool = True) -> None:
-        """Put a note before all others that apply (or no longer).
+        """Put a note before all others that apply (or no longer). What is so already is not logged.
 
         :raises DataError: there is no such note.
         """
-        self.get(note_id)
+        if self.get(note_id).pinned == pinned:
+            return
         with self._database.begin() as connection:
             connection.execute(update(notes).where(notes.c.id == note_id).values(pinned=pinned))
             _log(connection, hand, "pin" if pinned else "unpin", note_id)
@@ -118,7 +120,9 @@ class Notebook:
         with self._database.begin() as connection:
             row = connection.execute(select(notes).where(notes.c.id == note_id)).one_or_none()
         if row is None:
-            raise DataError(f"no note {note_id!r}; `agent-market memory show` lists them")
+            raise DataError(
+                f"no note {note_id!r}; `agent-market memory show` lists them, and an episode needs --scope"
+            )
         return _note(row)
 
     def all(self) -> tuple[Note, ...]:
@@ -139,10 +143,55 @@ def forget_episode(database: Database, scope: str, episode_id: str, hand: Hand) 
             .values(invalid_from=seconds(hand.at))
         )
         if found.rowcount == 0:
-            raise DataError(
-                f"no episode {episode_id!r} in scope {scope!r}; `agent-market decisions` lists them"
-            )
+            raise _no_episode(episode_id, scope)
         _log(connection, hand, "forget", episode_id, scope)
+
+
+def pin_episode(database: Database, scope: str, episode_id: str, hand: Hand, pinned: bool = True) -> None:
+    """Keep an episode from being forgotten as its importance decays, from now on (or no longer).
+
+    What is so already is no change, nor logged.
+
+    :raises DataError: there is no such episode.
+    """
+    with database.begin() as connection:
+        query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.id == episode_id)
+        if connection.scalar(query) is None:
+            raise _no_episode(episode_id, scope)
+    log = pins(database, scope).get(episode_id, ())
+    if (bool(log) and log[-1][1]) == pinned:
+        return
+    with database.begin() as connection:
+        _log(connection, hand, "pin" if pinned else "unpin", episode_id, scope)
+
+
+def pins(database: Database, scope: str) -> dict[str, tuple[tuple[int, bool], ...]]:
+    """What was pinned or no longer: by id when (seconds since the epoch), and whether it was; in that order.
+
+    :param scope: whose episodes; `NOTES` = notes. A note that was taught as pinned has no entry for that.
+    """
+    query = (
+        select(memory_log.c.subject, memory_log.c.at, memory_log.c.action)
+        .where(memory_log.c.scope == scope, memory_log.c.action.in_(("pin", "unpin")))
+        .order_by(memory_log.c.at, memory_log.c.id)
+    )
+    found: dict[str, tuple[tuple[int, bool], ...]] = {}
+    with database.begin() as connection:
+        for row in connection.execute(query):
+            found[row.subject] = (*found.get(row.subject, ()), (row.at, row.action == "pin"))
+    return found
+
+
+def pinned_at(log: Sequence[tuple[int, bool]], asof: int, now: bool = False) -> bool:
+    """Whether something was pinned at a moment.
+
+    :param log: its entry of `pins`. :param now: whether it is, which decides where the log is empty.
+    """
+    state = not log[0][1] if log else now
+    for at, on in log:
+        if at <= asof:
+            state = on
+    return state
 
 
 def forgotten(database: Database, scope: str, pair: str | None = None) -> dict[str, datetime]:
@@ -170,6 +219,10 @@ def log_position(database: Database) -> int:
     """A number that grows with everything humans do to memory; 0 before the first."""
     with database.begin() as connection:
         return connection.scalar(select(func.max(memory_log.c.id))) or 0
+
+
+def _no_episode(episode_id: str, scope: str) -> DataError:
+    return DataError(f"no episode {episode_id!r} in scope {scope!r}; `agent-market decisions` lists them")
 
 
 def _read(connection: Connection) -> list[Note]:

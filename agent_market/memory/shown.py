@@ -29,7 +29,7 @@ def notes_table(held: Sequence[Note]) -> Table:
     """All notes, oldest first."""
     from rich.table import Table  # noqa: PLC0415 - only commands draw
 
-    table = Table(title=f"{len(held)} notes")
+    table = Table(title=f"{len(held)} note{'' if len(held) == 1 else 's'}")
     table.add_column("id", no_wrap=True)
     for heading in ("known (UTC)", "until", "applies to", "author", "", "note"):
         table.add_column(heading, overflow="fold")

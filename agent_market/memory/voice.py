@@ -29,7 +29,7 @@ def memory_depth(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Depth and confidence of the memory agent for T moments at once.
 
-    :param returns: (T, K) market returns of the recalled episodes, nearest first; what stands at and
+    :param returns: (T, K) market returns of the recalled episodes, best rank first; what stands at and
         beyond `counts[t]` in row t (NaN, say) is not read.
     :param counts: (T,) how many were recalled; NaN counts as none.
     :param k: how many of the nearest are used, at least 1.

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_makers import an_episode, an_outcome, at
+from episode_makers import a_view, an_episode, an_outcome, at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
+from agent_market.memory import episodic
+from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.index import PointInTimeVectors
-from agent_market.memory.index_file import index_path, open_index, read_file, write_file
+from agent_market.memory.index_file import index_folder, index_path, open_index, read_file, write_file
+from agent_market.memory.notebook import Hand, forget_episode
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 from agent_market.store.generations import STATE, generation_of
@@ -124,6 +128,59 @@ def test_text_vectors_have_an_index_of_their_own(database: Database, tmp_path: P
     assert (index.known_at.tolist(), index.keys.tolist()) == ([3, 6], [9, 0])
     assert index.vectors.tolist() == [[2.0, 4.0, 6.0], [4.0, 8.0, 12.0]]
     assert index_path(tmp_path, "test", PAIR, "text/mini") != index_path(tmp_path, "test", PAIR, STATE)
+
+
+def test_a_bot_that_starts_recalls_over_the_file_and_a_torn_file_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    database = Database(url)
+    fill(database, 40)
+    write_episodes(database, [an_episode(100, state=(0.5, 1.0))])
+
+    def started() -> EpisodicMemory:
+        memory = EpisodicMemory(database, "test", PAIR, MemorySettings())
+        memory.load(at(10_000))
+        return memory
+
+    def answers(memory: EpisodicMemory) -> list[object]:
+        return [memory.recall(a_view(n, (n / 7, 1.0))) for n in range(10, 300, 7)] + [memory.decided()]
+
+    started()
+    folder = index_folder(url)
+    assert folder == tmp_path / "store.sqlite.index"
+    (file,) = folder.iterdir()
+    first = started()
+    assert first._index is not None
+    assert not first._index.rows.vectors.flags.writeable, "it is the file that is searched"
+    truth = answers(first)
+    whole = file.read_bytes()
+    for torn in (whole[: len(whole) // 2], b"", whole[:70] + b"\x55" + whole[71:]):
+        file.unlink()  # what is mapped stays as it is
+        file.write_bytes(torn)
+        assert answers(started()) == truth
+        assert file.read_bytes() == whole, "and is whole again"
+    file.unlink()
+    assert answers(started()) == truth
+    # What is settled and forgotten afterwards takes its place beside what was mapped.
+    first.settle(first.unsettled()[0], an_outcome(112))
+    assert [e.view.asof for e in first.settled(at(112))][-1] == at(100)
+    first.flush()
+    (nearest, *_) = first.recall(a_view(200, (3.0, 1.0))).neighbours
+    forget_episode(database, "test", nearest.episode_id, Hand("ann", at(200)))
+    assert answers(started()) == answers(fresh_without_file(database))
+    database.close()
+
+
+def fresh_without_file(database: Database) -> EpisodicMemory:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(episodic, "index_over", lambda *_: None)
+        memory = EpisodicMemory(database, "test", PAIR, MemorySettings())
+        memory.load(at(10_000))
+    return memory
+
+
+def test_a_store_without_a_file_has_no_index_files() -> None:
+    assert index_folder("sqlite://") is None
+    assert index_folder("postgresql://localhost/bot") is None
 
 
 # Imports once and forks the writers, so that two hundred kills take seconds. After each kill this process

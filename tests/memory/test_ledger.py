@@ -12,8 +12,10 @@ import pytest
 from episode_makers import a_view, an_episode, an_outcome, at
 
 from agent_market.config import ImportanceWeights, LayerSettings, MemorySettings, RankWeights
+from agent_market.errors import DataError
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.layers import Layer, Move, Standing, month_after
+from agent_market.memory.notebook import Hand, pin_episode
 from agent_market.records import Episode, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.memory_moves import moves_of
@@ -234,3 +236,45 @@ def test_the_working_layer_ends_a_week_after_the_outcome(database: Database) -> 
     memory = a_memory(database, LayerSettings(), episode)
     assert standings(memory, 84)[episode.id].layer is Layer.WORKING
     assert standings(memory, HORIZON + 7 * 24)[episode.id].layer is Layer.SHORT
+
+
+def pin(database: Database, episode: Episode, hour: int, pinned: bool = True) -> None:
+    pin_episode(database, "test", episode.id, Hand("ann", at(hour)), pinned)
+
+
+def test_a_pinned_episode_is_not_forgotten_and_its_pin_holds_from_when_it_was_set(database: Database) -> None:
+    kept, gone = decided(0, +S), decided(1, +S)
+    memory = a_memory(database, LayerSettings(importance=USEFULNESS_ONLY), kept, gone)
+    memory.flush()
+    pin(database, kept, hours(2024, 4, 15))
+    memory.refresh(at(hours(2024, 7, 1)))
+    # As in the test above, both have decayed by 1 May.
+    held = standings(memory, hours(2024, 5, 1))
+    assert (held[kept.id].layer, held[gone.id].layer) == (Layer.SHORT, Layer.ARCHIVE)
+    assert [n.episode_id for n in memory.recall(a_view(hours(2024, 5, 2))).neighbours] == [kept.id]
+    loaded = a_memory(database, LayerSettings(importance=USEFULNESS_ONLY))
+    loaded.load(at(hours(2024, 7, 1)))
+    assert standings(loaded, hours(2024, 5, 1)) == held
+
+
+def test_a_pin_brings_back_from_the_archive_and_without_it_forgetting_starts_anew(database: Database) -> None:
+    episode = decided(0, +S)
+    memory = a_memory(database, LayerSettings(importance=USEFULNESS_ONLY), episode)
+    memory.flush()
+    pin(database, episode, hours(2024, 5, 10))
+    pin(database, episode, hours(2024, 6, 10), pinned=False)
+    memory.refresh(at(hours(2025, 1, 1)))
+    memory.standing(at(hours(2024, 10, 1)))
+    # Archived on 1 May, back on 1 June; 105.3 days after that is 14 September.
+    start = int(at(0).timestamp())
+    moves = [((m.at - start) // 3600, m.layer, m.reason) for m in memory.moves()]
+    assert moves == [
+        (hours(2024, 5, 1), Layer.ARCHIVE, "decayed to 2.8"),
+        (hours(2024, 6, 1), Layer.SHORT, "pinned"),
+        (hours(2024, 10, 1), Layer.ARCHIVE, "decayed to 2.8"),
+    ]
+
+
+def test_an_episode_that_is_not_there_cannot_be_pinned(database: Database) -> None:
+    with pytest.raises(DataError, match="no episode 'nothing' in scope 'test'"):
+        pin_episode(database, "test", "nothing", Hand("ann", at(0)))

@@ -84,10 +84,31 @@ def test_a_pinned_note_comes_first_wherever_it_applies(database: Database) -> No
     book.teach(always, ANN)
     book.teach(note(CALM), ANN)
     book.pin(always.id, BOB)
-    assert lessons(database, a_view(9)) == [always.text, CALM]
-    assert lessons(database, a_view(9), most=1) == [always.text]
+    assert lessons(database, a_view(30)) == [always.text, CALM]
+    assert lessons(database, a_view(30), most=1) == [always.text]
+    assert lessons(database, a_view(29)) == [CALM], "it was pinned later"
+    book.pin(always.id, replace(BOB, at=at(40)), pinned=False)
+    assert lessons(database, a_view(39)) == [always.text, CALM]
+    assert lessons(database, a_view(40)) == [CALM]
+
+
+def test_a_note_taught_as_pinned_is_so_until_it_is_no_longer(database: Database) -> None:
+    book = Notebook(database)
+    always = note("Never risk more than planned, whatever happens", pinned=True)
+    book.teach(always, ANN)
+    assert lessons(database, a_view(9)) == [always.text]
     book.pin(always.id, BOB, pinned=False)
-    assert lessons(database, a_view(9)) == [CALM]
+    assert (lessons(database, a_view(29)), lessons(database, a_view(30))) == ([always.text], [])
+
+
+def test_taking_away_a_pin_that_is_not_there_changes_nothing(database: Database) -> None:
+    book = Notebook(database)
+    plain = note("Never risk more than planned, whatever happens")
+    book.teach(plain, ANN)
+    position = log_position(database)
+    book.pin(plain.id, BOB, pinned=False)
+    assert lessons(database, a_view(9)) == []
+    assert log_position(database) == position
 
 
 def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_knew(database: Database) -> None:

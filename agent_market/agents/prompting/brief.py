@@ -83,7 +83,7 @@ class Brief:
     ) -> None:
         """
         :param feedback: lines of earlier rounds that were known at `view.asof`.
-        :param neighbours: how many of the recalled cases are shown, nearest first.
+        :param neighbours: how many of the recalled cases are shown, best rank first.
         :param mask: what texts go through; None says nothing of the market and leaves texts as they are.
         :param headlines: how many of the newest headlines are shown.
         :raises DataError: a feature, context value or recalled return is not finite.
