@@ -27,11 +27,13 @@ def report(
     Run the baselines in the same backtest to have them beside the agents: freqtrade backtesting
     --strategy-list AgentMarketStrategy AgentMarketEqualWeights AgentMarketQuantOnly --export trades
     """
-    from agent_market.reports.console import print_comparison, report_console
+    from agent_market.reports.console import print_comparison, print_knowledge, report_console
     from agent_market.reports.gather import gather
     from agent_market.reports.html import write_report
     from agent_market.reports.result import latest_result
 
     content = gather(result or latest_result(userdir / "backtest_results"), userdir, datadir)
-    print_comparison(report_console(), content.comparison, content.warnings)
+    console = report_console()
+    print_comparison(console, content.comparison, content.warnings)
+    print_knowledge(console, content.knowledge)
     typer.echo(f"report  {write_report(content, output or userdir / 'agent_market' / 'report.html')}")
