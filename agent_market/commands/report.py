@@ -12,14 +12,14 @@ def report(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
     result: Annotated[
         Path | None,
-        typer.Option(help="Backtest result (.zip). [default: the newest of the user_data directory]"),
+        typer.Option(help="Backtest result (.zip). (the newest of the user_data directory if left out)"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="HTML file to write. [default: agent_market/report.html in user_data]"),
+        typer.Option(help="HTML file to write. (agent_market/report.html in user_data if left out)"),
     ] = None,
     datadir: Annotated[
-        Path | None, typer.Option(help="Folder of candles. [default: as freqtrade chooses it]")
+        Path | None, typer.Option(help="Folder of candles. (as freqtrade chooses it if left out)")
     ] = None,
 ) -> None:
     """Compare the agents of a backtest with its baselines, and write one self-contained HTML page.
