@@ -111,9 +111,9 @@ class RoleOverride(Settings):
 class DebateSettings(Settings):
     """When the committee argues in full, and how long."""
 
-    mode: Literal["auto", "compact", "full"] = "compact"
-    """`compact`: all at once, then the judge; `full`: always the whole debate; `auto`: full where it pays."""
-    dispersion: float = Field(default=0.45, ge=0.0, le=1.0)
+    mode: Literal["auto", "compact", "full"] = "auto"
+    """`compact`: all, then the judge; `full`: always debated; `auto`: if stakes or dispersion are high."""
+    dispersion: float = Field(default=0.67, ge=0.0, le=1.0)
     """`auto`: agent expectation dispersion of the first views from which a full debate is held."""
     stakes: float = Field(default=0.05, gt=0)
     """`auto`: from this share of the position at stake too: mean |depth| / 10 x expected move."""

@@ -7,12 +7,17 @@ back AgentViews, stage by stage. No answer is kept in memory between decisions.
 Against it, in the same run and with the same prompts: a cache of one JSON file per answer, keyed by a hash
 of agent, model and prompt, as ai-hedge-fund keeps it (hedge_fund/llm/cache.py).
 
+Partial invalidation is counted, not timed: with one role's prompt changed and the same answers, only that
+role's questions are no longer in the store.  (Where a changed prompt brings another answer, the judge, who
+reads it, is asked anew as well.)
+
     python benchmarks/replay.py [--answers 20000] [--repeats 3]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import random
@@ -20,6 +25,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +36,7 @@ from agent_market.agents.answers.request import Request
 from agent_market.agents.committee import Committee
 from agent_market.agents.egress.masking import Disguises
 from agent_market.agents.egress.vocabulary import Vocabulary
+from agent_market.agents.endpoints.completion import Usage
 from agent_market.agents.prompting.brief import Brief, Shown
 from agent_market.agents.prompting.prompts import system_message
 from agent_market.agents.roles import ROLES
@@ -42,7 +49,9 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 LLM = LLMSettings(mode="replay")
 # Random depths are far apart, and the peer knows no debate: both speak in one round.
 COMPACT = AgentSettings(debate=DebateSettings(mode="compact"))
-ASKED = sum(role.source == "llm" for role in ROLES)
+LLM_ROLES = tuple(role.name for role in ROLES if role.source == "llm")
+ASKED = len(LLM_ROLES)
+SAMPLE = 500
 
 Question = tuple[MarketView, Recall, dict[str, AgentView]]
 
@@ -60,10 +69,15 @@ def main() -> None:
         _warm(questions, AnswerStore(database), files)
         ours = Committee(ROLES, ReplayAnswers(LLM, AnswerStore(database)), settings=COMPACT)
         theirs = FilePeer(files)
+        # Thousands of questions are held by the benchmark alone: collecting garbage must not walk them.
+        gc.collect()
+        gc.freeze()
         # Interleaved, so that a noisy neighbour on the machine slows both alike.
         seconds = [(_time(ours.ask, questions), _time(theirs.ask, questions)) for _ in range(options.repeats)]
         if _opinions(ours.ask(*questions[0])) != _opinions(theirs.ask(*questions[0])):
             raise SystemExit("the two caches gave different views: the comparison is void")
+        sample = questions[:SAMPLE]
+        again = {role: asked_again(sample, AnswerStore(database), role) for role in LLM_ROLES}
         database.close()
     our_rate = count / statistics.median(s for s, _ in seconds)
     their_rate = count / statistics.median(s for _, s in seconds)
@@ -71,6 +85,10 @@ def main() -> None:
         f"{count:,} answers of {len(questions):,} decisions, median of {options.repeats}: store "
         f"{our_rate:,.0f}/s, one file per answer {their_rate:,.0f}/s (CPU time of one core)"
     )
+    for role, counted in again.items():
+        print(f"prompt of {role} changed: of {len(sample):,} decisions asked again {counted}")
+        if counted != {name: len(sample) if name == role else 0 for name in LLM_ROLES}:
+            raise SystemExit(f"changing {role} asked others than {role}: {counted}")
     result = {
         "name": "replay",
         "value": round(our_rate),
@@ -119,9 +137,9 @@ def _question(seed: int) -> Question:
     return view, Recall(asof, neighbours), given
 
 
-def _said(key: str) -> str:
-    """A model's answer of usual length, different for every request."""
-    draw = random.Random(key)
+def _said(question: str) -> str:
+    """A model's answer of usual length, different for every question."""
+    draw = random.Random(question)
     return json.dumps(
         {
             "belief": "Trend and volume agree, volatility is falling; a close below the range would end it. "
@@ -131,6 +149,40 @@ def _said(key: str) -> str:
             "confidence": round(draw.random(), 2),
         }
     )
+
+
+class Missing:
+    """Answers out of the store; what it does not hold is counted by role, and answered as before."""
+
+    llm = LLM
+    is_tight = False
+    usage = Usage()
+
+    def __init__(self, store: AnswerStore) -> None:
+        self._store = store
+        self.counted = dict.fromkeys(LLM_ROLES, 0)
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply]:
+        held = self._store.get_many([request.key for request in requests])
+        for request in requests:
+            self.counted[request.role] += request.key not in held
+        return [parse_answer(_said(request.user)) for request in requests]
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def asked_again(questions: Sequence[Question], store: AnswerStore, changed: str) -> dict[str, int]:
+    """Questions that are not in the store once one role's prompt says one word more, by role."""
+    roles = [
+        replace(role, character=f"{role.character} Think.") if role.name == changed else role
+        for role in ROLES
+    ]
+    missing = Missing(store)
+    committee = Committee(roles, missing, settings=COMPACT)
+    for question in questions:
+        committee.ask(*question)
+    return missing.counted
 
 
 def _warm(questions: Sequence[Question], store: AnswerStore, files: FileCache) -> None:
@@ -144,7 +196,7 @@ def _warm(questions: Sequence[Question], store: AnswerStore, files: FileCache) -
         def ask(self, requests: Sequence[Request]) -> list[Reply]:
             replies: list[Reply] = []
             for request in requests:
-                text = _said(request.key)
+                text = _said(request.user)
                 answer = parse_answer(text)
                 replies.append(answer)
                 rows.append(

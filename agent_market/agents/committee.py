@@ -150,7 +150,7 @@ class Committee:
         )
         shown = self._histories(plan, view, recent)
         views = {role.name: _given(role, given) for role in plan.given}
-        views |= self._views(brief, plan.first, shown)
+        views |= self._views(brief, plan.first, shown, plan.prompts)
         argument = self._argue(brief, view, recall, views, plan, shown)
         if argument is not None:
             views |= argument.views
@@ -158,14 +158,16 @@ class Committee:
         heard = tuple(views[name] for name in plan.heard)
         last = {r.name: Shown(views=heard, history=shown[r.name].history) for r in plan.second}
         if argument is None or plan.seats is None or argument.proposal is None:
-            views |= self._views(brief, plan.second, last)
+            views |= self._views(brief, plan.second, last, plan.prompts)
             debate = None if argument is None else argument.unruled()
         else:
             judge = plan.seats.judge
-            views |= self._views(brief, [role for role in plan.second if role is not judge], last)
+            others = [role for role in plan.second if role is not judge]
+            views |= self._views(brief, others, last, plan.prompts)
             views[judge.name], debate = rule(self._ask, brief, judge, argument, last[judge.name])
         for name, version in plan.prompts.items():
-            views[name] = replace(views[name], prompt=version)
+            if views[name].prompt is None:
+                views[name] = replace(views[name], prompt=version)
         return Deliberation(tuple(views[role.name] for role in plan.roles), debate)
 
     def close(self) -> None:
@@ -182,11 +184,14 @@ class Committee:
             for role in asked
         }
 
-    def _views(self, brief: Brief, roles: Sequence[Role], shown: Mapping[str, Shown]) -> dict[str, AgentView]:
-        """The views of some agents at once, in one step or two."""
+    def _views(
+        self, brief: Brief, roles: Sequence[Role], shown: Mapping[str, Shown], prompts: Mapping[str, str]
+    ) -> dict[str, AgentView]:
+        """The views of some agents at once, in one step or two, with the versions of their prompts."""
         questions = [(role, shown[role.name]) for role in roles]
         if self._settings.steps == "one":
-            return {h.role.name: _view(h) for h in self._ask.put(brief, "view", questions)}
+            heard_all = self._ask.put(brief, "view", questions)
+            return {h.role.name: _view(h, prompts.get(h.role.name)) for h in heard_all}
         views: dict[str, AgentView] = {}
         beliefs: dict[str, Belief] = {}
         for heard in self._ask.put(brief, "belief", questions):
@@ -290,7 +295,7 @@ def _silent(heard: Heard) -> AgentView:
     return AgentView.abstain(heard.role.name, heard.silent_because or "no answer")
 
 
-def _view(heard: Heard) -> AgentView:
+def _view(heard: Heard, prompt: str | None = None) -> AgentView:
     said = heard.said
     if not isinstance(said, Answer):
         return _silent(heard)
@@ -303,4 +308,5 @@ def _view(heard: Heard) -> AgentView:
         answer_key=heard.key,
         horizon=said.horizon,
         invalidation=said.level,
+        prompt=prompt,
     )

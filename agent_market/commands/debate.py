@@ -34,7 +34,9 @@ def list_debates(
     found = [episode for episode in episodes if episode.id in held]
     shown = found[-last:]
     table = Table(title=f"{len(shown)} of {len(found)} debates, {len(episodes)} decisions, scope {name}")
-    for heading in ("decision", "held because", "rounds", "ruling", "depth"):
+    # An id that was cut off cannot be shown: it keeps its width, and the reasons wrap.
+    table.add_column("decision", no_wrap=True)
+    for heading in ("held because", "rounds", "ruling", "depth"):
         table.add_column(heading, justify="right" if heading in ("rounds", "depth") else "left")
     for episode in shown:
         debate = read_debate(database, name, episode.id)

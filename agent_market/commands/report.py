@@ -12,14 +12,14 @@ def report(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
     result: Annotated[
         Path | None,
-        typer.Option(help="Backtest result (.zip). [default: the newest of the user_data directory]"),
+        typer.Option(help="Backtest result (.zip). (the newest of the user_data directory if left out)"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="HTML file to write. [default: agent_market/report.html in user_data]"),
+        typer.Option(help="HTML file to write. (agent_market/report.html in user_data if left out)"),
     ] = None,
     datadir: Annotated[
-        Path | None, typer.Option(help="Folder of candles. [default: as freqtrade chooses it]")
+        Path | None, typer.Option(help="Folder of candles. (as freqtrade chooses it if left out)")
     ] = None,
 ) -> None:
     """Compare the agents of a backtest with its baselines, and write one self-contained HTML page.
@@ -27,11 +27,13 @@ def report(
     Run the baselines in the same backtest to have them beside the agents: freqtrade backtesting
     --strategy-list AgentMarketStrategy AgentMarketEqualWeights AgentMarketQuantOnly --export trades
     """
-    from agent_market.reports.console import print_comparison, report_console
+    from agent_market.reports.console import print_comparison, print_knowledge, report_console
     from agent_market.reports.gather import gather
     from agent_market.reports.html import write_report
     from agent_market.reports.result import latest_result
 
     content = gather(result or latest_result(userdir / "backtest_results"), userdir, datadir)
-    print_comparison(report_console(), content.comparison, content.warnings)
+    console = report_console()
+    print_comparison(console, content.comparison, content.warnings)
+    print_knowledge(console, content.knowledge)
     typer.echo(f"report  {write_report(content, output or userdir / 'agent_market' / 'report.html')}")

@@ -18,14 +18,14 @@ def stability(
     config: Annotated[
         list[Path] | None,
         typer.Option(
-            "--config", "-c", help="Config file, as for freqtrade [default: user_data/config.json]."
+            "--config", "-c", help="Config file, as for freqtrade (user_data/config.json if left out)."
         ),
     ] = None,
     scope: Annotated[str | None, typer.Option(help="Which run or bot; the newest if left out.")] = None,
     questions: Annotated[int, typer.Option(min=1, help="Recorded decisions to ask about.")] = 50,
     repeats: Annotated[int, typer.Option(min=1, help="Times each is asked, of each model.")] = 5,
     models: Annotated[
-        str | None, typer.Option(help="Models to ask, as a,b [default: the configured one].")
+        str | None, typer.Option(help="Models to ask, as a,b (the configured one if left out).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
@@ -108,7 +108,7 @@ def _table(title: str, rows: Sequence[AgentStability]) -> object:
     from rich.table import Table
 
     table = Table(title=title, caption="flips: chance that two answers to a question act differently")
-    table.add_column("agent")
+    table.add_column("agent", no_wrap=True)
     for heading in ("answers", "abstained", "flips", "questions that flip", "depth spread", "widest range"):
         table.add_column(heading, justify="right")
     for row in rows:

@@ -20,7 +20,7 @@ def tune_prompts(
     config: Annotated[
         list[Path] | None,
         typer.Option(
-            "--config", "-c", help="Config file, as for freqtrade [default: user_data/config.json]."
+            "--config", "-c", help="Config file, as for freqtrade (user_data/config.json if left out)."
         ),
     ] = None,
     role: Annotated[str | None, typer.Option(help="Agent whose prompt to tune.")] = None,

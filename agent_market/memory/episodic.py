@@ -22,7 +22,7 @@ from agent_market.memory.layers import Move, Standing
 from agent_market.memory.ledger import Ledger, Pins
 from agent_market.memory.notebook import forgotten, log_position, pins
 from agent_market.memory.ranking import best, scores
-from agent_market.memory.story import case_line
+from agent_market.memory.story import prompt_line
 from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
@@ -214,7 +214,7 @@ class EpisodicMemory:
             return ""
         line = self._lines.get(episode.id)
         if line is None:
-            line = self._lines[episode.id] = case_line(episode)
+            line = self._lines[episode.id] = prompt_line(episode)
         return line
 
     def _ranked(

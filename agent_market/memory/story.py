@@ -59,7 +59,7 @@ def came_of_it(outcome: Outcome | None) -> str:
 
 
 def case_line(episode: Episode) -> str:
-    """One line on a recalled case, for a prompt: it names no market and no moment.
+    """One line on a case, for the search: it names no market and no moment.
 
     Regime, where the agents stood, what was decided, what the market then did and at what price for it.
     """
@@ -68,6 +68,16 @@ def case_line(episode: Episode) -> str:
         f"{episode.view.regime}; {stood or 'no agent had a view'}; decided {episode.verdict.depth:+.1f}; "
         f"{came_of_it(episode.outcome)}"
     )
+
+
+def prompt_line(episode: Episode) -> str:
+    """One line on a recalled case, for a prompt, where its return stands beside: it must be short.
+
+    Regime, depth decided, and how far the market rose and fell on the way: "chop-calm +1.0, +2.0% -0.5%".
+    """
+    outcome = episode.outcome
+    ran = "not known yet" if outcome is None else f"{outcome.best:+.1%} {outcome.worst:+.1%}"
+    return f"{episode.view.regime} {episode.verdict.depth:+.1f}, {ran}"
 
 
 def episode_texts(episodes: Sequence[Episode], gate: ViewGate) -> tuple[TextItem, ...]:

@@ -75,7 +75,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "trend",
         "trend",
-        "signed strength of the trend over 72 candles, standard normal for a random walk",
+        "strength of the 72-candle trend, standard normal for a random walk",
         "sum(r) / sqrt(sum(r^2)), 72 candles; 0 if flat",
         "-8.5..8.5, mostly -3..3",
         "momentum over risk: Moskowitz, Ooi & Pedersen 2012; self-normalised: de la Peña et al. 2009",
@@ -83,7 +83,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "macd_hist",
         "trend",
-        "acceleration of the trend in units of volatility",
+        "acceleration of the trend, in volatilities",
         "MACD(12, 26, 9) histogram of ln C / max(volatility_24, 1e-5)",
         "real, mostly -1..1",
         "Appel 1979, Aspray 1986; TA-Lib",
@@ -91,7 +91,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "efficiency_24",
         "trend",
-        "how straight the last 24 candles ran, with their direction",
+        "how straight 24 candles ran, signed",
         "sum(r) / sum(|r|), 24 candles; 0 if flat",
         "-1..1",
         "Kaufman 1995, efficiency ratio, signed",
@@ -107,7 +107,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "bollinger_z",
         "reversion",
-        "distance of the log price from its 20-candle mean, in standard deviations",
+        "log price from its 20-candle mean, in deviations",
         "(ln C - mean(ln C)) / max(std(ln C), 1e-5), 20 candles, sample std",
         "-4.3..4.3",
         "Bollinger 1983",
@@ -115,7 +115,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "channel_position",
         "reversion",
-        "place of the close in the 168-candle channel, 0 = at its low",
+        "place in the 168-candle channel, 0 = its low",
         "(C - min L) / (max H - min L), 168 candles; 0.5 if flat",
         "0..1",
         "Donchian channel; stochastic %K, Lane 1957",
@@ -147,7 +147,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "volatility_percentile",
         "volatility",
-        "rank of volatility_24 among its last 240 values, 1 = the highest",
+        "rank of volatility_24 among its last 240, 1 = highest",
         "(rank - 1) / 239, ties share their mean rank",
         "0..1",
         "",
@@ -155,7 +155,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "range_volatility_24",
         "volatility",
-        "volatility of one candle from its high-low range; sees moves that the close took back",
+        "volatility of one candle from its high-low range",
         "sqrt(mean(ln(H / L)^2) / (4 ln 2)), 24 candles",
         ">= 0",
         "Parkinson 1980",
@@ -163,7 +163,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "downside_share_72",
         "volatility",
-        "share of the variance that falling candles made",
+        "share of variance that falling candles made",
         "sum(r^2 where r < 0) / sum(r^2), 72 candles; 0.5 if flat",
         "0..1",
         "realised semivariance: Barndorff-Nielsen, Kinnebrock & Shephard 2010",
@@ -171,7 +171,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "drawdown",
         "volatility",
-        "loss from the trailing 168-candle high, as a positive number",
+        "loss from the 168-candle high, positive",
         "1 - C / max(H), 168 candles",
         "0..1",
         "",

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_market.reports.comparison import Comparison, Contender
+from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words
 from agent_market.reports.text import (
     UNKNOWN,
     in_basis_points,
@@ -59,6 +60,25 @@ def print_comparison(console: Console, comparison: Comparison, warnings: tuple[s
     console.print(verdict_lines(comparison))
     for warning in warnings:
         console.print(Text(warning, style="bold yellow"))
+
+
+def print_knowledge(console: Console, split: KnowledgeSplit) -> None:
+    """What the models may have known, and the results on each side of their cutoff."""
+    if split.eras:
+        table = Table(title="BEFORE AND AFTER THE KNOWLEDGE CUTOFF", title_style="bold", pad_edge=False)
+        for heading in ("", " ", "Days", "Profit", "Sharpe", "Agents ahead, bp/day", "Decisions", "Right"):
+            table.add_column(heading, justify="right" if heading.strip() else "left", no_wrap=True)
+        for era in split.eras:
+            whole = (str(era.days), f"{era.decisions:,}", percent(era.hit_rate, 0))
+            for place, result in enumerate(era.results):
+                days, decisions, right = whole if place == 0 else ("", "", "")
+                figures = (signed_percent(result.total_return), number(result.sharpe))
+                lead = lead_in_words(result.lead)
+                name = era.name if place == 0 else ""
+                table.add_row(name, result.label, days, *figures, escape(lead), decisions, right)
+            table.add_section()
+        console.print(table)
+    console.print(Text(split.statement))
 
 
 def _columns(comparison: Comparison, is_narrow: bool) -> dict[str, Callable[[Contender], str]]:

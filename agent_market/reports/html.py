@@ -31,6 +31,7 @@ from agent_market.reports import figures, text
 from agent_market.reports.calibration import CalibrationRow, calibration_rows, reliability_figure
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.decisions import decision_table
+from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words, split_by_knowledge
 from agent_market.reports.model_costs import model_costs
 from agent_market.reports.provenance import warnings_of
 from agent_market.reports.result import BacktestRun
@@ -58,6 +59,12 @@ class ReportContent:
         """What must be read before any figure."""
         return warnings_of(self.settings.llm.model, self.run.config, self.run.notes)
 
+    @property
+    def knowledge(self) -> KnowledgeSplit:
+        """Results before and after the models' knowledge cutoff."""
+        settings = self.settings
+        return split_by_knowledge(self.comparison, self.episodes, settings.llm, settings.budget)
+
 
 def render(content: ReportContent) -> str:
     """The page as one string of HTML."""
@@ -75,6 +82,7 @@ def render(content: ReportContent) -> str:
         "signed_percent": text.signed_percent,
         "number": text.number,
         "bp": text.basis_points,
+        "lead": lead_in_words,
     }
     cards = scorecards(content.episodes, content.settings.decision)
     calibration = calibration_rows(content.episodes, content.settings.calibration)
@@ -86,6 +94,7 @@ def render(content: ReportContent) -> str:
         ],
         cards=cards,
         calibration=calibration,
+        knowledge=content.knowledge,
         silence=silence(content, cards),
         figures=json_for_html(_figures(content, calibration)),
         decisions=json_for_html(_decisions(content)),

@@ -75,5 +75,5 @@ def test_recalled_cases_are_told_in_one_line_unless_switched_off(database: Datab
         memory = EpisodicMemory(database, SCOPE, PAIR, MemorySettings(text=TextSettings(case_lines=on)))
         memory.load(at(99))
         lines = {neighbour.line for neighbour in memory.recall(a_view(100, (0.0, 0.0))).neighbours}
-        told = "chop-calm; quant +1.0; decided +1.0; the market made +1.00% (best +1.00%, worst +0.00%)"
+        told = "chop-calm +1.0, +1.0% +0.0%"
         assert lines == ({told} if on else {""})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from episode_makers import an_episode, an_outcome, at
 
 from agent_market.memory.gates import ViewGate
-from agent_market.memory.story import case_line, episode_texts, tell
+from agent_market.memory.story import case_line, episode_texts, prompt_line, tell
 from agent_market.memory.times import Times, times_of
 from agent_market.records import AgentView, Episode
 
@@ -60,6 +60,11 @@ def test_a_case_line_names_neither_market_nor_moment() -> None:
     assert case_line(_episode()) == (
         "chop-calm; quant +4.0; decided +1.0; the market made +2.00% (best +2.00%, worst +0.00%)"
     )
+
+
+def test_the_line_for_prompts_is_short_and_names_neither_market_nor_moment() -> None:
+    assert prompt_line(_episode()) == "chop-calm +1.0, +2.0% +0.0%"
+    assert prompt_line(replace(_episode(), outcome=None)) == "chop-calm +1.0, not known yet"
 
 
 def test_texts_of_an_episode_are_known_with_its_outcome() -> None:

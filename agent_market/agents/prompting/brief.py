@@ -19,7 +19,7 @@ import orjson
 from agent_market.agents.answers.request import Guard
 from agent_market.agents.egress.masking import Mask
 from agent_market.agents.prompting.beliefs import PastBelief
-from agent_market.agents.prompting.prompts import StepName, plain
+from agent_market.agents.prompting.prompts import WITHOUT_CASES, StepName, plain
 from agent_market.agents.prompting.sight import may_see_regime, visible
 from agent_market.agents.roles import Role, Temperament
 from agent_market.config import FactorGroup
@@ -28,7 +28,8 @@ from agent_market.records import AgentView, MarketView, Neighbour, Recall, Speec
 
 SCHEMA = "agent-market/2"
 
-DECIMALS = 6
+DECIMALS = 5
+DISTANCE_DECIMALS = 3
 VIEW_DECIMALS = 2
 VIEW_REASONS = 3
 VIEW_REASON_CHARS = 200
@@ -37,9 +38,8 @@ HEADLINE_CHARS = 200
 LINE_CHARS = 300
 LESSON_CHARS = 500
 
-_OPEN = "The state of the market at the decision, in one block.\n```json\n"
+_OPEN = "The market at the decision:\n```json\n"
 _CLOSE = "\n```\nAnswer as one JSON object."
-_ENDINGS = {"view": "\n```\nGive your view as one JSON object."}
 _HOUR_S = 3600
 
 
@@ -69,6 +69,7 @@ class Brief:
         "_mask",
         "_names",
         "_seen",
+        "_summary",
         "_view",
     )
 
@@ -100,7 +101,13 @@ class Brief:
         names = tuple(view.context) if mask is None else mask.names(tuple(view.context))
         self._context = _fragment(dict(zip(names, numbers[at_context:], strict=False)))
         lines = self.all_plain([case.line[:LINE_CHARS] for case in cases])
-        self._cases = _fragment(_recalled(numbers[at_cases::2], numbers[at_cases + 1 :: 2], lines))
+        self._summary = _summed_up(numbers[at_cases::2])
+        self._cases = _fragment(
+            {
+                **self._summary,
+                "neighbours": _neighbours(numbers[at_cases::2], numbers[at_cases + 1 :: 2], lines),
+            }
+        )
         self._feedback = self.all_plain(feedback)
         self._lessons = [
             {"id": f"L{n}", "text": self.plain(lesson.text[:LESSON_CHARS]), "contested": lesson.contested}
@@ -118,6 +125,8 @@ class Brief:
     def user_message(self, role: Role, shown: Shown = NOTHING, step: StepName = "view") -> str:
         """The user message for `role` at a step."""
         block = dict(self._seen.get(role.sees) or self._sight(role.sees))
+        if step in WITHOUT_CASES and "recall" in block:
+            block["recall"] = self._summary
         block["role"] = role.name
         block["step"] = step
         block["temperament"] = _temperament(role.temperament)
@@ -131,7 +140,7 @@ class Brief:
         if shown.debate is not None:
             block["debate"] = [self._speech(speech) for speech in shown.debate if not speech.silent_because]
         body = orjson.dumps(block, option=orjson.OPT_SORT_KEYS).decode()
-        return f"{_OPEN}{body}{_ENDINGS.get(step, _CLOSE)}"
+        return f"{_OPEN}{body}{_CLOSE}"
 
     def plain(self, text: str) -> str:
         """Text for inside the block: masked, and without what could close the fence."""
@@ -257,21 +266,24 @@ def _rounded(view: MarketView, cases: Sequence[Neighbour]) -> list[float]:
     return rounded
 
 
-def _recalled(
+def _neighbours(
     returns: Sequence[float], distances: Sequence[float], lines: Sequence[str]
-) -> dict[str, object]:
+) -> list[list[object]]:
+    """Each case as [id, return, distance, line]; a line that is empty is left out."""
+    # Cases go by rank, not by episode id: that names the pair and the date.
+    told = zip(range(1, len(returns) + 1), returns, distances, lines, strict=True)
+    return [
+        [rank, value, round(distance, DISTANCE_DECIMALS), line]
+        if line
+        else [rank, value, round(distance, DISTANCE_DECIMALS)]
+        for rank, value, distance, line in told
+    ]
+
+
+def _summed_up(returns: Sequence[float]) -> dict[str, object]:
     """`n` and, where there are cases, mean, win rate and sample deviation of what followed them."""
     n = len(returns)
-    # Cases go by rank, not by episode id: that names the pair and the date.
-    block: dict[str, object] = {
-        "n": n,
-        "neighbours": [
-            {"id": rank, "return": value, "distance": distance, **({"case": line} if line else {})}
-            for rank, (value, distance, line) in enumerate(
-                zip(returns, distances, lines, strict=True), start=1
-            )
-        ],
-    }
+    block: dict[str, object] = {"n": n}
     if n:
         mean = sum(returns) / n
         block["mean_return"] = round(mean, DECIMALS) + 0.0

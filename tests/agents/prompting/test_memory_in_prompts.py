@@ -16,7 +16,7 @@ from agent_market.config import AgentSettings
 from agent_market.records import Lesson, Neighbour, Recall
 
 ROLES = {role.name: role for role in role_table(AgentSettings())}
-CASE = Neighbour("BTC/USDT@2023-11-05T12:00Z", at(-99), at(-87), 0.5, 0.02, "chop-calm; decided +2.0")
+CASE = Neighbour("BTC/USDT@2023-11-05T12:00Z", at(-99), at(-87), 0.5, 0.02, "chop-calm +2.0")
 RECALL = Recall(
     at(1),
     (CASE, replace(CASE, market_return=-0.01, line="")),
@@ -37,7 +37,7 @@ def block(role: Role, recall: Recall = RECALL) -> tuple[str, dict[str, object]]:
 def test_cases_and_lessons_have_ids_to_cite_and_say_neither_market_nor_moment() -> None:
     message, shown = block(ROLES["aggressive"])
     cases = shown["recall"]["neighbours"]  # type: ignore[index]
-    assert [(case["id"], case.get("case")) for case in cases] == [(1, "chop-calm; decided +2.0"), (2, None)]
+    assert [(case[0], *case[3:]) for case in cases] == [(1, "chop-calm +2.0"), (2,)]
     lessons = shown["lessons"]
     assert [(lesson["id"], lesson["contested"]) for lesson in lessons] == [("L1", False), ("L2", True)]  # type: ignore[union-attr]
     assert lessons[0]["text"] == "ASSET rallies fade on weekends"  # type: ignore[index]

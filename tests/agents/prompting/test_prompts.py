@@ -41,19 +41,19 @@ def test_the_block_holds_the_numbers_rounded_and_the_recall_summed_up() -> None:
             "horizon": 12,
             "loss_aversion": 1.5,
         },
-        "features": {"return_24": 0.012346, "rsi_14": 0.61},
+        "features": {"return_24": 0.01235, "rsi_14": 0.61},
         "context": {"vix": 15.3},
         "regime": "up-calm",
         # mean (0.01 - 0.02 + 0.04) / 3; deviations 0, -0.03, 0.03: sqrt(0.0018 / 2)
         "recall": {
             "n": 3,
             "mean_return": 0.01,
-            "win_rate": 0.666667,
+            "win_rate": 0.66667,
             "std_return": 0.03,
             "neighbours": [
-                {"id": 1, "return": 0.01, "distance": 0.1},
-                {"id": 2, "return": -0.02, "distance": 0.2},
-                {"id": 3, "return": 0.04, "distance": 0.3},
+                [1, 0.01, 0.1],
+                [2, -0.02, 0.2],
+                [3, 0.04, 0.3],
             ],
         },
         "feedback": ["round 1: too many trades"],
@@ -66,6 +66,31 @@ def test_what_is_not_known_is_absent_not_zero() -> None:
     assert nothing["recall"] == {"n": 0, "neighbours": []}
     one = block(Brief(market_view(), recall((0.02,))).user_message(TESTER))
     assert "std_return" not in one["recall"], "one case has no deviation"
+
+
+@pytest.mark.parametrize("step", ["rebuttal", "ruling"])
+def test_once_the_evidence_is_on_the_table_cases_are_summed_up_and_not_listed(step) -> None:
+    brief = Brief(market_view(), recall())
+    listed, summed = (block(brief.user_message(TESTER, step=at))["recall"] for at in ("objections", step))
+    assert summed == {name: value for name, value in listed.items() if name != "neighbours"}
+    assert "neighbours are" in system_message(TESTER, step="objections")
+    assert "neighbours are" not in system_message(TESTER, step=step)
+
+
+def test_features_that_differ_in_a_count_alone_share_a_line_of_the_glossary() -> None:
+    glossary = {
+        "return_1": "return over 1 candle",
+        "return_24": "return over 24 candles",
+        "return_4": "return over 4 candles",
+        "rsi_14": "gains in 14 moves",
+        "one": "the same",
+        "two": "the same",
+    }
+    text = system_message(TESTER, glossary)
+    assert "\n  return_1, return_4, return_24: return over N candles\n" in text
+    assert "\n  rsi_14: gains in 14 moves\n" in text
+    assert "\n  one: the same\n" in text
+    assert "\n  two: the same;" in text
 
 
 def test_only_the_nearest_cases_are_shown() -> None:
@@ -140,7 +165,7 @@ def test_keys_stay_the_same_between_versions_of_this_code() -> None:
     """A change of this key throws away every recorded answer of every user: make it on purpose."""
     form = RequestForm(TESTER.name, "You test. Answer in JSON.", llm())
     key = form.fill(Brief(market_view(), recall()).user_message(TESTER)).key
-    assert key == "5ac856061e9b52ad6f4629d92ec2673e25ce8ceac860d9b799171042b3ce7625"
+    assert key == "f5fafcde47b38608fe29e14bad24470dbe246ed63adb3ce8777b5c744bdc40a9"
 
 
 @pytest.mark.parametrize(
