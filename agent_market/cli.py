@@ -65,8 +65,16 @@ for _name in command_names():
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
+    run_app(app)
+
+
+def run_app(wanted: typer.Typer, arguments: list[str] | None = None) -> None:
+    """Run (a part of) the command line; errors raised on purpose end it with one line and exit code 2.
+
+    :param arguments: None takes those of the process.
+    """
     try:
-        app()
+        wanted(arguments)
     except AgentMarketError as error:
         _print_error(error)
         sys.exit(EXIT_ERROR)
