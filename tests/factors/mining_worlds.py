@@ -1,4 +1,4 @@
-"""Small markets for the tests of the search: one with a planted signal, one of noise, and a scripted model."""
+"""Small markets for the tests of the search, with a planted signal or none, and a scripted model."""
 
 from __future__ import annotations
 

@@ -296,9 +296,9 @@ def test_spans_in_the_wrong_order_and_no_proposer_are_refused(tmp_path: Path) ->
         search(tmp_path, panel, over=(later, span))
     with pytest.raises(ConfigError, match="add `library` or"):
         search(tmp_path, panel, wanted=settings(proposers=["llm"]))
+    two = Panel(panel.times, panel.pairs[:2], {n: values[:2] for n, values in panel.columns.items()}, 60)
     with pytest.raises(DataError, match="add pairs"):
-        few = {name: values[:2] for name, values in panel.columns.items()}
-        search(tmp_path, Panel(panel.times, panel.pairs[:2], few, 60))
+        search(tmp_path, two)
 
 
 def test_the_record_holds_what_a_reader_needs_to_repeat_it(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ import orjson
 FORMS = (
     ("ts_return(close, {w})", "what rose goes on rising"),
     ("neg(zscore(close, {w}))", "what is stretched comes back"),
-    ("ts_corr(ts_return(close, 1), ts_return(volume, 1), {w})", "volume confirms a move or denies it"),
+    ("ts_corr(ts_return(volume, 1), ts_return(close, 1), {w})", "volume confirms a move or denies it"),
     ("div(ts_std(ts_return(close, 1), {w}), ts_std(ts_return(close, 1), 240))", "calm and storm alternate"),
     ("ts_position(close, {w})", "nearness to the high of the window"),
     ("div(ts_mean(volume, {w}), ts_mean(volume, 240))", "attention shows in volume"),
     ("ts_skew(ts_return(close, 1), {w})", "lottery-like markets are dear"),
     ("ts_mean(div(sub(close, open), close), {w})", "who wins the candle from open to close"),
     ("cs_rank(ts_return(close, {w}))", "strength beside the other markets"),
-    ("div(ts_mean(sub(high, low), {w}), close)", "wide ranges tell of stress"),
+    ("ts_mean(log(div(high, low)), {w})", "wide ranges tell of stress"),
     ("neg(ts_argmax(high, {w}))", "a recent high draws followers"),
     ("ts_slope(log(div(close, delay(close, 1))), {w})", "acceleration of the move"),
 )
