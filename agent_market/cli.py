@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -68,13 +69,10 @@ def main() -> None:
     run_app(app)
 
 
-def run_app(wanted: typer.Typer, arguments: list[str] | None = None) -> None:
-    """Run (a part of) the command line; errors raised on purpose end it with one line and exit code 2.
-
-    :param arguments: None takes those of the process.
-    """
+def run_app(run: Callable[[], object]) -> None:
+    """Run (a part of) the command line; an error raised on purpose ends it with one line and exit code 2."""
     try:
-        wanted(arguments)
+        run()
     except AgentMarketError as error:
         _print_error(error)
         sys.exit(EXIT_ERROR)

@@ -62,6 +62,7 @@ def test_what_held_in_the_round_before_is_varied_and_what_turned_is_not() -> Non
 def test_what_is_known_already_is_not_proposed_again() -> None:
     first = expressions()
     failed = [{"expression": text, "problem": "no"} for text in first[:3]]
+    assert not set(expressions(tried=first)) & set(first)
     assert not set(expressions(failures=failed, worst=[{"expression": first[3], "t": 0.1}])) & set(first[:4])
 
 

@@ -15,4 +15,4 @@ def as_script(app: typer.Typer, command: Sequence[str]) -> None:
     """
     from agent_market.cli import run_app
 
-    run_app(app, [*command, *sys.argv[1:]])
+    run_app(lambda: app([*command, *sys.argv[1:]]))

@@ -18,7 +18,14 @@ from agent_market.factors.mining.asking import ModelProposer
 from agent_market.factors.mining.before import Before, before
 from agent_market.factors.mining.bench import Bench
 from agent_market.factors.mining.checkpoint import Checkpoint
-from agent_market.factors.mining.files import ArmEntry, FactorEntry, FailureEntry, VerdictEntry, write
+from agent_market.factors.mining.files import (
+    FOLDER,
+    ArmEntry,
+    FactorEntry,
+    FailureEntry,
+    VerdictEntry,
+    write,
+)
 from agent_market.factors.mining.judging import counted, entry_of, lead_of, proven
 from agent_market.factors.mining.market import halves, panel_of
 from agent_market.factors.mining.proposers import FactorProposer, GeneticProposer, LibraryProposer
@@ -95,6 +102,7 @@ def mine(
         )
     say = progress or (lambda line: None)
     mining = settings.mining
+    (user_data / FOLDER).mkdir(parents=True, exist_ok=True)
     past = before(user_data, settings, promote_span)
     for warning in past.warnings:
         say(warning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from agent_market.factors.tree import FIELD, NUMBER
 
 MOST_OPERATORS = 4
 _LEAST_USES = 5
+_QUOTED = re.compile(r"`[^`]*`")
 
 
 def lessons_of(
@@ -45,11 +47,16 @@ def lessons_of(
         if arm.proposals
     ]
     lines += _operator_lines(scored)
-    causes = Counter(failure.problem.split(" at character ")[0].split(";")[0] for failure in failures)
+    causes = Counter(_cause(failure) for failure in failures)
     lines += [
         f"{count} proposals failed alike: {cause}." for cause, count in causes.most_common(3) if count > 2
     ]
     return tuple(lines)
+
+
+def _cause(failure: Failure) -> str:
+    """What was wrong, without the place and the expression it was wrong in."""
+    return _QUOTED.sub("this", failure.problem.split(" at character ")[0].split(";")[0])
 
 
 def _same_sign(factor: FactorEntry) -> bool:

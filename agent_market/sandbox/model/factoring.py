@@ -4,7 +4,7 @@ A request for factors holds, as the last fenced `json` block of its newest user 
 
     {"step": "factors", "count": n, "pool": [{"expression", "weight"}, ...], "best": [{"expression", "t"},
      ...], "worst": [...], "failures": [{"expression", "problem"}, ...], "earlier": [{"expression", "rank_ic",
-     "later_rank_ic"}, ...], "batch": b, ...}
+     "later_rank_ic"}, ...], "tried": [expression, ...], "batch": b, ...}
 
 The answer is `{"factors": [{"expression", "rationale"}, ...]}`, n of them, in this order:
 
@@ -66,6 +66,8 @@ def propose(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The field `factors` of the answer."""
     count = _whole(asked.get("count"), 1, 64)
     known = {text for name in _LISTS for text in _expressions(asked.get(name))}
+    tried = asked.get("tried")
+    known |= {text for text in (tried if isinstance(tried, list) else []) if isinstance(text, str)}
     best = _strongest(asked)
     share = max(count // 3, 1)
     parts = chain(
