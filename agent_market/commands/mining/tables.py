@@ -39,6 +39,7 @@ def show_result(result: MiningResult, published: Published | None, as_json: bool
         f"{result.tried} candidates in this search, {result.trials} counted on these spans "
         f"({result.effective:.1f} effective), {len(result.failures)} failures kept",
         highlight=False,
+        soft_wrap=True,
     )
     if result.verdict is not None:
         word = "promoted" if result.promoted else "not promoted"

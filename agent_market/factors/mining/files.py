@@ -175,10 +175,12 @@ Kind = TypeVar("Kind", Expressions, Features)
 
 
 def expressions_file(user_data: Path) -> Path:
+    """Where the record of the newest search lies."""
     return user_data / FOLDER / EXPRESSIONS_FILE
 
 
 def features_file(user_data: Path) -> Path:
+    """Where the factors in force lie."""
     return user_data / FOLDER / FEATURES_FILE
 
 
