@@ -69,9 +69,7 @@ class Plan:
     def history(self) -> timedelta:
         """Candles wanted before the first round."""
         training = int(self.config.get("freqai", {}).get("train_period_days", 0))
-        days = self.settings.history_days or training + WARM_UP_DAYS
-        mined = self.settings.expressions.history_days if self.settings.expressions else 0
-        return timedelta(days=max(days, mined))
+        return timedelta(days=self.settings.history_days or training + WARM_UP_DAYS)
 
     @property
     def candles_from(self) -> datetime:

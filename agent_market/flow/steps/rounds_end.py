@@ -24,7 +24,7 @@ from agent_market.flow.files import copy_atomically, write_atomically
 from agent_market.flow.fingerprints import code_of, versions_of
 from agent_market.flow.steps.backtest import RESULT, newest_result
 from agent_market.flow.steps.base import Context, Say, Step
-from agent_market.reports.console import NARROW, print_comparison
+from agent_market.reports.console import print_comparison
 from agent_market.reports.gather import gather
 from agent_market.reports.html import ReportContent, write_report
 from agent_market.reports.result import load_freqtrade_table
@@ -33,6 +33,7 @@ SUMMARY = "summary.json"
 TABLES = "tables.txt"
 LINES = "feedback.json"
 REPORT = "report.html"
+TABLE_WIDTH = 132
 MEASURING = ("reports", "reflection", "learning/bootstrap", "flow/feedback", "flow/steps")
 
 
@@ -120,7 +121,7 @@ class Report(_Measures):
 
 def _tables(content: ReportContent) -> str:
     """freqtrade's own table and the comparison, as plain text of fixed width."""
-    console = Console(file=io.StringIO(), width=NARROW, color_system=None)
+    console = Console(file=io.StringIO(), width=TABLE_WIDTH, color_system=None)
     console.print(Text(load_freqtrade_table(content.run.path)), soft_wrap=True)
     print_comparison(console, content.comparison, content.warnings)
     assert isinstance(console.file, io.StringIO)
