@@ -15,7 +15,7 @@ from agent_market.flow.archive import all_runs
 from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.flow.plan import RUNS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 WAIT_S = 300
 KILLED_IN = (
