@@ -69,9 +69,13 @@ def call_freqtrade(
     return FreqtradeCall(log, output, monotonic() - started)
 
 
-def common_arguments(plan: Plan, overlay: Path) -> list[str]:
-    """Configs, user_data and candles, as every freqtrade command of a flow gets them."""
-    configs = [part for file in (*plan.settings.config, overlay) for part in ("--config", str(file))]
+def common_arguments(plan: Plan, overlay: Path, *, alone: bool = False) -> list[str]:
+    """Configs, user_data and candles, as every freqtrade command of a flow gets them.
+
+    :param alone: `overlay` is a whole config, and the files of the flow are not given.
+    """
+    files = (overlay,) if alone else (*plan.settings.config, overlay)
+    configs = [part for file in files for part in ("--config", str(file))]
     return [*configs, "--userdir", str(plan.settings.userdir), "--datadir", str(plan.datadir)]
 
 

@@ -53,7 +53,8 @@ class FlowReinforcement(Settings):
     freqaimodel: str = "AgentReinforcementLearner"
     """FreqAI model that trains it."""
     freqtrade: Mapping[str, Any] = Field(default_factory=dict)
-    """Keys laid over the freqtrade config of the flow, e.g. `freqai.rl_config`."""
+    """Keys laid over the freqtrade config of the flow: `freqai.rl_config`, and the algorithm's own
+    `freqai.model_training_parameters`, which stand in place of the flow's."""
 
 
 class FlowEvaluation(Settings):

@@ -181,6 +181,23 @@ def test_what_a_killed_backtest_left_under_its_identifier_is_removed(tmp_path, m
     assert other.exists()
 
 
+def test_a_policy_is_trained_with_its_own_parameters_only(tmp_path, monkeypatch):
+    own = {"freqai": {"model_training_parameters": {"n_envs": 8}, "rl_config": {"model_type": "PPO"}}}
+    of_the_flow = {"freqai": {"model_training_parameters": {"n_estimators": 9}}}
+    plan = plan_of(tmp_path, rl={"freqtrade": own}, freqtrade=of_the_flow)
+    calls = use_stand_in(monkeypatch, plan)
+    done, _ = run(plan, ("download", "rl"))
+    assert done.made == ("download", "round-1/rl")
+    arguments = json.loads(calls.read_text().splitlines()[-1])
+    assert arguments.count("--config") == 1
+    assert arguments[arguments.index("--strategy-list") + 1] == "AgentMarketReinforcement"
+    config = json.loads(Path(arguments[arguments.index("--config") + 1].replace(".working", "")).read_text())
+    assert config["freqai"]["model_training_parameters"] == {"n_envs": 8}
+    assert config["freqai"]["train_period_days"] == 5
+    assert config["exchange"]["pair_whitelist"] == list(PAIRS)
+    assert set(done.rounds[0]) == {"round", "policy"}
+
+
 def test_steps_that_are_left_out_are_taken_from_the_archive(tmp_path, monkeypatch):
     plan = plan_of(tmp_path)
     calls = use_stand_in(monkeypatch, plan)

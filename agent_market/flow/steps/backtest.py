@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -80,12 +81,17 @@ class Backtest(Step):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one call of `freqtrade backtesting` runs; `config` is laid over that of the flow."""
+    """What one call of `freqtrade backtesting` runs; `config` is laid over that of the flow.
+
+    `parameters` stand in place of `freqai.model_training_parameters`, where merging would mix those of two
+    kinds of model; None leaves the flow's.
+    """
 
     step: str
     strategies: Sequence[str]
     freqaimodel: str
     config: Mapping[str, Any]
+    parameters: Mapping[str, Any] | None = None
 
 
 def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
@@ -102,12 +108,20 @@ def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
         shutil.rmtree(left)
     freqai = {"freqai": {"identifier": identifier}} if plan.config.get("freqai") else {}
     overlay: dict[str, Any] = deep_merge_dicts(dict(call.config), deep_merge_dicts(freqai, {}))
-    config = write_config(plan, folder / "config.json", deep_merge_dicts(at.market.overlay, overlay))
+    overlay = deep_merge_dicts(at.market.overlay, overlay)
+    alone = call.parameters is not None
+    if alone:
+        overlay = deep_merge_dicts(overlay, deep_merge_dicts(dict(plan.config), {}))
+        overlay["freqai"]["model_training_parameters"] = dict(call.parameters or {})
+        config = folder / "config.json"
+        write_atomically(config, json.dumps(overlay, indent=2, default=str) + "\n")
+    else:
+        config = write_config(plan, folder / "config.json", overlay)
     results = folder / RESULT
     results.mkdir()
     arguments = [
         "backtesting",
-        *common_arguments(plan, config),
+        *common_arguments(plan, config, alone=alone),
         *("--strategy-list", *call.strategies),
         *("--freqaimodel", call.freqaimodel),
         *(("--strategy-path", str(settings.strategy_path)) if settings.strategy_path else ()),

@@ -42,7 +42,8 @@ class Reinforcement(Step):
         chosen = at.plan.settings.rl
         assert chosen is not None
         config: dict[str, Any] = deep_merge_dicts(dict(chosen.freqtrade), {})
-        call = Call(self.name, (chosen.strategy,), chosen.freqaimodel, config)
+        parameters = config.get("freqai", {}).get("model_training_parameters", {})
+        call = Call(self.name, (chosen.strategy,), chosen.freqaimodel, config, parameters)
         result = run_backtest(at, folder, call, say)
         write_outcome(result, at.plan, folder / OUTCOME)
         say(f"result {result.name}, profit {_profit(folder):+.2%}")
