@@ -1,115 +1,199 @@
-"""Running a flow: market up, candles down, then round after round, each step shown and archived."""
+"""Running a flow: each step made, or skipped because nothing it depends on has changed; never half done."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import json
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
-import yaml
-from rich.console import Console
-from rich.text import Text
-
-from agent_market.flow import steps
-from agent_market.flow.feedback import write_atomically
+from agent_market.errors import FlowError
+from agent_market.flow.archive import close_run, open_run
+from agent_market.flow.decide import FIRST_TIME, Decision, decide, place_of
+from agent_market.flow.files import put_in_place, write_atomically
+from agent_market.flow.lock import only_flow
 from agent_market.flow.market import ServedMarket, market_of
-from agent_market.flow.plan import Plan, Round
-from agent_market.flow.steps import Progress, Step
-from agent_market.reports.comparison import Comparison
-from agent_market.reports.console import print_comparison
-from agent_market.reports.result import load_freqtrade_table
-from agent_market.store.episode_json import digest_of
+from agent_market.flow.parallel import workers
+from agent_market.flow.plan import Plan
+from agent_market.flow.record import StepRecord, products_of, write_record
+from agent_market.flow.screen import Screen
+from agent_market.flow.steps import EACH_ROUND, FIRST, LAST
+from agent_market.flow.steps.base import ONCE, Context, Say, Step
+
+ROUNDS = "rounds.json"
 
 
 @dataclass(frozen=True, slots=True)
-class RoundDone:
-    """What a round left behind; None where its step was left out."""
+class FlowDone:
+    """A finished run: `made` and `skipped` are places of steps, `rounds` the figures of each round."""
 
-    number: int
-    result: Path | None
-    comparison: Comparison | None
-    feedback: tuple[str, ...]
-    report: Path | None
+    folder: Path
+    digest: str | None
+    made: tuple[str, ...]
+    skipped: tuple[str, ...]
+    rounds: tuple[Mapping[str, Any], ...]
+    folders: Mapping[tuple[str, int], Path]
 
 
-def run_flow(plan: Plan, wanted: Collection[Step], console: Console) -> tuple[RoundDone, ...]:
-    """Run the wanted steps of every round.
+def run_flow(plan: Plan, wanted: Collection[str], screen: Screen, *, force: bool = False) -> FlowDone:
+    """Run the wanted steps of every round, under the lock of the user_data directory.
 
-    :raises FlowError: a step failed; what the steps before it wrote stays.
+    :param force: make them again although nothing changed.
+    :raises FlowError: a step failed; what the steps before it made stays, and `--resume` goes on after it.
     """
-    _archive(plan)
-    with market_of(plan) as market:
-        if "download" in wanted:
-            with _shown(console, "download") as progress:
-                done = steps.download(plan, market, progress)
-                what = "downloaded" if done.fetched else "are there already"
-                progress(f"{done.series} series of candles {what}")
-        return tuple(_run_round(plan, round_, market, wanted, console) for round_ in plan.rounds)
-
-
-def _run_round(
-    plan: Plan, round_: Round, market: ServedMarket, wanted: Collection[Step], console: Console
-) -> RoundDone:
-    nothing = RoundDone(round_.number, None, None, (), None)
-    if not {"backtest", "summary", "feedback", "report"} & set(wanted):
-        return nothing
-    span = round_.span
-    console.print(
-        Text(f"Round {round_.number} of {len(plan.rounds)}: {span.start} to {span.end}", style="bold")
+    with only_flow(plan.runs, plan.run_id) as left:
+        if left is not None and left != plan.run_id:
+            screen.note(f"Run {left} ended without cleaning up; its lock is taken over.")
+        info = open_run(plan, tuple(wanted))
+        run = _Run(plan, frozenset(wanted), screen, force)
+        try:
+            with workers(plan.settings.parallel), market_of(plan) as market:
+                run.all_steps(market)
+        except BaseException as error:
+            words = str(error) or type(error).__name__
+            close_run(plan.folder, info, words, {})
+            screen.log(f"failed: {words}")
+            raise
+        rounds = run.figures()
+        write_atomically(plan.folder / ROUNDS, json.dumps(rounds, indent=2) + "\n")
+        closed = close_run(plan.folder, info, None, run.digests)
+    return FlowDone(
+        plan.folder, closed.digest, tuple(run.made), tuple(run.skipped), tuple(rounds), run.folders
     )
-    if "backtest" in wanted:
-        write_atomically(round_.folder / "scope.txt", plan.scope + "\n")
-        with _shown(console, "train and backtest") as progress:
-            backtested = steps.backtest(plan, round_, market, progress)
-            progress(f"result {backtested.result.name}, the model was asked {backtested.model_calls} times")
-    else:
-        backtested = steps.earlier_result(plan, round_)
-    if not {"summary", "feedback", "report"} & set(wanted):
-        return RoundDone(round_.number, backtested.result, None, (), None)
-    with _shown(console, "summary") as progress:
-        content = steps.summarise(plan, round_, backtested)
-        progress(f"{len(content.episodes)} decisions, sha256 {digest_of(content.episodes)[:16]}")
-    feedback: tuple[str, ...] = ()
-    if "feedback" in wanted:
-        with _shown(console, "feedback") as progress:
-            fed_back = steps.feed_back(plan, round_, content)
-            feedback = fed_back.lines
-            progress(f"{len(feedback)} lines for the rounds to come")
-        for line in fed_back.moved:
-            console.print(Text(line, style="yellow"))
-    written = None
-    if "report" in wanted:
-        with _shown(console, "report") as progress:
-            written = steps.report(round_, content)
-            progress(str(written))
-    console.print()
-    console.print(Text(load_freqtrade_table(backtested.result)), soft_wrap=True)
-    print_comparison(console, content.comparison, content.warnings)
-    console.print()
-    return RoundDone(round_.number, backtested.result, content.comparison, feedback, written)
 
 
-@contextmanager
-def _shown(console: Console, name: str) -> Iterator[Progress]:
-    """Show a step: a spinner with the tool's newest words while it runs, one line when it is done."""
-    started = monotonic()
-    newest = ""
-    with console.status(Text(name)) as status:
+class _Run:
+    """Walks through the steps of one run and remembers where each lies."""
 
-        def progress(words: str) -> None:
-            nonlocal newest
-            newest = words
-            line = Text(f"{name}  {words}")
-            line.truncate(max(console.width - 4, 20), overflow="ellipsis")
-            status.update(line)
+    def __init__(self, plan: Plan, wanted: frozenset[str], screen: Screen, force: bool) -> None:
+        self.plan, self.wanted, self.screen, self.force = plan, wanted, screen, force
+        self.folders: dict[tuple[str, int], Path] = {}
+        self.digests: dict[str, str] = {}
+        self.made: list[str] = []
+        self.skipped: list[str] = []
 
-        yield progress
-    console.print(Text(f"  {name:<18} {monotonic() - started:6.1f} s  {newest}"), soft_wrap=True)
+    def all_steps(self, market: ServedMarket) -> None:
+        """Once, then round after round, then once."""
+        for step in FIRST:
+            self._step(step, ONCE, market)
+        for round_ in self.plan.rounds:
+            if self.wanted & {step.name for step in EACH_ROUND}:
+                span = round_.span
+                self.screen.heading(
+                    f"Round {round_.number} of {len(self.plan.rounds)}: {span.start} to {span.end}"
+                )
+            for step in EACH_ROUND:
+                self._step(step, round_.number, market)
+        for step in LAST:
+            self._step(step, ONCE, market)
 
+    def figures(self) -> list[dict[str, Any]]:
+        """The table of rounds."""
+        rows = []
+        for round_ in self.plan.rounds:
+            row: dict[str, Any] = {"round": round_.number}
+            for step in EACH_ROUND:
+                folder = self.folders.get((step.name, round_.number))
+                row |= step.figures(folder) if folder is not None else {}
+            rows.append(row)
+        return rows
 
-def _archive(plan: Plan) -> None:
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    settings = yaml.safe_dump(plan.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomically(plan.folder / "flow.yaml", settings)
+    def _step(self, step: Step, number: int, market: ServedMarket) -> None:
+        if step.left_out(self.plan) is not None:
+            return
+        at = Context(self.plan, number, market, self.folders)
+        is_wanted = step.name in self.wanted
+        if not self._has_needs(step, at, is_wanted):
+            return
+        decision = decide(step, at, force=self.force and is_wanted)
+        if decision.archived is None and not is_wanted:
+            return
+        with self.screen.step(step.name) as say:
+            if decision.archived is not None:
+                folder, record = self._kept(step, at, decision)
+                say(f"skipped, {decision.reason}" + (f": {record.words}" if record.words else ""))
+            else:
+                self.screen.log(f"{place_of(step, number)}: {decision.reason}")
+                folder, record = self._made(step, at, decision, say)
+                why = "" if decision.reason == FIRST_TIME else f" ({decision.reason})"
+                say(record.words + why)
+            problems: list[str] = []
+            step.publish(at, folder, problems.append)
+        for problem in problems:
+            self.screen.warn(problem)
+        place = place_of(step, number)
+        (self.made if decision.archived is None else self.skipped).append(place)
+        self.folders[(step.name, number)] = folder
+        self.digests[place] = record.digest
+
+    def _has_needs(self, step: Step, at: Context, is_wanted: bool) -> bool:
+        """Whether the steps that it reads are there; those that are no part of the flow do not count.
+
+        :raises FlowError: it is wanted and they are not.
+        """
+        known = {one.name: one for one in (*FIRST, *EACH_ROUND, *LAST)}
+        for name in step.needs:
+            if known[name].left_out(self.plan) is not None:
+                continue
+            number = ONCE if known[name].once else at.number
+            if (name, number) in self.folders:
+                continue
+            if is_wanted:
+                raise FlowError(
+                    f"{place_of(step, at.number)} needs `{place_of(known[name], number)}`, and no run in "
+                    f"{self.plan.runs} has one with the inputs of this flow ({self.plan.scope}); "
+                    f"run the step `{name}` as well"
+                )
+            return False
+        return True
+
+    def _kept(self, step: Step, at: Context, decision: Decision) -> tuple[Path, StepRecord]:
+        """The archived products as part of this run; a copy where another run made them."""
+        source, record = decision.archived, decision.record
+        assert source is not None
+        assert record is not None
+        final = self.plan.folder / place_of(step, at.number)
+        if source != final:
+            working = self._working(final)
+            shutil.copytree(source, working)
+            put_in_place(working, final)
+        return final, record
+
+    def _made(self, step: Step, at: Context, decision: Decision, say: Say) -> tuple[Path, StepRecord]:
+        final = self.plan.folder / place_of(step, at.number)
+        working = self._working(final)
+        working.mkdir()
+        started, words = monotonic(), ""
+
+        def heard(text: str) -> None:
+            nonlocal words
+            words = text
+            say(text)
+
+        step.make(at, working, heard)
+        products = products_of(working, step.products)
+        absent = [name for name, digest in products.items() if digest == "absent"]
+        if absent:
+            raise FlowError(f"{step.name}: it ended without an error and without {', '.join(absent)}")
+        record = StepRecord(
+            step=step.name,
+            round=at.number,
+            run=self.plan.run_id,
+            inputs=decision.inputs,
+            products=products,
+            seconds=round(monotonic() - started, 1),
+            words=words,
+        )
+        write_record(working, record)
+        put_in_place(working, final)
+        return final, record
+
+    def _working(self, final: Path) -> Path:
+        """Where a step is made: what a killed or failed one left there is removed."""
+        working = final.with_name(f"{final.name}.working")
+        shutil.rmtree(working, ignore_errors=True)
+        working.parent.mkdir(parents=True, exist_ok=True)
+        return working

@@ -7,7 +7,6 @@ model, so nothing that a model wrote can become an instruction of the next round
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,8 @@ from freqtrade.exchange import timeframe_to_seconds
 from pydantic import ValidationError
 
 from agent_market.agents.prompting.feedback import FeedbackEntry
+from agent_market.errors import FlowError
+from agent_market.flow.files import write_atomically
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.contenders import BASELINES
 from agent_market.reports.html import ReportContent
@@ -97,24 +98,36 @@ def feedback_lines(content: ReportContent) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def append_feedback(folder: Path, entry: Entry) -> tuple[str, ...]:
-    """Add an entry to `feedback.jsonl` in one step, keeping every earlier line.
+@dataclass(frozen=True, slots=True)
+class FeedbackFile:
+    """`feedback.jsonl` as it is: the lines that are entries, the others with their number and reason, and
+    `problems`, a sentence for people on each of those and on a file that is empty."""
+
+    good: tuple[str, ...] = ()
+    bad: tuple[tuple[int, str, str], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def append_feedback(folder: Path, line: str) -> tuple[str, ...]:
+    """Add an entry (`Entry.to_json`) to `feedback.jsonl` in one step, keeping every earlier line.
 
     An entry that stands there already is not added again, so that the same flow run twice changes nothing.
     A line that is no entry is moved to `feedback.malformed.jsonl`, not lost.
 
     :return: a report of each line that was moved; empty when all was well.
+    :raises FlowError: the file cannot be read.
     """
     file = folder / FEEDBACK_FILE
-    good, bad = _sorted_out(file)
-    line = entry.to_json()
-    if bad:
+    found = read_feedback(folder)
+    if found.bad:
         aside = folder / MALFORMED_FILE
         earlier = aside.read_text(encoding="utf-8", errors="surrogateescape") if aside.exists() else ""
-        write_atomically(aside, earlier + "".join(f"{text}\n" for _, text, _ in bad))
-    if bad or line not in good:
-        write_atomically(file, "".join(f"{text}\n" for text in _with(good, line)))
-    return tuple(f"{file}:{n} is no feedback entry ({why}); moved to {MALFORMED_FILE}" for n, _, why in bad)
+        write_atomically(aside, earlier + "".join(f"{text}\n" for _, text, _ in found.bad))
+    if found.bad or line not in found.good:
+        write_atomically(file, "".join(f"{text}\n" for text in _with(found.good, line)))
+    return tuple(
+        f"{file}:{n} is no feedback entry ({why}); moved to {MALFORMED_FILE}" for n, _, why in found.bad
+    )
 
 
 def visible_feedback(folder: Path, scope: str, round_number: int) -> str:
@@ -123,9 +136,8 @@ def visible_feedback(folder: Path, scope: str, round_number: int) -> str:
     Entries of this flow's earlier rounds, and those that name no flow (written by people). When each may be
     seen is for the agents to enforce, decision by decision, from `known_at`.
     """
-    good, _ = _sorted_out(folder / FEEDBACK_FILE)
     shown = []
-    for text in good:
+    for text in read_feedback(folder).good:
         fields = json.loads(text)
         owner = fields.get("scope")
         if owner is None or (owner == scope and fields["round"] < round_number):
@@ -133,24 +145,20 @@ def visible_feedback(folder: Path, scope: str, round_number: int) -> str:
     return "".join(f"{text}\n" for text in shown)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Replace a file in one step: a crash leaves the old or the new one, never half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(file)
+def read_feedback(folder: Path) -> FeedbackFile:
+    """Read `feedback.jsonl`; one that is absent holds nothing, and that is no problem.
 
-
-def _sorted_out(file: Path) -> tuple[list[str], list[tuple[int, str, str]]]:
-    """Good lines as they are, and the others with number and reason."""
+    :raises FlowError: it is there and cannot be read.
+    """
+    file = folder / FEEDBACK_FILE
     if not file.exists():
-        return [], []
+        return FeedbackFile()
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise FlowError(f"{file} cannot be read ({error.strerror}); repair or delete it") from error
     good: list[str] = []
     bad: list[tuple[int, str, str]] = []
-    text = file.read_text(encoding="utf-8", errors="surrogateescape")
     for n, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -160,7 +168,10 @@ def _sorted_out(file: Path) -> tuple[list[str], list[tuple[int, str, str]]]:
             bad.append((n, line, error.errors()[0]["msg"]))
         else:
             good.append(line)
-    return good, bad
+    problems = [f"{file}:{n} is no feedback entry ({why}) and is shown to nobody" for n, _, why in bad]
+    if not good and not bad:
+        problems.append(f"{file} is empty: prompts carry no feedback")
+    return FeedbackFile(tuple(good), tuple(bad), tuple(problems))
 
 
 def _with(lines: Iterable[str], line: str) -> list[str]:

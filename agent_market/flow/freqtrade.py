@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
+
+from freqtrade.misc import deep_merge_dicts
 
 from agent_market.errors import FlowError
+from agent_market.flow.files import write_atomically
+from agent_market.flow.plan import Plan, chosen_config
 
 WORDS_OF_A_FAILURE = 15
 TABLE_WIDTH = "160"
@@ -21,6 +27,7 @@ _LOG_LINE = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ - (?P<source>\S+) - (?P<level>[A-Z]+) - (?P<text>.*)$"
 )
 _TERMINATE_S = 10.0
+CHILD = "agent_market.flow.child"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +56,34 @@ def call_freqtrade(
     with log.open("w", encoding="utf-8") as log_file, output.open("w", encoding="utf-8") as output_file:
         log_file.write(f"$ {shlex.join(command)}\n")
         log_file.flush()
-        process = _start(step, command, environment, output_file.fileno())
+        process = _start(step, [command[0], "-m", CHILD, *command[2:]], environment, output_file.fileno())
         try:
             newest = _follow(process, log_file.write, on_words)
             code = process.wait()
         finally:
             _stop(process)
+            assert process.stdin is not None
+            process.stdin.close()
     if code != 0:
         raise FlowError(_failure(step, code, list(newest), log))
     return FreqtradeCall(log, output, monotonic() - started)
+
+
+def common_arguments(plan: Plan, overlay: Path, *, alone: bool = False) -> list[str]:
+    """Configs, user_data and candles, as every freqtrade command of a flow gets them.
+
+    :param alone: `overlay` is a whole config, and the files of the flow are not given.
+    """
+    files = (overlay,) if alone else (*plan.settings.config, overlay)
+    configs = [part for file in files for part in ("--config", str(file))]
+    return [*configs, "--userdir", str(plan.settings.userdir), "--datadir", str(plan.datadir)]
+
+
+def write_config(plan: Plan, file: Path, overlay: Mapping[str, Any]) -> Path:
+    """The config that the flow lays over the files: archived with the run, it tells what was really run."""
+    merged = deep_merge_dicts(dict(overlay), chosen_config(plan.settings))
+    write_atomically(file, json.dumps(merged, indent=2, default=str) + "\n")
+    return file
 
 
 def last_words(log: Path) -> str:
@@ -76,7 +102,7 @@ def _start(step: str, command: list[str], environment: dict[str, str], output: i
     try:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.PIPE,
             env=environment,

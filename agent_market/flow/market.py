@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_market.errors import FlowError
-from agent_market.flow.feedback import write_atomically
+from agent_market.flow.files import write_atomically
 from agent_market.flow.plan import Plan
 from agent_market.flow.settings import midnight
 from agent_market.reports.provenance import RECORDED_NOTE, SYNTHETIC_NOTE

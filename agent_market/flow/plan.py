@@ -79,19 +79,33 @@ class Plan:
     def feedback_folder(self) -> Path:
         return self.settings.userdir / FEEDBACK_FOLDER
 
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs in this user_data directory."""
+        return self.settings.userdir / RUNS
+
+    def identifier(self, number: int, step: str) -> str:
+        """FreqAI's identifier for a round: no other flow has it, so what a killed one left can be removed."""
+        return f"{self.scope}-r{number}-{step}"
+
     def shown_feedback(self, number: int) -> Path:
         """The feedback that a round may see, relative to the user_data directory: part of its identity."""
         return FEEDBACK_FOLDER / self.scope / f"round-{number}.jsonl"
 
 
-def make_plan(settings: FlowSettings, now: datetime | None = None) -> Plan:
+def make_plan(
+    settings: FlowSettings, now: datetime | None = None, *, run_id: str | None = None, make: bool = True
+) -> Plan:
     """Resolve a flow: read the freqtrade config, make the user_data directory, name run and memory.
 
+    :param run_id: an earlier run to go on with; None names a new one.
+    :param make: False writes nothing.
     :raises ConfigError: a freqtrade config cannot be read, or names no pairs or timeframe.
     """
     try:
         config: dict[str, Any] = load_from_files([str(file) for file in settings.config])
-        create_userdata_dir(str(settings.userdir), create_dir=True)
+        if make:
+            create_userdata_dir(str(settings.userdir), create_dir=True)
     except OperationalException as error:
         raise ConfigError(f"flow.config: {error}") from error
     deep_merge_dicts(chosen_config(settings), config)
@@ -102,7 +116,7 @@ def make_plan(settings: FlowSettings, now: datetime | None = None) -> Plan:
         raise ConfigError(
             f"the freqtrade config has no `{missing}`; set it there, or `flow` in the flow file"
         )
-    run_id = f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    run_id = run_id or f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     folder = settings.userdir / RUNS / run_id
     exchange = str(config.get("exchange", {}).get("name", "")).lower()
     return Plan(
@@ -137,7 +151,7 @@ def scope_of(settings: FlowSettings, config: Mapping[str, Any]) -> str:
     """
     parts = {
         "settings": settings.model_dump(
-            mode="json", exclude={"userdir", "config", "strategy_path", "freqaimodel_path"}
+            mode="json", exclude={"userdir", "config", "strategy_path", "freqaimodel_path", "parallel"}
         ),
         "config": {key: value for key, value in config.items() if key not in ("config_files", "datadir")},
         "code": code_digest(),

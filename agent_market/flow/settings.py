@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -45,8 +45,57 @@ class FlowSandbox(Settings):
     """Seed of the synthetic market."""
 
 
+class FlowReinforcement(Settings):
+    """A policy that is trained and backtested over the same span as the agents."""
+
+    strategy: str = "AgentMarketReinforcement"
+    """Strategy that turns the policy's orders into trades."""
+    freqaimodel: str = "AgentReinforcementLearner"
+    """FreqAI model that trains it."""
+    freqtrade: Mapping[str, Any] = Field(default_factory=dict)
+    """Keys laid over the freqtrade config of the flow: `freqai.rl_config`, and the algorithm's own
+    `freqai.model_training_parameters`, which stand in place of the flow's."""
+
+
+class FlowEvaluation(Settings):
+    """`agent-market evaluate` on the candles of the flow: every way of deciding, with costs and doubt."""
+
+    every: int = Field(default=12, ge=1)
+    """Candles between two decisions."""
+    seeds: int = Field(default=5, ge=1)
+    """Fits of everything that draws random numbers."""
+    first_train_days: int = Field(default=182, ge=10)
+    """Days before the first test span."""
+    step_days: int = Field(default=182, ge=5)
+    """Days of a test span."""
+    holdout_days: int = Field(default=182, ge=1)
+    """The newest days, which stay sealed: a flow never opens them."""
+    placebo_draws: int = Field(default=2, ge=0)
+    """Draws of each world in which there is nothing to find."""
+    effort: float = Field(default=1.0, gt=0, le=1)
+    """Share of the usual training passes; below 1 only to try it out."""
+
+
+class FlowParallel(Settings):
+    """Where parallel parts of steps run. No part of what a flow is: results do not depend on it."""
+
+    backend: Literal["loky", "threading", "ray", "dask"] = "loky"
+    """joblib's own processes or threads on this machine, or a Ray or Dask cluster (installed by you)."""
+    jobs: int = Field(default=1, ge=-1)
+    """Parallel jobs; -1 is all cores."""
+    address: str | None = None
+    """Address of the Ray or Dask cluster; unset starts one on this machine."""
+
+    @field_validator("jobs")
+    @classmethod
+    def _some_jobs(cls, jobs: int) -> int:
+        if jobs == 0:
+            raise ValueError("at least 1, or -1 for all cores")
+        return jobs
+
+
 class FlowSettings(Settings):
-    """One closed loop: download, train and backtest, summary, feedback, report, round after round."""
+    """One closed loop: candles, factors, training, backtest, feedback, report, round after round."""
 
     name: str = Field(default="flow", pattern=r"^[a-z][a-z0-9_-]{0,40}$")
     """Name of the flow; memories and feedback of flows with other names or settings stay apart."""
@@ -80,6 +129,12 @@ class FlowSettings(Settings):
     """Keys laid over the freqtrade config files, merged as freqtrade merges files."""
     sandbox: FlowSandbox | None = None
     """Serve market and model on this machine while the flow runs; unset uses those of the config."""
+    rl: FlowReinforcement | None = None
+    """Train and backtest a reinforcement learning policy in each round; unset leaves the step out."""
+    evaluate: FlowEvaluation | None = None
+    """Compare every way of deciding on the flow's candles, once; unset leaves the step out."""
+    parallel: FlowParallel = FlowParallel()
+    """Where parallel parts of steps run."""
 
     @field_validator("config")
     @classmethod

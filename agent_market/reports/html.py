@@ -45,14 +45,17 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 @dataclass(frozen=True, slots=True)
 class ReportContent:
-    """Everything that a report shows. `episodes` are those decided within the run's span."""
+    """Everything that a report shows. `episodes` are those decided within the run's span.
+
+    `written_at` is shown at the foot of the page; None leaves it out, so that equal runs give equal pages.
+    """
 
     run: BacktestRun
     comparison: Comparison
     episodes: tuple[Episode, ...]
     candles: Mapping[str, pd.DataFrame]
     settings: AgentMarketSettings
-    written_at: datetime
+    written_at: datetime | None
 
     @property
     def warnings(self) -> tuple[str, ...]:

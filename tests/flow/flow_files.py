@@ -5,17 +5,25 @@ The stand-in is found through PYTHONPATH by `python -m freqtrade`, in the child 
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from backtest_results import make_candles, write_result
+from rich.console import Console
 
+from agent_market.flow.engine import FlowDone, run_flow
+from agent_market.flow.files import digest_of_file
+from agent_market.flow.history import steps_of
 from agent_market.flow.plan import Plan, make_plan
+from agent_market.flow.resume import run_to_resume
+from agent_market.flow.screen import Screen
 from agent_market.flow.settings import load_flow_settings, midnight
+from agent_market.flow.steps import chosen_steps
 
 PAIRS = ("BTC/USDT", "ETH/USDT")
 FIRST_DAY = date(2024, 1, 1)
@@ -121,3 +129,27 @@ def _write_candles(folder: Path, plan: Plan) -> None:
 def _write_result(folder: Path, days: int, start: datetime) -> None:
     names = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
     write_result(folder, {name: [] for name in names}, days, PAIRS, start=start)
+
+
+def run(plan: Plan, wanted: Collection[str] | None = None, *, force: bool = False) -> tuple[FlowDone, str]:
+    """Run a flow; what it did, and what it printed."""
+    console = Console(file=io.StringIO(), width=300, color_system=None)
+    screen = Screen(console, plan.folder)
+    done = run_flow(plan, chosen_steps(plan) if wanted is None else wanted, screen, force=force)
+    assert isinstance(console.file, io.StringIO)
+    return done, console.file.getvalue()
+
+
+def flow_of(plan: Plan, *, resume: bool) -> Plan:
+    """The same flow as a new process would begin it, or go on with it."""
+    fresh = make_plan(plan.settings)
+    return make_plan(plan.settings, run_id=run_to_resume(fresh).id) if resume else fresh
+
+
+def products(folder: Path) -> dict[str, str]:
+    """Every product of a run with the sha256 of its bytes, by place."""
+    return {
+        f"{place}/{name}": digest_of_file(folder / place / name)
+        for place, record in steps_of(folder).items()
+        for name in record.products
+    }

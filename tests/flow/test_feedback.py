@@ -28,7 +28,7 @@ MARCH = datetime(2024, 3, 1, 1, tzinfo=UTC)
 
 
 def entry(round_number=1, scope="demo-1", at=MARCH, lines=("a line",)):
-    return Entry(at, round_number, lines, scope)
+    return Entry(at, round_number, lines, scope).to_json()
 
 
 @pytest.fixture

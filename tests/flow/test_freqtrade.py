@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from flow_files import plan_of, use_stand_in
 
 from agent_market.errors import FlowError
-from agent_market.flow.freqtrade import call_freqtrade, message_of
+from agent_market.flow.freqtrade import CHILD, call_freqtrade, message_of
 
 
 def test_freqtrade_itself_is_called_and_its_failure_told_in_its_own_words(tmp_path):
@@ -54,3 +57,31 @@ def test_only_the_message_of_a_log_line_is_shown():
     line = "2026-11-21 02:21:25,132 - freqtrade.freqai.model - INFO - Starting training BTC/USDT - 1"
     assert message_of(line) == "Starting training BTC/USDT - 1"
     assert message_of("Traceback (most recent call last):") == "Traceback (most recent call last):"
+
+
+def test_freqtrade_ends_with_a_flow_that_is_killed(tmp_path, monkeypatch):
+    calls = use_stand_in(monkeypatch, plan_of(tmp_path), {"backtesting": "wait"})
+    child = [sys.executable, "-m", CHILD, "freqtrade", "backtesting"]
+    program = f"import subprocess as s, time; s.Popen({child!r}, stdin=s.PIPE); time.sleep(60)"
+    flow = subprocess.Popen([sys.executable, "-c", program])
+    pid = calls.with_name("pid")
+    wait_for(lambda: pid.exists() and pid.read_text() != "")
+    freqtrade = int(pid.read_text())
+    assert is_running(freqtrade)
+    flow.kill()
+    flow.wait()
+    wait_for(lambda: not is_running(freqtrade))
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.02)
+
+
+def is_running(process):
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -8,10 +8,11 @@ from flow_files import write_flow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_market.commands import flow as flow_command
 from agent_market.errors import ConfigError
-from agent_market.flow.command import chosen_steps
 from agent_market.flow.plan import make_plan
 from agent_market.flow.settings import FlowSettings, load_flow_settings, round_spans
+from agent_market.flow.steps import STEPS, chosen_steps
 
 
 def test_paths_are_taken_from_the_flow_file(tmp_path):
@@ -93,13 +94,37 @@ def load_date(text):
     return FlowSettings(config=("a",), userdir="u", timerange=f"{text}-20990101").span.start
 
 
-def test_steps_are_checked_and_put_in_order():
-    assert chosen_steps(None) == ("download", "backtest", "summary", "feedback", "report")
-    assert chosen_steps("report, backtest") == ("backtest", "report")
+def test_steps_are_checked_and_put_in_order(tmp_path):
+    plan = make_plan(load_flow_settings(write_flow(tmp_path)))
+    assert chosen_steps(plan) == ("download", "backtest", "summary", "feedback", "report")
+    assert chosen_steps(plan, "report, backtest") == ("backtest", "report")
+    assert chosen_steps(plan, first="summary") == ("summary", "feedback", "report")
+    assert chosen_steps(plan, "download,report", "backtest") == ("report",)
     with pytest.raises(ConfigError, match="no step 'bcktest'; did you mean `backtest`"):
-        chosen_steps("bcktest")
+        chosen_steps(plan, "bcktest")
+    with pytest.raises(ConfigError, match="--from: there is no step 'reprt'; did you mean `report`"):
+        chosen_steps(plan, first="reprt")
     with pytest.raises(ConfigError, match="empty"):
-        chosen_steps(" , ")
+        chosen_steps(plan, " , ")
+    with pytest.raises(ConfigError, match="step `rl` is no part of this flow: `rl` is not set"):
+        chosen_steps(plan, "rl")
+    configured = make_plan(load_flow_settings(write_flow(tmp_path, rl={}, evaluate={"seeds": 1})))
+    assert chosen_steps(configured) == STEPS
+
+
+def test_the_command_names_every_step():
+    assert tuple(flow_command.STEPS.split(", ")) == STEPS
+
+
+def test_where_parallel_parts_run_is_no_part_of_what_a_flow_is(tmp_path):
+    def scope(**parallel):
+        return make_plan(load_flow_settings(write_flow(tmp_path, parallel=parallel))).scope
+
+    assert scope() == scope(backend="threading", jobs=3) == scope(backend="dask", address="tcp://here:1")
+    with pytest.raises(ConfigError, match=r"flow\.parallel\.backend` = 'spark'"):
+        scope(backend="spark")
+    with pytest.raises(ConfigError, match=r"flow\.parallel\.jobs` = 0"):
+        scope(jobs=0)
 
 
 def test_a_plan_needs_pairs_and_a_timeframe(tmp_path):

@@ -1,0 +1,183 @@
+"""A run's folder: what was asked, with which versions of what, how it went, and what came out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+import agent_market
+from agent_market.errors import FlowError
+from agent_market.flow.files import digest_of_values, write_atomically
+from agent_market.flow.fingerprints import versions_of
+from agent_market.flow.plan import Plan
+
+RUN = "run.json"
+SETTINGS = "flow.yaml"
+PATCH = "git.patch"
+GIT_S = 20
+
+Status = Literal["running", "finished", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run. A run that was killed stays "running": only its lock says that nobody is at work on it.
+
+    `digest` is over all products of its steps; None until it is finished. Times are UTC, ISO 8601.
+    """
+
+    id: str
+    name: str
+    scope: str
+    status: Status
+    steps: tuple[str, ...]
+    started_at: str
+    ended_at: str | None
+    error: str | None
+    digest: str | None
+    versions: Mapping[str, str | None]
+    git: Mapping[str, Any] | None
+
+
+_READER = TypeAdapter(RunInfo)
+
+
+def open_run(plan: Plan, steps: tuple[str, ...]) -> RunInfo:
+    """Start the folder of a run, or go on with one that is there: settings, versions and git state."""
+    earlier = read_run(plan.folder)
+    if earlier is not None:
+        info = replace(earlier, status="running", steps=steps, ended_at=None, error=None)
+        write_run(plan.folder, info)
+        return info
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    settings = yaml.safe_dump(plan.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_atomically(plan.folder / SETTINGS, settings)
+    state, patch = git_state(Path(agent_market.__file__).parent)
+    if patch:
+        write_atomically(plan.folder / PATCH, patch)
+    info = RunInfo(
+        id=plan.run_id,
+        name=plan.settings.name,
+        scope=plan.scope,
+        status="running",
+        steps=steps,
+        started_at=_now(),
+        ended_at=None,
+        error=None,
+        digest=None,
+        versions=installed(),
+        git=state,
+    )
+    write_run(plan.folder, info)
+    return info
+
+
+def close_run(folder: Path, info: RunInfo, error: str | None, products: Mapping[str, str]) -> RunInfo:
+    """Write how a run ended.
+
+    :param products: place of each step -> digest of its products.
+    """
+    done = replace(
+        info,
+        status="failed" if error else "finished",
+        ended_at=_now(),
+        error=error,
+        digest=None if error else digest_of_values(dict(products)),
+    )
+    write_run(folder, done)
+    return done
+
+
+def write_run(folder: Path, info: RunInfo) -> None:
+    """Write `run.json` in one step."""
+    packed = orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2)
+    write_atomically(folder / RUN, packed.decode() + "\n")
+
+
+def read_run(folder: Path) -> RunInfo | None:
+    """The run in a folder; None where there is none.
+
+    :raises FlowError: `run.json` is there and is no description of a run.
+    """
+    file = folder / RUN
+    if not file.is_file():
+        return None
+    try:
+        return _READER.validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise FlowError(f"{file} describes no run ({error.errors()[0]['msg']}); delete its folder") from error
+
+
+def all_runs(runs: Path) -> tuple[RunInfo, ...]:
+    """Every run of a user_data directory, oldest first."""
+    found = (read_run(folder) for folder in sorted(runs.glob("*")) if folder.is_dir())
+    return tuple(run for run in found if run is not None)
+
+
+def run_folder(runs: Path, wanted: str) -> Path:
+    """The folder of a run, by its id or a beginning or end of it that no other has; `last` is the newest.
+
+    :raises FlowError: there is none, or more than one.
+    """
+    names = [run.id for run in all_runs(runs)]
+    if wanted == "last" and names:
+        return runs / names[-1]
+    found = [name for name in names if name.startswith(wanted) or name.endswith(wanted)]
+    found = [wanted] if wanted in names else found
+    if len(found) == 1:
+        return runs / found[0]
+    known = ", ".join(names[-5:]) or "none"
+    what = f"fits {', '.join(found)}" if found else f"is no run in {runs}; newest: {known}"
+    raise FlowError(f"{wanted!r} {what}")
+
+
+def installed() -> dict[str, str | None]:
+    """Versions of Python, of Agent Market and of what it asks for."""
+    names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requires("agent-market") or ()}
+    found = versions_of("agent-market", *sorted(names - {"agent-market"}))
+    return {"python": platform.python_version(), **{n: v for n, v in found.items() if v is not None}}
+
+
+def git_state(folder: Path) -> tuple[dict[str, Any] | None, str]:
+    """Commit, branch and changed files of the checkout that a folder is in, and the changes as a patch.
+
+    (None, "") where it is in none, or git is not installed.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None, ""
+    branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    changed = (_git(folder, "status", "--porcelain") or "").splitlines()
+    patch = _git(folder, "diff", "HEAD") or ""
+    return {"commit": commit.strip(), "branch": (branch or "").strip(), "changed": changed}, patch
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GIT_S,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,70 @@
+"""Files that are there whole or not at all, and digests of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replace a file in one step: a crash leaves the old or the new one, never half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(file)
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Put a copy of a file in place in one step; a target that is equal is left alone."""
+    if target.is_file() and digest_of_file(target) == digest_of_file(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def put_in_place(working: Path, final: Path) -> None:
+    """Give a finished folder its name. Killed in between, `final` is the old one, absent, or the new one."""
+    if final.exists():
+        old = final.with_name(f".{final.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+        working.rename(final)
+        shutil.rmtree(old)
+    else:
+        working.rename(final)
+
+
+def digest_of_file(file: Path) -> str:
+    """sha256 of a file's bytes, hexadecimal."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_of_files(files: Iterable[Path], root: Path) -> str:
+    """sha256 over names (relative to `root`) and bytes; a file that is absent counts as absent."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(digest_of_file(file).encode() if file.is_file() else b"absent")
+    return digest.hexdigest()
+
+
+def digest_of_values(values: Any) -> str:
+    """sha256 of plain values (numbers, text, lists, mappings, dates, paths), whatever the order of keys."""
+    packed = orjson.dumps(values, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return hashlib.sha256(packed).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)

@@ -1,0 +1,105 @@
+"""Candles of all rounds, through freqtrade's own download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from freqtrade.exchange import timeframe_to_seconds
+
+from agent_market.errors import FlowError
+from agent_market.flow.files import write_atomically
+from agent_market.flow.fingerprints import candles_of
+from agent_market.flow.freqtrade import call_freqtrade, common_arguments, last_words, write_config
+from agent_market.flow.plan import Plan
+from agent_market.flow.settings import midnight
+from agent_market.flow.steps.base import Context, Say, Step
+from agent_market.reports.candles import load_candles
+
+LISTING = "candles.json"
+
+
+class Download(Step):
+    """Nothing is asked for when it is there already. The listing stands for the candles."""
+
+    name = "download"
+    once = True
+    products = (LISTING,)
+
+    def inputs(self, at: Context) -> Mapping[str, Any]:
+        plan = at.plan
+        sandbox = plan.settings.sandbox
+        return {
+            "series": [plan.pairs_to_download, plan.timeframes, plan.config.get("trading_mode", "spot")],
+            "span": [plan.candles_from.isoformat(), plan.settings.span.end.isoformat()],
+            "market": [plan.datadir.name, sandbox.model_dump(mode="json") if sandbox else None],
+        }
+
+    def stale(self, at: Context, folder: Path) -> str | None:
+        listed = json.loads((folder / LISTING).read_text(encoding="utf-8"))
+        return None if listed == _listing(at.plan) else "the candles on disk are not those of that run"
+
+    def make(self, at: Context, folder: Path, say: Say) -> None:
+        plan = at.plan
+        if missing_candles(plan):
+            _fetch(at, folder, say)
+            words = "downloaded"
+        else:
+            words = "are there already"
+        write_atomically(folder / LISTING, json.dumps(_listing(plan), indent=2) + "\n")
+        say(f"{len(plan.pairs_to_download) * len(plan.timeframes)} series of candles {words}")
+
+
+def missing_candles(plan: Plan) -> list[str]:
+    """What is not there of the candles that the rounds need; empty when all is.
+
+    A series that begins later than wanted is listed too: its coin may be younger than that.
+    """
+    start, end = plan.candles_from, midnight(plan.settings.span.end)
+    mode = str(plan.config.get("trading_mode") or "spot")
+    missing = []
+    for timeframe in plan.timeframes:
+        candle = timedelta(seconds=timeframe_to_seconds(timeframe))
+        found = load_candles(plan.datadir, plan.pairs_to_download, timeframe, mode, start, end)
+        for pair in plan.pairs_to_download:
+            if pair not in found:
+                missing.append(f"no candles of {pair} {timeframe} from {start:%Y-%m-%d} to {end:%Y-%m-%d}")
+                continue
+            dates = found[pair]["date"]
+            if dates.iloc[0] > start + candle:
+                missing.append(f"{pair} {timeframe} begins at {dates.iloc[0]:%Y-%m-%d %H:%M}")
+            if dates.iloc[-1] < end - candle:
+                missing.append(f"{pair} {timeframe} ends at {dates.iloc[-1]:%Y-%m-%d %H:%M}")
+    return missing
+
+
+def _fetch(at: Context, folder: Path, say: Say) -> None:
+    plan = at.plan
+    config = write_config(plan, folder / "download.json", at.market.overlay)
+    arguments = [
+        "download-data",
+        *common_arguments(plan, config),
+        *("--pairs", *plan.pairs_to_download),
+        *("--timeframes", *plan.timeframes),
+        *("--timerange", f"{plan.candles_from:%Y%m%d}-{plan.settings.span.end + timedelta(days=1):%Y%m%d}"),
+    ]
+    call = call_freqtrade("download", arguments, folder, say)
+    if missing_candles(plan):
+        # What is there begins too late: freqtrade extends a series forward unless told otherwise.
+        call = call_freqtrade("download-earlier", [*arguments, "--prepend"], folder, say)
+    missing = missing_candles(plan)
+    unusable = [line for line in missing if line.startswith("no candles")]
+    if unusable:
+        raise FlowError(
+            f"download: freqtrade ended without an error, but {'; '.join(unusable)}. Its last words:\n"
+            f"{last_words(call.log)}"
+        )
+    for line in missing:
+        say(line)
+
+
+def _listing(plan: Plan) -> dict[str, Any]:
+    return candles_of(plan, plan.candles_from, midnight(plan.settings.span.end))

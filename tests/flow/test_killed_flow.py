@@ -1,0 +1,101 @@
+"""kill -9 in every step of a flow on a tiny synthetic market: resumed, it ends with the same files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from flow_files import products
+
+from agent_market.flow.archive import all_runs
+from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
+from agent_market.flow.plan import RUNS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+WAIT_S = 300
+KILLED_IN = (
+    "download",
+    *(f"round-{n}/{step}" for n in (1, 2) for step in ("backtest", "summary", "feedback", "report")),
+)
+
+
+def write_flow(repository: Path, folder: Path) -> Path:
+    """Two rounds of five days on one pair, without baselines."""
+    demo = repository / "config" / "flow_demo.yaml"
+    flow = yaml.safe_load(demo.read_text())
+    for key in ("strategy_path", "freqaimodel_path"):
+        flow[key] = str((demo.parent / flow[key]).resolve())
+    flow["config"] = [str(demo.parent / name) for name in flow["config"]]
+    flow |= {
+        "userdir": "user_data",
+        "timerange": "20240301-20240311",
+        "pairs": ["BTC/USDT"],
+        "strategies": ["AgentMarketStrategy"],
+    }
+    flow["freqtrade"]["freqai"] |= {"train_period_days": 20, "backtest_period_days": 5}
+    folder.mkdir()
+    file = folder / "flow.yaml"
+    file.write_text(yaml.safe_dump(flow))
+    return file
+
+
+def start(repository: Path, file: Path, *options: str) -> subprocess.Popen[str]:
+    script = repository / "scripts" / "agent_flow.py"
+    command = [sys.executable, str(script), "--config", str(file), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(flow: subprocess.Popen[str]) -> str:
+    printed, _ = flow.communicate(timeout=WAIT_S)
+    assert flow.returncode == 0, printed
+    return printed
+
+
+def kill_in(flow: subprocess.Popen[str], runs: Path, place: str) -> None:
+    """kill -9 in a step: in a backtest between training and the end of predictions, else as it begins."""
+    until = time.monotonic() + WAIT_S
+    while not is_inside(runs, place):
+        assert flow.poll() is None, flow.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    flow.kill()
+    flow.communicate()
+
+
+def is_inside(runs: Path, place: str) -> bool:
+    for folder in runs.glob(f"*/{place}.working"):
+        if not place.endswith("backtest"):
+            return True
+        log = folder / "backtest.log"
+        return log.is_file() and "Done training" in log.read_text(encoding="utf-8")
+    return False
+
+
+def test_a_flow_killed_in_every_step_and_resumed_ends_with_the_same_files(repository, tmp_path):
+    file = write_flow(repository, tmp_path / "unbroken")
+    runs = file.parent / "user_data" / RUNS
+    finish(start(repository, file))
+    (unbroken,) = all_runs(runs)
+    whole = products(runs / unbroken.id)
+    assert len(whole) == 1 + 2 * (1 + 2 + 1 + 1)
+
+    broken = write_flow(repository, tmp_path / "broken")
+    broken_runs = broken.parent / "user_data" / RUNS
+    options: tuple[str, ...] = ()
+    for place in KILLED_IN:
+        kill_in(start(repository, broken, *options), broken_runs, place)
+        options = ("--resume",)
+    printed = finish(start(repository, broken, *options))
+    assert "done already in this run" in printed
+    (run,) = all_runs(broken_runs)
+    assert products(broken_runs / run.id) == whole
+    assert run.digest == unbroken.digest
+    for name in (FEEDBACK_FILE, SUMMARY_FILE):
+        of_each = [(f.parent / "user_data" / "llm_feedback" / name).read_bytes() for f in (file, broken)]
+        assert of_each[0] == of_each[1]
+    assert not list(broken_runs.rglob("*.working"))
