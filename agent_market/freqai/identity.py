@@ -30,6 +30,7 @@ DECIDING_PACKAGES = (
     "risk",
     "reflection",
     "freqai",
+    "models",
 )
 """Code whose change may change a decision."""
 
