@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -69,11 +71,16 @@ def search(
         params = {**settings.params, **given}
         scores: list[float] = []
         for number, fold in enumerate(folds):
-            scores.append(_judged(settings, params, train, scaler, fold))
+            try:
+                scores.append(_judged(settings, params, train, scaler, fold))
+            except TrainingFailed as error:
+                logger.warning("Trial %d with %s: %s", trial.number + 1, given, error)
+                break
             trial.report(float(np.mean(scores)), number)
             if tuning.pruning and number + 1 < len(folds) and trial.should_prune():
                 break
-        _enter(database, name, params, train, folds[: len(scores)], scores)
+        if scores:
+            _enter(database, name, params, train, folds[: len(scores)], scores)
         if len(scores) < len(folds):
             raise optuna.TrialPruned
         return float(np.mean(scores))
@@ -85,30 +92,28 @@ def search(
             )
 
     settings.folder.mkdir(parents=True, exist_ok=True)
-    sampler = (
-        optuna.samplers.GridSampler({k: list(v) for k, v in tuning.grid.items()}, seed=settings.seed)
-        if tuning.method == "grid"
-        else optuna.samplers.TPESampler(seed=settings.seed, n_startup_trials=max(tuning.trials // 4, 1))
-    )
     study = optuna.create_study(
         study_name=f"{name}/{code}",
         storage=tuning.storage or f"sqlite:///{settings.folder / 'tuning.sqlite'}",
         direction="maximize",
-        sampler=sampler,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=max(tuning.trials // 4, 2)),
         load_if_exists=True,
     )
-    wanted = _grid_size(tuning.grid) if tuning.method == "grid" else tuning.trials
-    finished = sum(trial.state.is_finished() for trial in study.trials)
-    if finished < wanted:
-        study.optimize(objective, n_trials=wanted - finished, callbacks=[told])
+    # Trials that were broken off (Ctrl-C, kill -9) are made again.
+    finished = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    samplers = (
+        _grid(optuna, settings, finished) if tuning.method == "grid" else _draws(optuna, settings, finished)
+    )
+    for sampler in samplers:
+        study.sampler = sampler
+        study.optimize(objective, n_trials=1, callbacks=[told])
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     if not complete:
         raise TrainingFailed(
-            f"none of {len(study.trials)} trials came to an end; see the log, or widen the grid"
+            f"none of {len(finished) + len(samplers)} trials came to an end; see the log, or widen the grid"
         )
     best = study.best_trial
-    return Search(dict(best.params), float(best.value), len(study.trials))
+    return Search(dict(best.params), float(best.value), len(finished) + len(samplers))
 
 
 def _folds(settings: TrainingSettings, train: Dataset) -> tuple[Fold, ...]:
@@ -166,5 +171,23 @@ def _enter(
     )
 
 
-def _grid_size(grid: Mapping[str, Sequence[Any]]) -> int:
-    return int(np.prod([len(values) for values in grid.values()]))
+def _grid(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
+    """A sampler for each combination that is not there yet."""
+    grid, done = settings.tuning.grid, [trial.params for trial in finished]
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    base = optuna.samplers.RandomSampler(seed=settings.seed)
+    with warnings.catch_warnings():
+        # There since optuna 2.4; the pinned version has it.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return [optuna.samplers.PartialFixedSampler(c, base) for c in combinations if c not in done]
+
+
+def _draws(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
+    """A sampler for each trial that is left, with a seed of its own: a search that was stopped goes on the
+    same.
+    """
+    trials = settings.tuning.trials
+    return [
+        optuna.samplers.TPESampler(seed=settings.seed + number, n_startup_trials=max(trials // 4, 1))
+        for number in range(len(finished), trials)
+    ]
