@@ -237,10 +237,8 @@ class _Source:
     """
 
     def __init__(self, samples: Samples, window: int, scale: dict[str, Tensor]) -> None:
-        self._features = (torch.as_tensor(samples.features, dtype=torch.float32) - scale["mean"]) / scale[
-            "std"
-        ]
-        labels = torch.as_tensor(samples.labels, dtype=torch.float32)
+        self._features = (torch.tensor(samples.features, dtype=torch.float32) - scale["mean"]) / scale["std"]
+        labels = torch.tensor(samples.labels, dtype=torch.float32)
         self._labels = (labels - scale["label_mean"]) / scale["label_std"]
         weights = np.ones(len(samples)) if samples.weights is None else samples.weights
         self._weights = torch.as_tensor(weights, dtype=torch.float32)

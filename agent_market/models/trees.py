@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -137,14 +138,17 @@ class LightGBMAdapter(_Trees[LightGBMSettings]):
         lightgbm = library("lightgbm", "model lightgbm")
         model = self._new(validation is not None)
         callbacks = [lightgbm.early_stopping(self.settings.patience, verbose=False)] if validation else []
-        model.fit(
-            train.features,
-            train.labels,
-            sample_weight=train.weights,
-            eval_set=[(validation.features, validation.labels)] if validation else None,
-            callbacks=callbacks,
-            init_model=self._model if warm else None,
-        )
+        with warnings.catch_warnings():
+            # 4.7 would have eval_X and eval_y, which 4.6 does not know.
+            warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
+            model.fit(
+                train.features,
+                train.labels,
+                sample_weight=train.weights,
+                eval_set=[(validation.features, validation.labels)] if validation else None,
+                callbacks=callbacks,
+                init_model=self._model if warm else None,
+            )
         # The booster alone predicts, and is what is kept: a loaded model is the same object as a fitted one.
         self._model = model.booster_
         self._report(model.evals_result_ if validation else {}, progress)
