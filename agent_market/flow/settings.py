@@ -185,6 +185,24 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+def read_settings_file(file: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """A YAML (or JSON) file of keys and values with `key=value` changes, not checked yet.
+
+    :raises ConfigError: the file cannot be read, or a change is none.
+    """
+    return changed_values(_read(file), changes)
+
+
+def changed_values(raw: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """`raw`, changed in place by `key=value` with dotted keys.
+
+    :raises ConfigError: a change is none.
+    """
+    for change in changes:
+        _apply(raw, change)
+    return raw
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(file.read_text(encoding="utf-8"))

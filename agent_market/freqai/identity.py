@@ -32,6 +32,7 @@ DECIDING_PACKAGES = (
     "reflection",
     "freqai",
     "factors",
+    "models",
 )
 """Code whose change may change a decision."""
 

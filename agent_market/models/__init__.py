@@ -1,0 +1,3 @@
+"""Models that learn from rows of features, all behind one contract (`models.base`), found by name
+(`models.registry`).
+"""

@@ -1,0 +1,239 @@
+"""`TrainingPipeline`: from a training file to a model, its figures on later rows, a backtest, and
+feedback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from freqtrade.configuration.directory_operations import create_userdata_dir
+from freqtrade.configuration.load_config import load_from_files
+from freqtrade.exceptions import OperationalException
+from freqtrade.misc import deep_merge_dicts
+
+from agent_market.config import StoreSettings
+from agent_market.datasets.dataset import Dataset
+from agent_market.datasets.features import FeatureDatasetBuilder
+from agent_market.errors import ConfigError
+from agent_market.flow.feedback import FEEDBACK_FILE, Entry, append_feedback, write_atomically
+from agent_market.flow.plan import FEEDBACK_FOLDER
+from agent_market.freqai.kitchen import Kitchen
+from agent_market.models.base import BaseModelAdapter
+from agent_market.models.registry import make_model, model_settings
+from agent_market.store.database import Database, store_url
+from agent_market.training.backtest import download, freqai_model, place_of, run_backtest
+from agent_market.training.callbacks import Callback, MLflowTracker
+from agent_market.training.metrics import measure
+from agent_market.training.report import BacktestMetrics, TrainingReport
+from agent_market.training.scaling import Scaler
+from agent_market.training.settings import TrainingSettings
+from agent_market.training.tuning import Search, search, seeded
+
+REPORT_FILE = "report.json"
+MODEL_FILE = "model.bin"
+SUMMARY_FILE = "latest_training_summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows to learn from and later ones to judge on, as they come from the strategy, before any scaling."""
+
+    kitchen: Kitchen
+    train: Dataset
+    test: Dataset
+
+
+class TrainingPipeline:
+    """One training.
+
+    :param callbacks: told of every stage; the tracker of the settings is added.
+    :param on_words: given each message of freqtrade while it runs.
+    :raises ConfigError: a setting, a parameter of the model or the freqtrade config is wrong, or a library
+        is missing.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        callbacks: Sequence[Callback] = (),
+        on_words: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        model_settings(settings.model, seeded(settings, settings.params))
+        tracker = [MLflowTracker(settings.scope)] if settings.tracker == "mlflow" else []
+        self._callbacks: tuple[Callback, ...] = (*callbacks, *tracker)
+        self._words = on_words
+        self.config = _config(settings)
+        exchange = str(self.config["exchange"]["name"]).lower()
+        self.datadir = settings.datadir or settings.userdir / "data" / exchange
+
+    def run(self) -> TrainingReport:
+        """Everything in turn.
+
+        :raises DataError: candles are missing or too few.
+        :raises TrainingFailed: the library failed.
+        :raises FlowError: freqtrade failed.
+        """
+        settings = self.settings
+        prepared = self.prepare()
+        found = self._search(prepared)
+        params = {**settings.params, **found.params}
+        model, offline, features = self._fit(prepared, params)
+        model.save(settings.folder / MODEL_FILE)
+        first = datetime.fromtimestamp(int(prepared.test.asof[0]), tz=UTC)
+        backtest, notes = self._backtest(params, first)
+        known_at = datetime.fromtimestamp(int(prepared.test.known_at[settings.label.name].max()), tz=UTC)
+        report = TrainingReport(
+            name=settings.name,
+            model=settings.model,
+            task=settings.chosen_task,
+            label=settings.label.name,
+            params=params,
+            features=features,
+            train_rows=len(prepared.train),
+            offline=offline,
+            backtest=backtest,
+            trials=found.trials,
+            known_at=known_at if backtest is None else max(known_at, settings.end),
+            scope=settings.scope,
+            round=settings.round,
+            fingerprint=settings.fingerprint(),
+            notes=notes,
+        )
+        self._write(report)
+        for callback in self._callbacks:
+            callback.done(report)
+        return report
+
+    def prepare(self) -> Prepared:
+        """Download where a sandbox has what is missing, build the rows, and split them."""
+        settings = self.settings
+        if settings.sandbox is not None and not any(self.datadir.glob("*.feather")):
+            self._stage(
+                "download", f"{len(self.config['exchange']['pair_whitelist'])} pairs from the sandbox"
+            )
+            download(settings, self.config, self.datadir, self._words)
+        kitchen = Kitchen(
+            self.config,
+            settings.strategy,
+            settings.userdir,
+            self.datadir,
+            settings.timerange,
+            self._strategy_path(),
+        )
+        builder = FeatureDatasetBuilder(kitchen, (settings.label,))
+        dataset = builder.build()
+        pairs = f"{len(dataset.pairs)} pair{'s' if len(dataset.pairs) != 1 else ''}"
+        self._stage("dataset", f"{len(dataset):,} rows, {dataset.features.shape[1]} features, {pairs}")
+        embargo = settings.embargo_candles * builder.timeframe_s
+        train, test = dataset.purged_split(settings.label.name, settings.test_share, embargo)
+        if settings.sample_every > 1:
+            train = train.every(settings.sample_every, builder.timeframe_s)
+        begin = datetime.fromtimestamp(int(test.asof[0]), tz=UTC)
+        self._stage(
+            "split",
+            f"{len(train):,} rows to learn from, {len(test):,} to judge on, from {begin:%Y-%m-%d %H:%M}",
+        )
+        return Prepared(kitchen, train, test)
+
+    def _search(self, prepared: Prepared) -> Search:
+        settings = self.settings
+        if settings.tuning.method == "none":
+            return Search({}, 0.0, 1)
+        self._stage(
+            "tune", f"{settings.tuning.method}, {settings.tuning.folds} purged folds of the training rows"
+        )
+        settings.userdir.mkdir(parents=True, exist_ok=True)
+        database = Database(store_url(StoreSettings().url, settings.userdir))
+        try:
+            code = settings.fingerprint()
+            return search(settings, prepared.train, Scaler(prepared.kitchen), database, self._callbacks, code)
+        finally:
+            database.close()
+
+    def _fit(self, prepared: Prepared, params: Mapping[str, Any]) -> tuple[BaseModelAdapter[Any], Any, int]:
+        settings, label = self.settings, self.settings.label.name
+        older, newer = prepared.train.purged_split(label, settings.validation_share)
+        scaler = Scaler(prepared.kitchen).fitted(older)
+        learned, later, judged = (scaler.apply(rows) for rows in (older, newer, prepared.test))
+        self._stage("train", f"{settings.model}, {settings.chosen_task} of {label}")
+
+        def progress(number: int, loss: float) -> None:
+            for callback in self._callbacks:
+                callback.epoch(number, loss)
+
+        model = make_model(settings.model, seeded(settings, params), settings.chosen_task)
+        model.fit(learned.samples(label), later.samples(label), progress=progress)
+        self._stage("judge", f"{len(judged):,} later rows")
+        return model, measure(model, learned.samples(label), judged.samples(label)), learned.features.shape[1]
+
+    def _backtest(
+        self, params: Mapping[str, Any], first: datetime
+    ) -> tuple[BacktestMetrics | None, tuple[str, ...]]:
+        settings = self.settings
+        if not settings.backtest:
+            return None, ()
+        if freqai_model(settings) is None:
+            return None, (f"{settings.model} has no FreqAI model of ours, so nothing was backtested",)
+        # A whole day on which every row is a judged one.
+        day = (first + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._stage(
+            "backtest",
+            f"{freqai_model(settings)}, {day:%Y-%m-%d} to {settings.end:%Y-%m-%d}, retrained by FreqAI",
+        )
+        seeded_params = seeded(settings, params)
+        metrics, _ = run_backtest(settings, self.config, self.datadir, seeded_params, day, self._words)
+        notes: tuple[str, ...] = ()
+        if settings.chosen_task == "regression" and settings.label.kind != "scaled":
+            notes = ("freqtrade trained on the strategy's own target, the scaled return",)
+        return metrics, notes
+
+    def _write(self, report: TrainingReport) -> None:
+        settings = self.settings
+        packed = report.to_json()
+        write_atomically(settings.folder / REPORT_FILE, packed)
+        if not settings.feedback:
+            return
+        folder = settings.userdir / FEEDBACK_FOLDER
+        self._stage(
+            "feedback", f"{FEEDBACK_FOLDER}/{FEEDBACK_FILE}, round {settings.round} of {settings.scope}"
+        )
+        write_atomically(folder / SUMMARY_FILE, packed)
+        entry = Entry(report.known_at, report.round, report.feedback_lines, report.scope)
+        for moved in append_feedback(folder, entry):
+            self._stage("feedback", moved)
+
+    def _strategy_path(self) -> Path | None:
+        return place_of(
+            self.settings.strategy_path, self.settings.userdir, "strategies", self.settings.strategy
+        )
+
+    def _stage(self, name: str, detail: str) -> None:
+        for callback in self._callbacks:
+            callback.stage(name, detail)
+
+
+def _config(settings: TrainingSettings) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = load_from_files([str(file) for file in settings.config])
+        create_userdata_dir(str(settings.userdir), create_dir=True)
+    except OperationalException as error:
+        raise ConfigError(f"training.config: {error}") from error
+    overlay: dict[str, Any] = deep_merge_dicts(dict(settings.freqtrade), {})
+    if settings.pairs:
+        overlay.setdefault("exchange", {})["pair_whitelist"] = list(settings.pairs)
+    if settings.timeframe:
+        overlay["timeframe"] = settings.timeframe
+    deep_merge_dicts(overlay, config)
+    for key in ("timeframe", "freqai"):
+        if not config.get(key):
+            raise ConfigError(
+                f"the freqtrade config has no `{key}`; set it there, or under `freqtrade` in the training"
+            )
+    if not config.get("exchange", {}).get("pair_whitelist"):
+        raise ConfigError("the freqtrade config has no `exchange.pair_whitelist`; set it there, or `pairs`")
+    return config

@@ -1,0 +1,193 @@
+"""The search for parameters on training rows: purged walk-forward folds, and every trial in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import numpy as np
+import orjson
+
+from agent_market.datasets.dataset import Dataset
+from agent_market.errors import TrainingFailed
+from agent_market.learning.validation import Fold, walk_forward
+from agent_market.models.libraries import library
+from agent_market.models.registry import make_model
+from agent_market.store.database import Database
+from agent_market.store.trials import record_trials, trial_of
+from agent_market.training.callbacks import Callback
+from agent_market.training.metrics import measure, score
+from agent_market.training.scaling import Scaler
+from agent_market.training.settings import TrainingSettings
+from agent_market.training.spaces import drawn
+
+logger = logging.getLogger(__name__)
+_FIRST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search found: the best parameters, their mean score, and how many trials there were, pruned
+    included.
+    """
+
+    params: Mapping[str, Any]
+    value: float
+    trials: int
+
+
+def search(
+    settings: TrainingSettings,
+    train: Dataset,
+    scaler: Scaler,
+    database: Database,
+    callbacks: Sequence[Callback],
+    code: str,
+) -> Search:
+    """Search as `settings.tuning` says; a search that was stopped goes on where it was.
+
+    :param scaler: makes a pipeline for each fold from its own training rows.
+    :param code: what names the study beside the model: another dataset or other code is another search.
+    :raises StoreError: a trial cannot be entered in the ledger; nothing is chosen then.
+    """
+    optuna: Any = library("optuna", "tuning")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    tuning, label = settings.tuning, settings.label.name
+    folds = _folds(settings, train)
+    name = f"training/{settings.model}/{label}"
+
+    def objective(trial: Any) -> float:
+        given = (
+            {key: trial.suggest_categorical(key, list(values)) for key, values in tuning.grid.items()}
+            if tuning.method == "grid"
+            else drawn(settings.model, trial)
+        )
+        params = {**settings.params, **given}
+        scores: list[float] = []
+        for number, fold in enumerate(folds):
+            try:
+                scores.append(_judged(settings, params, train, scaler, fold))
+            except TrainingFailed as error:
+                logger.warning("Trial %d with %s: %s", trial.number + 1, given, error)
+                break
+            trial.report(float(np.mean(scores)), number)
+            if tuning.pruning and number + 1 < len(folds) and trial.should_prune():
+                break
+        if scores:
+            _enter(database, name, params, train, folds[: len(scores)], scores)
+        if len(scores) < len(folds):
+            raise optuna.TrialPruned
+        return float(np.mean(scores))
+
+    def told(study: Any, trial: Any) -> None:
+        for callback in callbacks:
+            callback.trial(
+                trial.number + 1, trial.params, trial.value if trial.state.name == "COMPLETE" else None
+            )
+
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        study_name=f"{name}/{code}",
+        storage=tuning.storage or f"sqlite:///{settings.folder / 'tuning.sqlite'}",
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=max(tuning.trials // 4, 2)),
+        load_if_exists=True,
+    )
+    # Trials that were broken off (Ctrl-C, kill -9) are made again.
+    finished = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    samplers = (
+        _grid(optuna, settings, finished) if tuning.method == "grid" else _draws(optuna, settings, finished)
+    )
+    for sampler in samplers:
+        study.sampler = sampler
+        study.optimize(objective, n_trials=1, callbacks=[told])
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    if not complete:
+        raise TrainingFailed(
+            f"none of {len(finished) + len(samplers)} trials came to an end; see the log, or widen the grid"
+        )
+    best = study.best_trial
+    return Search(dict(best.params), float(best.value), len(finished) + len(samplers))
+
+
+def _folds(settings: TrainingSettings, train: Dataset) -> tuple[Fold, ...]:
+    """The newer half of the training moments in `folds` spans, each learned for from what was known
+    before.
+    """
+    known_at = train.known_at[settings.label.name].to_numpy()
+    moments = np.unique(train.asof)
+    first, last = int(moments[int(len(moments) * _FIRST_SHARE)]), int(moments[-1])
+    step = max((last - first) // settings.tuning.folds + 1, 1)
+    return tuple(walk_forward(train.asof, known_at, first, step))
+
+
+def _judged(
+    settings: TrainingSettings, params: Mapping[str, Any], train: Dataset, scaler: Scaler, fold: Fold
+) -> float:
+    label = settings.label.name
+    learned, later = train.rows(fold.train), train.rows(fold.test)
+    fitted = scaler.fitted(learned)
+    samples, judged = fitted.apply(learned).samples(label), fitted.apply(later).samples(label)
+    model = make_model(settings.model, seeded(settings, params), settings.chosen_task).fit(samples)
+    return score(measure(model, samples, judged))
+
+
+def seeded(settings: TrainingSettings, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the training's seed, for models that have one of their own."""
+    if settings.model in ("stacking", "blending"):
+        return {"gap": settings.label.horizon, **params}
+    return {"seed": settings.seed, **params}
+
+
+def _enter(
+    database: Database,
+    study: str,
+    params: Mapping[str, Any],
+    train: Dataset,
+    folds: Sequence[Fold],
+    scores: list[float],
+) -> None:
+    packed = orjson.dumps(dict(params), default=str, option=orjson.OPT_SORT_KEYS)
+    spans = [(int(train.asof[fold.test[0]]), int(train.asof[fold.test[-1]])) for fold in folds]
+    pairs = ",".join(train.pairs)
+    record_trials(
+        database,
+        [
+            trial_of(
+                study,
+                hashlib.sha256(packed).hexdigest(),
+                [f"{pairs}@{first}-{last}" for first, last in spans],
+                datetime.fromtimestamp(spans[0][0], tz=UTC),
+                datetime.fromtimestamp(spans[-1][1], tz=UTC),
+                scores,
+            )
+        ],
+    )
+
+
+def _grid(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
+    """A sampler for each combination that is not there yet."""
+    grid, done = settings.tuning.grid, [trial.params for trial in finished]
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    base = optuna.samplers.RandomSampler(seed=settings.seed)
+    with warnings.catch_warnings():
+        # There since optuna 2.4; the pinned version has it.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return [optuna.samplers.PartialFixedSampler(c, base) for c in combinations if c not in done]
+
+
+def _draws(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
+    """A sampler for each trial that is left, with a seed of its own: a search that was stopped goes on the
+    same.
+    """
+    trials = settings.tuning.trials
+    return [
+        optuna.samplers.TPESampler(seed=settings.seed + number, n_startup_trials=max(trials // 4, 1))
+        for number in range(len(finished), trials)
+    ]

@@ -1,0 +1,9 @@
+"""`--freqaimodel AgentBlendingClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterClassifierModel
+
+
+class AgentBlendingClassifier(AdapterClassifierModel):
+    """LightGBM, XGBoost and CatBoost, weighed on the newest rows."""
+
+    adapter = "blending"

@@ -1,0 +1,9 @@
+"""`--freqaimodel AgentLSTMClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterClassifierModel
+
+
+class AgentLSTMClassifier(AdapterClassifierModel):
+    """An LSTM on windows of candles, in torch."""
+
+    adapter = "lstm"

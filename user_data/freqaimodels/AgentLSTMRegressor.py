@@ -1,0 +1,9 @@
+"""`--freqaimodel AgentLSTMRegressor`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterRegressorModel
+
+
+class AgentLSTMRegressor(AdapterRegressorModel):
+    """An LSTM on windows of candles, in torch."""
+
+    adapter = "lstm"

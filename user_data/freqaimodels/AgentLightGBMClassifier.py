@@ -1,0 +1,9 @@
+"""`--freqaimodel AgentLightGBMClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterClassifierModel
+
+
+class AgentLightGBMClassifier(AdapterClassifierModel):
+    """LightGBM, with typed settings and early stopping."""
+
+    adapter = "lightgbm"

@@ -1,0 +1,9 @@
+"""`--freqaimodel AgentXGBoostClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterClassifierModel
+
+
+class AgentXGBoostClassifier(AdapterClassifierModel):
+    """XGBoost, with typed settings and early stopping."""
+
+    adapter = "xgboost"

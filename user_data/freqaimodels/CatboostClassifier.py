@@ -1,0 +1,9 @@
+"""`--freqaimodel CatboostClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterClassifierModel
+
+
+class CatboostClassifier(AdapterClassifierModel):
+    """CatBoost, which freqtrade no longer brings."""
+
+    adapter = "catboost"

@@ -1,0 +1,9 @@
+"""`--freqaimodel CatboostRegressor`; `freqai.model_training_parameters` as in docs/training.md."""
+
+from agent_market.freqai.adapter_model import AdapterRegressorModel
+
+
+class CatboostRegressor(AdapterRegressorModel):
+    """CatBoost, which freqtrade no longer brings."""
+
+    adapter = "catboost"
