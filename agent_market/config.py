@@ -496,7 +496,7 @@ class BreakerSettings(Settings):
     """Age of the newest candle, in candles after its close, at which data are stale."""
     stale_ticks_s: float = Field(default=30.0, gt=0)
     """Seconds without an answer from the exchange's tickers at which data are stale."""
-    tick_seconds: float = Field(default=0.25, gt=0)
+    tick_seconds: float = Field(default=0.2, gt=0)
     """Pause between two looks at the exchange's tickers."""
     cooldown_minutes: float = Field(default=60.0, ge=0)
     """So long entries stay frozen after a crash, stress or spike was last seen."""

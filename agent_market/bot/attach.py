@@ -5,6 +5,7 @@ In a backtest it sets up the desk alone.  The gate is the one part without which
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable
@@ -209,7 +210,9 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
 def _backtest_journal(strategy: Any, folder: Path) -> Journal:
     if strategy.config.get("runmode") != RunMode.BACKTEST:
         return Journal(None)
-    return Journal(folder / "backtest" / type(strategy).__name__, live=False)
+    journal = Journal(folder / "backtest" / type(strategy).__name__, live=False)
+    atexit.register(journal.flush)  # freqtrade tells a strategy of no backtest's end
+    return journal
 
 
 def _step(attachment: Attachment, what: str, action: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """The risk journal: every clamp, refusal and fill with limit and value, a JSON line each; the day's start.
 
-Lines are written by the alert thread or in batches, never while freqtrade holds its entry lock.
+Live, a thread of its own writes them, never the one that holds freqtrade's entry lock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "risk.jsonl"
 KEPT = 1_000
+BATCH = 256
 
 
 class Journal:
@@ -46,6 +47,9 @@ class Journal:
             self._recent.append(line)
             if self._folder is not None:
                 self._waiting.append(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY))
+            full = not self._keep_days and len(self._waiting) >= BATCH
+        if full:
+            self.flush()
         return line
 
     def recent(self, limit: int = 100, pair: str | None = None) -> tuple[dict[str, Any], ...]:

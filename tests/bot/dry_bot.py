@@ -144,7 +144,7 @@ def dry_bot(
 ) -> Iterator[DryBot]:
     """A running bot with the layer attached, for as long as the block lasts."""
     board = FaultBoard()
-    market = LiveMarket(SyntheticSource(seed=11, start=wall_clock() // DAY * DAY - 3 * DAY))
+    market = LiveMarket(SyntheticSource(seed=11, pairs=PAIRS, start=wall_clock() // DAY * DAY - 3 * DAY))
     with running(create_exchange_app(market, board)) as url:
         bot = make_bot(config_of(folder, url, changes or {}, body, futures))
         try:
