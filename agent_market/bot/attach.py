@@ -28,7 +28,7 @@ from agent_market.bot.journal import Journal
 from agent_market.bot.market import LIVE
 from agent_market.bot.ticks import TickWatch, mid_prices
 from agent_market.bot.workers import Worker
-from agent_market.errors import GateMissing
+from agent_market.errors import DataError, GateMissing
 from agent_market.risk.execution import Fill
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class Attachment:
     _faults: dict[str, int] = field(default_factory=dict)
     _locked_for: str = ""
     _invalidations: Invalidations | None = None
+    _undecided: bool = False
     _closed: list[Callable[[], None]] = field(default_factory=list)
 
     def on_detach(self, action: Callable[[], None]) -> None:
@@ -95,8 +96,14 @@ class Attachment:
 
     def invalidation(self, trade: Any) -> tuple[float, float | None]:
         """Close at the trade's decision, and the return from there that proves it wrong (None = not said)."""
+        if self._invalidations is None and not self._undecided:
+            try:
+                self._invalidations = Invalidations(self.strategy)
+            except DataError as error:  # a strategy without our model: nothing to look up, ever
+                self._undecided = True
+                self.fault("no agents' decisions to take invalidation levels from", error)
         if self._invalidations is None:
-            self._invalidations = Invalidations(self.strategy)
+            return 0.0, None
         return self._invalidations.of(trade.enter_tag or "", -1 if trade.is_short else 1)
 
     def filled(self, trade: Any, order: Any, fill: Fill) -> None:

@@ -6,7 +6,7 @@ One desk a strategy, the same in backtests (the callbacks of `bot.guarded` ask i
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class RiskDesk:
         self.market = Market(strategy, settings)
         self.fills = FillBook(settings.execution)
         self.splits = SplitBook(settings.liquidity.split_minutes)
+        self._looked: datetime | None = None
+        self._today: date | None = None
 
     # --- entries -------------------------------------------------------------------------------------
 
@@ -116,12 +118,35 @@ class RiskDesk:
 
     # --- the market as a whole -----------------------------------------------------------------------
 
-    def look(self, now: datetime) -> None:
-        """One look of the breaker at candles and account; called once an iteration."""
+    def start_day(self, now: datetime) -> None:
+        """Note the first equity of a UTC day; the loss of the day counts from there."""
+        if _day(now) != self._today:
+            self._today = _day(now)
+            self.journal.day_start(self._today, book_of(self.strategy, self.market.close).equity)
+
+    def catch_up(self, now: datetime) -> None:
+        """Backtests: look at the candles since the last look that can still freeze entries `now`.
+
+        A look at each candle would cost a backtest more than its trades do, so it is taken before an entry.
+        """
+        candle = timedelta(seconds=self.market.timeframe_s)
+        window = timedelta(minutes=self.settings.breaker.cooldown_minutes)
+        back = int(window / candle)
+        if self._looked is not None:
+            back = min(back, max(int((now - self._looked) / candle) - 1, 0))
+        for age in range(back, -1, -1):
+            self.look(now - age * candle, age)
+
+    def look(self, now: datetime, back: int = 0) -> None:
+        """One look of the breaker at candles and account; live, once an iteration.
+
+        :param back: candles to leave out, where `now` lies so far back.
+        """
+        self._looked = now
         pairs = {*self.strategy.dp.current_whitelist(), *(t.pair for t in open_trades())}
-        readings = self.market.readings(sorted(pairs), now)
+        readings = self.market.readings(sorted(pairs), now, back)
         book = book_of(self.strategy, self.market.close)
-        started = self.journal.day_start(_day(now), book.equity)
+        started = self.journal.day_start(_day(now), book.equity) if not back else 0.0
         if book.equity > 0.0 and started > 0.0:
             readings = replace(
                 readings, day_return=book.equity / started - 1.0, free_share=book.free / book.equity

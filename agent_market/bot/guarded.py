@@ -64,7 +64,12 @@ class GuardedStrategy(IStrategy):
         """The breaker looks at candles and account; frozen, it locks entries and may reduce the book."""
         super().bot_loop_start(current_time=current_time, **kwargs)
         try:
-            self.desk.look(current_time)
+            if self.desk.market.live:
+                self.desk.look(current_time)
+            else:
+                self.desk.start_day(current_time)
+                if self.settings.risk.breaker.reduce_to is not None:
+                    self.desk.catch_up(current_time)
             self.attachment.apply_breaker()
         except Exception as error:
             logger.exception("the breaker's look at the market failed")
@@ -224,6 +229,7 @@ class GuardedStrategy(IStrategy):
     ) -> float:
         if self.desk.market.live:
             return stake  # the gate sizes it, with the order book at hand
+        self.desk.catch_up(_utc(now))
         if self.desk.breaker.frozen:
             return 0.0
         sized = self.desk.size(pair, side, rate, stake, leverage, min_stake, trade)

@@ -78,14 +78,18 @@ class Market:
         spread, depth = book_liquidity(book["bids"], book["asks"], sign, limits.depth_band)
         return Liquidity(spread, depth, usual)
 
-    def readings(self, pairs: Iterable[str], now: datetime) -> Readings:
-        """What candles say of the market as a whole."""
+    def readings(self, pairs: Iterable[str], now: datetime, back: int = 0) -> Readings:
+        """What candles say of the market as a whole.
+
+        :param back: how many of the newest candles to leave out: what was said so long ago.
+        """
         breaker, tighten = self._settings.breaker, self._settings.tightening
         rows = max(breaker.crashing_candles, tighten.slow_candles) + 1
         moves, falls, volatility, ages = {}, {}, {}, {}
         vix = None
         for pair in pairs:
             frame = self.frame(pair)
+            frame = frame.iloc[max(0, len(frame) - back - rows) : len(frame) - back]
             if not len(frame):
                 continue
             close = frame["close"].iloc[-rows:].to_numpy(dtype=float)

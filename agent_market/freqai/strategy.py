@@ -127,9 +127,9 @@ class AgentMarketStrategyBase(GuardedStrategy):
         return dataframe
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Live: take up what has been added to the context files since; then the breaker looks."""
-        self._context = self._context.refreshed()
+        """The breaker looks; live, take up what has been added to the context files since."""
         super().bot_loop_start(current_time=current_time, **kwargs)
+        self._context = self._context.refreshed()
 
     # --- signals -------------------------------------------------------------------------------------
 
