@@ -84,6 +84,12 @@ def test_the_commands_pause_resume_and_set_the_mode(tmp_path: Path) -> None:
     assert say("resume").startswith("entries go on; mode confirm")
 
 
+def test_a_directory_that_no_bot_has_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["pause", "--userdir", str(tmp_path / "typo")])
+    assert isinstance(done.exception, ConfigError)
+    assert not (tmp_path / "typo").exists()
+
+
 def test_silence_is_a_no_and_a_yes_holds_once() -> None:
     clock = [NOW]
     desk = Confirmations(timedelta(minutes=10), lambda: clock[0])

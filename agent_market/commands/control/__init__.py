@@ -17,9 +17,17 @@ Folder = Annotated[Path | None, typer.Option(help="The bot's folder, where its c
 
 
 def control_of(userdir: Path, folder: Path | None) -> Control:
-    """The kill switch of the bot with this user_data directory."""
+    """The kill switch of the bot with this user_data directory.
+
+    :raises ConfigError: there is no such directory; a switch that no bot reads would be worse than none.
+    """
     from agent_market.bot.control import Control, control_folder
     from agent_market.config import BotSettings
+    from agent_market.errors import ConfigError
+
+    place = folder or userdir
+    if not place.is_dir():
+        raise ConfigError(f"there is no directory {place}; name the bot's with --userdir or --folder")
 
     return Control(folder or control_folder(BotSettings().folder, userdir))
 
