@@ -43,6 +43,7 @@ class RiskDesk:
         self.splits = SplitBook(settings.liquidity.split_minutes)
         self._looked: datetime | None = None
         self._today: date | None = None
+        self._at: datetime | None = None
 
     # --- entries -------------------------------------------------------------------------------------
 
@@ -119,10 +120,22 @@ class RiskDesk:
     # --- the market as a whole -----------------------------------------------------------------------
 
     def start_day(self, now: datetime) -> None:
-        """Note the first equity of a UTC day; the loss of the day counts from there."""
+        """Backtests, at each candle: note the first equity of a UTC day, from which the day's loss counts.
+
+        Where time has gone back, another epoch of hyperopt has begun: nothing of the last one stays.
+        """
+        if self._at is not None and now < self._at:
+            self._begin_anew()
+        self._at = now
         if _day(now) != self._today:
             self._today = _day(now)
             self.journal.day_start(self._today, book_of(self.strategy, self.market.close).equity)
+
+    def _begin_anew(self) -> None:
+        self.fills = FillBook(self.settings.execution)
+        self.splits = SplitBook(self.settings.liquidity.split_minutes)
+        self.breaker.reset("a new epoch")
+        self._looked = self._today = None
 
     def catch_up(self, now: datetime) -> None:
         """Backtests: look at the candles since the last look that can still freeze entries `now`.

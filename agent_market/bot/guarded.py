@@ -19,7 +19,7 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_n
 from pandas import DataFrame
 
 from agent_market.bot import attach as joining
-from agent_market.bot.desk import fill_sign
+from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
@@ -53,12 +53,29 @@ class GuardedStrategy(IStrategy):
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
 
+    _attachment: joining.Attachment | None = None
+
     # --- joining -------------------------------------------------------------------------------------
 
     def bot_start(self, **kwargs: Any) -> None:
         """Join the running bot, or set up the desk of a backtest. Without a gate the bot does not start."""
-        self.attachment = joining.attach(self)
-        self.desk = self.attachment.desk
+        self._attachment = joining.attach(self)
+
+    @property
+    def attachment(self) -> joining.Attachment:
+        """What joined the bot or backtest; a copy in a worker process of hyperopt sets up its own."""
+        if self._attachment is None:
+            self._attachment = joining.attach(self)
+        return self._attachment
+
+    @property
+    def desk(self) -> RiskDesk:
+        """The risk desk of `attachment`."""
+        return self.attachment.desk
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without locks and threads: hyperopt sends strategies to its workers."""
+        return {**self.__dict__, "_attachment": None}
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """The breaker looks at candles and account; frozen, it locks entries and may reduce the book."""
@@ -280,9 +297,8 @@ def _clamped(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             return _CUT[name](self, answer, kwargs)
         except Exception as error:
             logger.exception("%s failed; nothing is ordered on it", name)
-            attachment = getattr(self, "attachment", None)
-            if attachment is not None:
-                attachment.fault(f"{name} failed; nothing is ordered on it", error)
+            if self._attachment is not None:
+                self._attachment.fault(f"{name} failed; nothing is ordered on it", error)
             return _CLOSED[name]
 
     return callback

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from freqtrade.enums import RunMode
 from freqtrade.persistence import LocalTrade, Trade
+from joblib.externals import cloudpickle
 
 from agent_market.bot.attach import attach
 from agent_market.bot.guarded import GuardedStrategy
@@ -137,6 +138,24 @@ def test_a_crash_between_two_entries_is_seen_by_the_later_one(tmp_path: Path, st
     strategy.frames["B/USDT"] = frame  # type: ignore[attr-defined]
     assert stake(strategy) == 0.0
     assert "flash_crash" in strategy.desk.breaker.state.reason
+
+
+def test_an_epoch_of_hyperopt_starts_with_nothing_of_the_one_before(strategy: Wild) -> None:
+    strategy.bot_loop_start(NOW)
+    first = stake(strategy)
+    frames = strategy.frames  # type: ignore[attr-defined]
+    strategy.frames = {**frames, "B/USDT": candles(fall=0.2)}  # type: ignore[attr-defined]
+    strategy.bot_loop_start(NOW + HOUR)
+    assert stake(strategy, NOW + HOUR) == 0.0
+    strategy.frames = frames  # type: ignore[attr-defined]
+    strategy.bot_loop_start(NOW)
+    assert stake(strategy) == first
+
+
+def test_a_copy_for_a_worker_of_hyperopt_leaves_locks_behind_and_sets_up_its_own_desk(strategy: Wild) -> None:
+    copied = cloudpickle.loads(cloudpickle.dumps(strategy))
+    assert copied.desk is not strategy.desk
+    assert 0.0 < stake(copied) <= 3_000.0
 
 
 def test_the_atr_stop_comes_from_the_newest_candle(strategy: Wild) -> None:
