@@ -7,12 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.enums import RunMode
 from freqtrade.persistence import LocalTrade, Trade
-from joblib.externals import cloudpickle
 
 from agent_market.bot.attach import attach
 from agent_market.bot.guarded import GuardedStrategy
