@@ -47,12 +47,16 @@ def symbol_notional(entry: Entry, book: Book, conditions: Conditions, settings: 
 
 
 def correlated_exposure(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
-    """Notional that moves with the new order: sum of max(0, rho x sides) x notional, plus the order."""
+    """Notional that moves with the new order: sum of max(0, rho x sides) x notional, plus the order.
+
+    An unknown correlation counts as 1, and so does the pair itself, whatever its side.
+    """
     threshold = settings.entry.correlated * conditions.tightening
     held = 0.0
     for holding in book.holdings:
-        rho = 1.0 if holding.pair == entry.pair else conditions.correlations.get(holding.pair)
-        together = 1.0 if rho is None else max(0.0, rho * holding.sign * entry.sign)
+        rho = conditions.correlations.get(holding.pair)
+        known = rho is not None and holding.pair != entry.pair
+        together = max(0.0, (rho or 0.0) * holding.sign * entry.sign) if known else 1.0
         held += together * holding.notional
     return Room(threshold, (held + entry.notional) / book.equity, threshold * book.equity - held)
 
