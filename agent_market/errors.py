@@ -16,6 +16,8 @@ raised for something the loop survives: a model that answers nonsense is an abst
     +-- TrainingFailed       a FreqAI training failed; a backtest must not go on without its model
     +-- SandboxError         the sandbox could not be started or was asked for something it has not
     +-- FlowError            a step of the closed loop failed
+    +-- GateMissing          the risk gate cannot be installed; the bot must not start
+    +-- ControlUnreadable    the kill switch's or breaker's file is damaged; counts as paused
     +-- ExpressionError      a factor expression is not allowed, or makes no sense
 """
 
@@ -72,6 +74,14 @@ class SandboxError(AgentMarketError):
 
 class FlowError(AgentMarketError):
     """A step of the closed loop failed. The message names the step and holds the tool's own words."""
+
+
+class GateMissing(AgentMarketError):
+    """The risk gate cannot be installed in this freqtrade. Trading without it is refused."""
+
+
+class ControlUnreadable(AgentMarketError):
+    """A control file cannot be read or written. Whoever meets this must act as if the bot were paused."""
 
 
 class ExpressionError(AgentMarketError):

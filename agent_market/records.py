@@ -212,7 +212,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Clamp:
-    """One risk limit that bound: its name, its threshold, the value seen, depth before and after."""
+    """One risk limit that bound: its name, its threshold, the value seen, and what it changed.
+
+    `before` and `after` are depths where a decision is clamped, notionals (stake currency) where an order is.
+    """
 
     limit: str
     threshold: float

@@ -55,7 +55,7 @@ _TRANSPORT = (
     *("mode", "timeout_s", "retries", "max_in_flight", "deadline_s", "breaker_failures", "breaker_open_s"),
     "knowledge_cutoffs",
 )
-_NOT_DECIDING = ("store", "live", "tuning", "mining")
+_NOT_DECIDING = ("store", "live", "tuning", "mining", "bot")
 
 
 def stamp_features(config: dict[str, Any], strategy: object) -> None:

@@ -15,11 +15,11 @@ import numpy as np
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
-from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy
+from freqtrade.strategy import DecimalParameter, IntParameter
 from pandas import DataFrame
 
 from agent_market.agents.roles import role_table
-from agent_market.config import load_settings
+from agent_market.bot.guarded import GuardedStrategy
 from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError
 from agent_market.freqai.factor_features import FactorBook, add_factors, peer_candles
@@ -52,8 +52,11 @@ def _multiplier() -> DecimalParameter:
     return DecimalParameter(0.0, 2.0, default=1.0, decimals=2, space="agents", load=True, optimize=True)
 
 
-class AgentMarketStrategyBase(IStrategy):
-    """Entries and exits from the fused depth of the committee. Needs `--freqaimodel AgentEnsemble`."""
+class AgentMarketStrategyBase(GuardedStrategy):
+    """Entries and exits from the fused depth of the committee. Needs `--freqaimodel AgentEnsemble`.
+
+    Every order passes the risk gate (`bot.guarded`).
+    """
 
     INTERFACE_VERSION = 3
     timeframe = "1h"
@@ -95,7 +98,6 @@ class AgentMarketStrategyBase(IStrategy):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         try:
-            self.settings = load_settings(config)
             roles = role_table(self.settings.agents)
             self.agents = seats([r.name for r in roles], self.settings.decision)
             self._context = ContextBook.load(self.settings.perception.context, Path(config["user_data_dir"]))
@@ -135,7 +137,8 @@ class AgentMarketStrategyBase(IStrategy):
         return dataframe
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Live: take up what has been added to the context files since."""
+        """The breaker looks; live, take up what has been added to the context files since."""
+        super().bot_loop_start(current_time=current_time, **kwargs)
         self._context = self._context.refreshed()
 
     # --- signals -------------------------------------------------------------------------------------
@@ -159,6 +162,7 @@ class AgentMarketStrategyBase(IStrategy):
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter long at or above the entry threshold; short, where allowed, at or below its negative."""
+        dataframe = self.add_risk_columns(dataframe)
         depth = self.depth(dataframe)
         dataframe[FUSED] = depth
         traded = (dataframe["do_predict"].to_numpy() == 1) & (dataframe["volume"].to_numpy() > 0)

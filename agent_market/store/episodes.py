@@ -81,6 +81,19 @@ def episodes_of(database: Database, scope: str, pair: str | None = None) -> tupl
     return tuple(read_episodes(database, scope, pair))
 
 
+def find_episode(database: Database, scope: str, decision_id: str) -> Episode | None:
+    """One decision by its id; None where the scope has none of that name.
+
+    :raises StoreError: the database fails or the row cannot be read.
+    """
+    query = select(episodes.c.record, episodes.c.outcome).where(
+        episodes.c.scope == scope, episodes.c.id == decision_id
+    )
+    with database.begin() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else record_from_json(scope, row.record, row.outcome)
+
+
 def read_debate(database: Database, scope: str, decision_id: str) -> Debate | None:
     """The full debate that led to a decision; None where none was held, or there is no such decision.
 

@@ -1,0 +1,175 @@
+"""The live gate: fail closed, and every entry passes it, whoever asked for it and however."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from freqtrade.exceptions import FreqtradeException
+
+from agent_market.bot.confirmations import Confirmations
+from agent_market.bot.control import Control
+from agent_market.bot.desk import RiskDesk
+from agent_market.bot.freqtrade_seams import Priced, is_forced
+from agent_market.bot.journal import clamp_json
+
+logger = logging.getLogger(__name__)
+
+
+class EntryGate:
+    """Called under freqtrade's entry lock, one entry at a time. An exception of ours places no order."""
+
+    def __init__(
+        self,
+        desk: RiskDesk,
+        control: Control,
+        confirmations: Confirmations,
+        lock_until_next_candle: Callable[[str, str], None],
+        least_of: Callable[[str, float, float], float | None],
+    ) -> None:
+        """:param least_of: the least stake that the exchange takes, by pair, rate and leverage."""
+        self._desk = desk
+        self._control = control
+        self._confirmations = confirmations
+        self._lock = lock_until_next_candle
+        self._least_of = least_of
+        self._poor_since: dict[tuple[str, str], datetime] = {}
+
+    def __call__(
+        self,
+        original: Callable[..., Priced],
+        pair: str,
+        price: float | None,
+        stake_amount: float,
+        trade_side: str,
+        entry_tag: str | None,
+        trade: Any,
+        mode: str,
+        leverage_: float | None,
+    ) -> Priced:
+        """Freqtrade's own price, stake and leverage, cut to the limits; stake 0 = nothing is ordered."""
+        rate, leverage = float(price or 0.0), 1.0
+        try:
+            asked = min(float(leverage_), self._desk.settings.entry.leverage) if leverage_ else leverage_
+            answer = original(pair, price, stake_amount, trade_side, entry_tag, trade, mode, asked)
+            rate, stake, leverage = float(answer[0]), float(answer[1]), float(answer[2])
+            if stake <= 0.0:
+                return rate, 0.0, leverage
+            tag = entry_tag or (trade.enter_tag if trade is not None else "") or ""
+            stake, leverage = self._decide(pair, rate, stake, leverage, trade_side, tag, trade, mode)
+            return rate, stake, leverage
+        except Exception as error:
+            if _of_freqtrade(error):
+                raise  # no order is placed, and freqtrade knows what to do
+            logger.exception("the risk gate failed at an entry of %s; nothing is ordered", pair)
+            self._desk.bus.publish(
+                "critical", "fault", f"risk gate failed at {pair}, nothing ordered: {error!r}", pair=pair
+            )
+            return rate, 0.0, leverage
+
+    def _decide(
+        self,
+        pair: str,
+        rate: float,
+        stake: float,
+        leverage: float,
+        side: str,
+        tag: str,
+        trade: Any,
+        mode: str,
+    ) -> tuple[float, float]:
+        forced = is_forced()
+        cause = self._forbidden(forced, leverage, trade)
+        if cause:
+            return self._refuse(pair, side, tag, cause, mode, forced), leverage
+        minimum = self._least(pair, rate, leverage)
+        sized = self._desk.size(pair, side, rate, stake, leverage, minimum, trade)
+        if sized.clamps:
+            clamps = clamp_json(sized.clamps)
+            self._desk.journal.note("clamps", pair, tag, mode=mode, side=side, forced=forced, clamps=clamps)
+            names = ", ".join(c.limit for c in sized.clamps)
+            self._desk.bus.publish(
+                "info", "clamp", f"{pair} {side}: {names}", pair=pair, tag=tag, clamps=clamps
+            )
+        if sized.stake <= 0.0:
+            if sized.poor and not forced and self._wait(pair, tag):
+                return 0.0, sized.leverage
+            return self._refuse(pair, side, tag, sized.clamps[-1].limit, mode, forced), sized.leverage
+        self._poor_since.pop((pair, tag), None)
+        stake = self._confirmed(pair, side, tag, sized.stake, rate, sized.leverage, mode, forced)
+        if stake > 0.0 and self._desk.settings.liquidity.split and mode != "replace":
+            self._note_rest(pair, tag, sized.left_over, minimum)
+        return stake, sized.leverage
+
+    def _forbidden(self, forced: bool, leverage: float, trade: Any) -> str:
+        control = self._control.state()
+        if control.paused:
+            return f"paused by {control.paused_by or 'a damaged file'}" + (
+                f": {control.reason}" if control.reason else ""
+            )
+        if self._desk.breaker.frozen:
+            return f"entries are frozen: {self._desk.breaker.state.reason}"
+        if control.mode == "manual" and not forced:
+            return "mode manual: only forced entries"
+        if trade is not None and leverage > self._desk.settings.entry.leverage:
+            return f"the trade's leverage {leverage:g} is over the limit, and cannot be changed"
+        return ""
+
+    def _confirmed(
+        self,
+        pair: str,
+        side: str,
+        tag: str,
+        stake: float,
+        rate: float,
+        leverage: float,
+        mode: str,
+        forced: bool,
+    ) -> float:
+        if self._control.state().mode != "confirm" or forced or mode == "replace":
+            return stake
+        if mode == "pos_adjust" and self._desk.splits.due(pair, tag, datetime.now(UTC)) > 0.0:
+            return stake  # a further part of what was confirmed
+        proposal, new = self._confirmations.ask(pair, side, tag, stake, rate, leverage)
+        if new:
+            self._desk.bus.publish(
+                "warning",
+                "proposal",
+                f"confirm? {pair} {side}, stake {stake:.8g} at {rate:.8g}, leverage {leverage:g}, "
+                f"until {proposal.expires_at:%H:%M:%S} UTC",
+                proposal=proposal.number,
+                pair=pair,
+                side=side,
+                tag=tag,
+            )
+        agreed = self._confirmations.use(proposal)
+        return 0.0 if agreed is None else min(stake, agreed)
+
+    def _wait(self, pair: str, tag: str) -> bool:
+        """Whether a poor market is still within its retry window; freqtrade asks again next iteration."""
+        now = datetime.now(UTC)
+        first = self._poor_since.setdefault((pair, tag), now)
+        return now - first < timedelta(minutes=self._desk.settings.liquidity.retry_minutes)
+
+    def _note_rest(self, pair: str, tag: str, left: float, minimum: float) -> None:
+        worth = left if left >= max(minimum, 1e-9) else 0.0
+        self._desk.splits.note(pair, tag, worth, datetime.now(UTC))
+        if worth:
+            self._desk.strategy.position_adjustment_enable = True
+
+    def _refuse(self, pair: str, side: str, tag: str, cause: str, mode: str, forced: bool) -> float:
+        self._poor_since.pop((pair, tag), None)
+        self._desk.journal.note("refusal", pair, tag, mode=mode, side=side, forced=forced, cause=cause)
+        self._desk.bus.publish("info", "refusal", f"{pair} {side} ({mode}): {cause}", pair=pair, tag=tag)
+        if mode == "initial" and not forced:
+            self._lock(pair, cause)
+        return 0.0
+
+    def _least(self, pair: str, rate: float, leverage: float) -> float:
+        return float(self._least_of(pair, rate, leverage) or 0.0)
+
+
+def _of_freqtrade(error: Exception) -> bool:
+    return isinstance(error, FreqtradeException)

@@ -1,0 +1,167 @@
+"""Every private part of freqtrade that the running bot leans on, in one module.
+
+`tests/freqtrade_contract/test_bot_seams.py` pins each; a freqtrade that moves one makes `attach` refuse to
+start (the gate) or go without (everything else).
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.rpc import RPC, RPCHandler, RPCManager
+from freqtrade.strategy import IStrategy
+
+from agent_market.errors import GateMissing
+
+GATED = "get_valid_enter_price_and_stake"
+GATED_PARAMETERS = (
+    *("pair", "price", "stake_amount", "trade_side", "entry_tag", "trade", "mode", "leverage_"),
+)
+
+Priced = tuple[float, float, float]
+"""(price, stake, leverage); stake 0 places no order."""
+
+
+class Gate(Protocol):
+    """Stands between freqtrade's own answer and the order; see `install_gate`."""
+
+    def __call__(
+        self,
+        original: Callable[..., Priced],
+        pair: str,
+        price: float | None,
+        stake_amount: float,
+        trade_side: str,
+        entry_tag: str | None,
+        trade: Any,
+        mode: str,
+        leverage_: float | None,
+    ) -> Priced: ...
+
+
+_forced = threading.local()
+
+
+def rpc_manager(strategy: IStrategy) -> RPCManager:
+    """The bot's RPC manager, from `bot_start` on."""
+    manager: RPCManager | None = getattr(strategy.dp, "_DataProvider__rpc", None)
+    if manager is None:
+        raise GateMissing("the data provider holds no RPC manager: is this `freqtrade trade`, 2026.9?")
+    return manager
+
+
+def rpc_of(strategy: IStrategy) -> RPC:
+    """What Telegram and REST act through: one object for all of them."""
+    return rpc_manager(strategy)._rpc
+
+
+def running_bot(strategy: IStrategy) -> FreqtradeBot:
+    """The bot that runs `strategy`.
+
+    :raises GateMissing: it cannot be reached.
+    """
+    bot = getattr(getattr(rpc_manager(strategy), "_rpc", None), "_freqtrade", None)
+    if not isinstance(bot, FreqtradeBot):
+        raise GateMissing(f"the RPC manager leads to {type(bot).__name__}, no FreqtradeBot")
+    return bot
+
+
+def install_gate(bot: FreqtradeBot, gate: Gate) -> None:
+    """Make every entry (initial, added, replaced, forced) pass `gate`, and make sure that it does.
+
+    :raises GateMissing: freqtrade prices entries in another way than in 2026.9.
+    """
+    method = getattr(FreqtradeBot, GATED, None)
+    if method is None:
+        raise GateMissing(f"this freqtrade has no FreqtradeBot.{GATED}: entries would pass by the risk gate")
+    found = tuple(inspect.signature(method).parameters)[1:]
+    if found != GATED_PARAMETERS:
+        raise GateMissing(f"FreqtradeBot.{GATED} takes {found}, not {GATED_PARAMETERS}; see docs/bot.md")
+    if f"self.{GATED}(" not in inspect.getsource(FreqtradeBot.execute_entry):
+        raise GateMissing(
+            f"FreqtradeBot.execute_entry no longer asks {GATED}: entries would pass by the gate"
+        )
+    original = method.__get__(bot)
+
+    def gated(
+        pair: str,
+        price: float | None,
+        stake_amount: float,
+        trade_side: str,
+        entry_tag: str | None,
+        trade: Any,
+        mode: str,
+        leverage_: float | None,
+    ) -> Priced:
+        return gate(original, pair, price, stake_amount, trade_side, entry_tag, trade, mode, leverage_)
+
+    setattr(bot, GATED, gated)
+    if getattr(bot, GATED) is not gated:
+        raise GateMissing(f"FreqtradeBot.{GATED} cannot be replaced: entries would pass by the risk gate")
+
+
+def mark_forced_entries(rpc: RPC) -> None:
+    """Make `is_forced()` true within an entry that a human forced over Telegram or REST."""
+    original = rpc._rpc_force_entry
+
+    def force_entry(*args: Any, **kwargs: Any) -> Any:
+        with _forcing():
+            return original(*args, **kwargs)
+
+    rpc._rpc_force_entry = force_entry  # type: ignore[method-assign]
+
+
+def is_forced() -> bool:
+    """Whether this thread is within an entry that a human forced."""
+    return getattr(_forced, "depth", 0) > 0
+
+
+@contextmanager
+def _forcing() -> Iterator[None]:
+    _forced.depth = getattr(_forced, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _forced.depth -= 1
+
+
+class Listener(RPCHandler):
+    """Hears every message of the bot, and of its end (`cleanup` runs at shutdown and before a reload)."""
+
+    def __init__(
+        self, rpc: RPC, config: Any, heard: Callable[[dict[str, Any]], None], ended: Callable[[], None]
+    ) -> None:
+        super().__init__(rpc, config)
+        self._heard = heard
+        self._ended = ended
+
+    @property
+    def name(self) -> str:
+        return "agent_market"
+
+    def send_msg(self, msg: Any) -> None:
+        self._heard(dict(msg))
+
+    def cleanup(self) -> None:
+        self._ended()
+
+
+def listen(strategy: IStrategy, heard: Callable[[dict[str, Any]], None], ended: Callable[[], None]) -> None:
+    """Add a `Listener` beside Telegram, webhook and REST."""
+    manager = rpc_manager(strategy)
+    manager.registered_modules.append(Listener(manager._rpc, manager._rpc._freqtrade.config, heard, ended))
+
+
+def notify(manager: RPCManager, kind: Any, text: str) -> None:
+    """A status message to Telegram, webhook and REST. Not from the bot's loop: a webhook may be slow."""
+    manager.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
+
+
+def force_exit(rpc: RPC, trade_id: str) -> None:
+    """Sell at market. From `bot_loop_start` or another thread only: it takes the bot's exit lock."""
+    rpc._rpc_force_exit(trade_id, "market")

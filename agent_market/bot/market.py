@@ -1,0 +1,121 @@
+"""The market as the gate and breaker see it, from freqtrade's data provider: never later than now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.enums import RunMode
+from freqtrade.exchange import timeframe_to_seconds
+
+from agent_market.config import RiskSettings
+from agent_market.risk.liquidity import book_liquidity, usual_value
+from agent_market.risk.orders import Floats, Liquidity
+from agent_market.risk.systemic import Readings
+from agent_market.risk.tightening import volatility_ratio
+
+VIX = "context-vix"
+LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
+BOOK_LEVELS = 50
+
+
+class Market:
+    """Candles, order books and tickers of one strategy's pairs."""
+
+    def __init__(self, strategy: Any, settings: RiskSettings) -> None:
+        self._strategy = strategy
+        self._settings = settings
+        self.timeframe_s = timeframe_to_seconds(strategy.timeframe)
+
+    @property
+    def live(self) -> bool:
+        return self._strategy.config.get("runmode") in LIVE
+
+    @property
+    def candles_per_day(self) -> float:
+        return 86_400 / self.timeframe_s
+
+    def frame(self, pair: str) -> pd.DataFrame:
+        """Analysed candles known now, oldest first; empty where there are none."""
+        dataframe, _ = self._strategy.dp.get_analyzed_dataframe(pair, self._strategy.timeframe)
+        return dataframe
+
+    def close(self, pair: str) -> float | None:
+        """The newest close; None without one."""
+        frame = self.frame(pair)
+        if not len(frame):
+            return None
+        close = float(frame["close"].to_numpy()[-1])
+        return close if np.isfinite(close) else None
+
+    def returns(self, pair: str, candles: int) -> pd.Series:
+        """The newest returns by candle date, at most `candles`, finite."""
+        frame = self.frame(pair)
+        if len(frame) < 2:
+            return pd.Series(dtype=float)
+        tail = frame[["date", "close"]].iloc[-candles - 1 :]
+        close = tail["close"].to_numpy(dtype=float)
+        values = pd.Series(close[1:] / close[:-1] - 1.0, index=tail["date"].to_numpy()[1:])
+        return values[np.isfinite(values.to_numpy())]
+
+    def liquidity(self, pair: str, sign: int) -> Liquidity:
+        """Traded value from candles, and live spread and depth of the order book (one request).
+
+        :raises Exception: the exchange does not answer; nothing must be ordered then.
+        """
+        limits = self._settings.liquidity
+        frame = self.frame(pair)
+        usual = None
+        if len(frame):
+            tail = frame[["close", "volume"]].iloc[-limits.volume_candles :].to_numpy(dtype=float)
+            usual = usual_value(tail[:, 0], tail[:, 1], limits.volume_candles)
+        if not self.live:
+            return Liquidity(candle_value=usual)
+        book = self._strategy.dp.orderbook(pair, BOOK_LEVELS)
+        spread, depth = book_liquidity(book["bids"], book["asks"], sign, limits.depth_band)
+        return Liquidity(spread, depth, usual)
+
+    def readings(self, pairs: Iterable[str], now: datetime, back: int = 0) -> Readings:
+        """What candles say of the market as a whole.
+
+        :param back: how many of the newest candles to leave out: what was said so long ago.
+        """
+        breaker, tighten = self._settings.breaker, self._settings.tightening
+        rows = max(breaker.crashing_candles, tighten.slow_candles) + 1
+        moves, falls, volatility, ages = {}, {}, {}, {}
+        vix = None
+        for pair in pairs:
+            frame = self.frame(pair)
+            frame = frame.iloc[max(0, len(frame) - back - rows) : len(frame) - back]
+            if not len(frame):
+                continue
+            close = frame["close"].iloc[-rows:].to_numpy(dtype=float)
+            high, low = (float(frame[name].to_numpy()[-1]) for name in ("high", "low"))
+            if len(close) > breaker.crashing_candles:
+                moves[pair] = float(close[-1] / close[-1 - breaker.crashing_candles] - 1.0)
+            falls[pair] = _fall(close, high, low)
+            ratio = volatility_ratio(_returns(close), tighten)
+            if ratio is not None:
+                volatility[pair] = ratio
+            if self.live:
+                end = pd.Timestamp(frame["date"].iloc[-1]).timestamp() + self.timeframe_s
+                ages[pair] = (now.timestamp() - end) / self.timeframe_s
+            if vix is None and VIX in frame:
+                vix = float(frame[VIX].to_numpy()[-1])
+        known_vix = vix if vix is not None and np.isfinite(vix) else None
+        return Readings(moves, falls, {}, volatility, known_vix, candle_age=ages)
+
+
+def _returns(close: Floats) -> Floats:
+    returns = close[1:] / close[:-1] - 1.0
+    return returns[np.isfinite(returns)]
+
+
+def _fall(close: Floats, high: float, low: float) -> float:
+    """Fall of the newest candle from its high or the close before, to its close or its low where it fell."""
+    top = max(high, float(close[-2])) if len(close) > 1 else high
+    bottom = low if len(close) < 2 or close[-1] < close[-2] else float(close[-1])
+    return 1.0 - bottom / top if top > 0.0 else 0.0

@@ -1,0 +1,44 @@
+"""What `pause`, `resume` and `mode` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agent_market.bot.control import Control, ControlState
+
+BY = "command line"
+
+Userdir = Annotated[Path, typer.Option(help="freqtrade's user_data directory.")]
+Folder = Annotated[Path | None, typer.Option(help="The bot's folder, where its config sets `bot.folder`.")]
+
+
+def control_of(userdir: Path, folder: Path | None) -> Control:
+    """The kill switch of the bot with this user_data directory.
+
+    :raises ConfigError: there is no such directory; a switch that no bot reads would be worse than none.
+    """
+    from agent_market.bot.control import Control, control_folder
+    from agent_market.config import BotSettings
+    from agent_market.errors import ConfigError
+
+    place = folder or userdir
+    if not place.is_dir():
+        raise ConfigError(f"there is no directory {place}; name the bot's with --userdir or --folder")
+
+    return Control(folder or control_folder(BotSettings().folder, userdir))
+
+
+def say(state: ControlState) -> None:
+    """One line on what stands now."""
+    if state.damaged:
+        typer.echo(f"paused, for the switch cannot be read: {state.damaged}")
+        return
+    words = "entries go on"
+    if state.paused:
+        since = f" since {state.since:%Y-%m-%d %H:%M:%S} UTC" if state.since else ""
+        words = f"paused{since} by {state.paused_by}" + (f": {state.reason}" if state.reason else "")
+    typer.echo(f"{words}; mode {state.mode}")

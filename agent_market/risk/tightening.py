@@ -1,0 +1,31 @@
+"""Limits shrink with volatility: usual over present volatility, never above 1, never below the floor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agent_market.config import TighteningSettings
+from agent_market.risk.orders import Floats
+
+
+def tightening(returns: Floats, settings: TighteningSettings) -> float:
+    """What is left of a limit, in [settings.floor, 1].
+
+    Deviation of the newest `slow_candles` returns over that of the newest `fast_candles`; 1 with fewer than
+    `slow_candles` returns or without any movement.
+
+    :param returns: (T,) candle returns, newest last, finite.
+    """
+    if len(returns) < settings.slow_candles:
+        return 1.0
+    present = float(np.std(returns[-settings.fast_candles :]))
+    usual = float(np.std(returns[-settings.slow_candles :]))
+    return 1.0 if present <= 0.0 else float(np.clip(usual / present, settings.floor, 1.0))
+
+
+def volatility_ratio(returns: Floats, settings: TighteningSettings) -> float | None:
+    """Present over usual volatility; None where it cannot be said."""
+    if len(returns) < settings.slow_candles:
+        return None
+    usual = float(np.std(returns[-settings.slow_candles :]))
+    return float(np.std(returns[-settings.fast_candles :])) / usual if usual > 0.0 else None

@@ -1,0 +1,179 @@
+"""A real freqtrade bot in this process, in dry-run on the sandbox; orders are counted where they leave it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from freqtrade.configuration import Configuration
+from freqtrade.enums import RunMode, State
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import Trade
+
+from agent_market.bot.attach import Attachment
+from agent_market.sandbox.endpoints import overlay
+from agent_market.sandbox.exchange import create_exchange_app
+from agent_market.sandbox.faults import FaultBoard
+from agent_market.sandbox.market import LiveMarket, SyntheticSource
+from agent_market.sandbox.market.candles import DAY
+from agent_market.sandbox.market.clock import wall_clock
+from agent_market.sandbox.server import running
+
+PAIRS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT")
+WALLET = 10_000.0
+OPEN_LIMITS = {"liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1}}
+"""Nothing that depends on the synthetic market's thin books binds."""
+
+STRATEGY = '''
+from agent_market.bot.guarded import GuardedStrategy
+
+
+class Always(GuardedStrategy):
+    """Wants in on every candle."""
+
+    timeframe = "1m"
+    stoploss = -0.10
+    minimal_roi = {"0": 10}
+    startup_candle_count = 0
+    can_short = SHORT
+
+    def populate_indicators(self, dataframe, metadata):
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        tag = f"t {metadata['pair']}@now"
+        dataframe.loc[dataframe["volume"] >= 0, ["enter_long", "enter_tag"]] = (1, tag)
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        return dataframe
+BODY
+'''
+
+
+@dataclass
+class Order:
+    """One entry order as it left freqtrade for the exchange."""
+
+    pair: str
+    side: str
+    notional: float
+    leverage: float
+    type: str
+
+
+@dataclass
+class DryBot:
+    """The bot, what joined it, the exchange's faults, and every order that it placed."""
+
+    bot: FreqtradeBot
+    board: FaultBoard
+    folder: Path
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def strategy(self) -> Any:
+        return self.bot.strategy
+
+    @property
+    def attachment(self) -> Attachment:
+        return self.bot.strategy.attachment
+
+    @property
+    def rpc(self) -> Any:
+        return self.bot.rpc._rpc
+
+    def process(self) -> None:
+        """One iteration of the bot's loop."""
+        self.bot.process()
+
+    def open_notional(self) -> dict[str, float]:
+        return {t.pair: t.amount * t.open_rate for t in Trade.get_open_trades()}
+
+
+def config_of(folder: Path, url: str, changes: Mapping[str, Any], body: str, futures: bool) -> Path:
+    """Write strategy and config for a bot under `folder`."""
+    (folder / "strategies").mkdir(parents=True, exist_ok=True)
+    text = STRATEGY.replace("BODY", body).replace("SHORT", str(futures))
+    (folder / "strategies" / "always.py").write_text(text)
+    pairs = [f"{pair}:USDT" if futures else pair for pair in PAIRS]
+    pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
+    config: dict[str, Any] = {
+        "strategy": "Always",
+        "stake_currency": "USDT",
+        "stake_amount": 1_000,
+        "max_open_trades": 5,
+        "dry_run": True,
+        "dry_run_wallet": WALLET,
+        "tradable_balance_ratio": 1.0,
+        "trading_mode": "futures" if futures else "spot",
+        "margin_mode": "isolated" if futures else "",
+        "entry_pricing": pricing,
+        "exit_pricing": pricing,
+        "pairlists": [{"method": "StaticPairList"}],
+        "initial_state": "running",
+        "force_entry_enable": True,
+        "fiat_display_currency": "",
+        "db_url": "sqlite://",
+        **overlay(url),
+    }
+    config["exchange"]["pair_whitelist"] = pairs
+    config["agent_market"] = {"risk": OPEN_LIMITS}
+    for key, value in changes.items():
+        inner = config.get(key)
+        config[key] = {**inner, **value} if isinstance(inner, dict) else value
+    file = folder / "config.json"
+    file.write_text(json.dumps(config))
+    return file
+
+
+def make_bot(file: Path) -> FreqtradeBot:
+    """The bot of a config file, as `freqtrade trade` makes it."""
+    arguments = {"config": [str(file)], "user_data_dir": str(file.parent), "datadir": str(file.parent)}
+    return FreqtradeBot(Configuration(arguments, RunMode.DRY_RUN).get_config())
+
+
+@contextmanager
+def dry_bot(
+    folder: Path, changes: Mapping[str, Any] | None = None, body: str = "", futures: bool = False
+) -> Iterator[DryBot]:
+    """A running bot with the layer attached, for as long as the block lasts."""
+    board = FaultBoard()
+    market = LiveMarket(SyntheticSource(seed=11, pairs=PAIRS, start=wall_clock() // DAY * DAY - 3 * DAY))
+    with running(create_exchange_app(market, board)) as url:
+        bot = make_bot(config_of(folder, url, changes or {}, body, futures))
+        try:
+            bot.state = State.RUNNING
+            yield counted(DryBot(bot, board, folder))
+        finally:
+            bot.cleanup()
+
+
+def counted(dry: DryBot) -> DryBot:
+    """Count every entry order at the one door to the exchange."""
+    original = dry.bot.exchange.create_order
+
+    def create_order(**order: Any) -> Any:
+        if not order.get("reduceOnly") and order.get("side") in ("buy", "sell"):
+            dry.orders.append(
+                Order(
+                    order["pair"],
+                    order["side"],
+                    order["amount"] * order["rate"],
+                    order["leverage"],
+                    order["ordertype"],
+                )
+            )
+        return original(**order)
+
+    dry.bot.exchange.create_order = create_order  # type: ignore[method-assign]
+    return dry
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

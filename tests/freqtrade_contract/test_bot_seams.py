@@ -1,0 +1,120 @@
+"""What `bot.freqtrade_seams` leans on in a running freqtrade, one test a touch point."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import SimpleNamespace
+
+import pytest
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.rpc import RPC, RPCHandler, RPCManager
+from freqtrade.strategy import IStrategy
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
+
+from agent_market.bot import freqtrade_seams as seams
+from agent_market.errors import GateMissing
+
+
+def source(thing: object) -> str:
+    return inspect.getsource(thing)  # type: ignore[arg-type]
+
+
+def test_the_data_provider_keeps_the_rpc_manager_under_its_mangled_name() -> None:
+    assert "self.__rpc" in source(DataProvider.__init__)
+
+
+def test_the_rpc_manager_leads_to_the_bot() -> None:
+    assert "self._rpc = RPC(freqtrade)" in source(RPCManager.__init__)
+    assert "self._freqtrade = freqtrade" in source(RPC.__init__)
+
+
+def test_the_bot_is_whole_but_for_its_protections_when_bot_start_runs() -> None:
+    text = source(FreqtradeBot.__init__)
+    start = text.index("self.strategy.ft_bot_start()")
+    for made in ("self.rpc: RPCManager", "self.wallets =", "self._exit_lock = Lock()", "self.dataprovider ="):
+        assert text.index(made) < start, made
+
+
+def test_an_exception_in_bot_start_ends_the_bot() -> None:
+    assert "strategy_safe_wrapper(self.bot_start)()" in source(IStrategy.ft_bot_start)
+    with pytest.raises(Exception, match="planted"):
+        strategy_safe_wrapper(lambda: (_ for _ in ()).throw(GateMissing("planted")))()
+
+
+def test_every_entry_is_priced_by_the_method_that_the_gate_wraps() -> None:
+    assert tuple(inspect.signature(FreqtradeBot.get_valid_enter_price_and_stake).parameters)[1:] == (
+        seams.GATED_PARAMETERS
+    )
+    text = source(FreqtradeBot.execute_entry)
+    assert text.index("self.get_valid_enter_price_and_stake(") < text.index("self.exchange.create_order(")
+    assert "if not stake_amount:\n            return False" in text
+
+
+def test_no_entry_order_is_made_anywhere_but_in_execute_entry() -> None:
+    places = [m.start() for m in re.finditer(r"exchange\.create_order\(", source(FreqtradeBot))]
+    assert len(places) == 2, "one for entries, one for exits"
+    assert source(FreqtradeBot.execute_trade_exit).count("exchange.create_order(") == 1
+    assert "create_order(" not in source(RPC)
+
+
+@pytest.mark.parametrize(
+    ("method", "within"),
+    [
+        (FreqtradeBot.enter_positions, "self.create_trade(pair)"),
+        (FreqtradeBot.process, "self.process_open_trade_positions()"),
+        (FreqtradeBot.process, "self.manage_open_orders()"),
+        (RPC._rpc_force_entry, "self._freqtrade.execute_entry("),
+    ],
+)
+def test_every_way_to_an_entry_holds_the_exit_lock(method: object, within: str) -> None:
+    before = source(method)[: source(method).index(within)]
+    assert re.search(r"with self\.(_freqtrade\.)?_exit_lock:[^\n]*(\n[^\n]*){0,3}$", before)
+
+
+def test_a_forced_entry_goes_through_one_method_of_one_object() -> None:
+    parameters = tuple(inspect.signature(RPC._rpc_force_entry).parameters)
+    assert parameters[:3] == ("self", "pair", "price")
+    rpc = SimpleNamespace(_rpc_force_entry=lambda: seams.is_forced())
+    seams.mark_forced_entries(rpc)  # type: ignore[arg-type]
+    assert rpc._rpc_force_entry() is True
+    assert seams.is_forced() is False
+
+
+def test_force_exit_takes_the_lock_so_that_it_may_not_be_called_under_it() -> None:
+    assert "with self._freqtrade._exit_lock:" in source(RPC._rpc_force_exit)
+    process = source(FreqtradeBot.process)
+    assert process.index("bot_loop_start") < process.index("with self._exit_lock")
+
+
+def test_a_handler_of_ours_hears_messages_and_the_end() -> None:
+    assert issubclass(seams.Listener, RPCHandler)
+    assert "for mod in self.registered_modules" in source(RPCManager.send_msg)
+    assert "mod.cleanup()" in source(RPCManager.cleanup)
+    assert "self.rpc.cleanup()" in source(FreqtradeBot.cleanup)
+    assert "mod._config.get(mod.name, {})" in source(RPCManager.process_msg_queue)
+
+
+def test_position_adjustment_is_looked_up_when_it_is_needed() -> None:
+    assert "if self.strategy.position_adjustment_enable:" in source(FreqtradeBot.process)
+    assert "if self.strategy.position_adjustment_enable:" in source(Backtesting)
+
+
+def test_a_gate_that_would_be_passed_by_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = object.__new__(FreqtradeBot)
+    seams.install_gate(bot, lambda original, *given: (1.0, 0.0, 1.0))
+    assert bot.get_valid_enter_price_and_stake("A/B", 1.0, 9.0, "long", "", None, "initial", 5.0)[1] == 0.0
+    monkeypatch.delattr(FreqtradeBot, seams.GATED)
+    with pytest.raises(GateMissing, match="has no FreqtradeBot"):
+        seams.install_gate(object.__new__(FreqtradeBot), lambda original, *given: (1.0, 0.0, 1.0))
+
+
+def test_a_strategy_without_a_bot_has_no_gate() -> None:
+    with pytest.raises(GateMissing, match="no RPC manager"):
+        seams.rpc_manager(SimpleNamespace(dp=SimpleNamespace()))  # type: ignore[arg-type]
+    manager = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade="other"))
+    strategy = SimpleNamespace(dp=SimpleNamespace(_DataProvider__rpc=manager))
+    with pytest.raises(GateMissing, match="str, no FreqtradeBot"):
+        seams.running_bot(strategy)  # type: ignore[arg-type]
