@@ -21,7 +21,7 @@ def evaluate(
     seeds: Annotated[int, typer.Option(help="Fits of everything that draws random numbers.")] = 5,
     jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
     effort: Annotated[float, typer.Option(help="Below 1: shorter training, only to try this out.")] = 1.0,
-    placebo_draws: Annotated[int, typer.Option(help="Draws of each world with nothing to find.")] = 2,
+    placebo_draws: Annotated[int, typer.Option(help="Draws of each world with nothing to find.")] = 1,
     open_holdout: Annotated[bool, typer.Option("--open-holdout", help="Read the sealed span. Once.")] = False,
     page: Annotated[Path | None, typer.Option(help="Page to renew, with its picture.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
@@ -51,7 +51,7 @@ def evaluate(
     userdir.mkdir(parents=True, exist_ok=True)
     database = Database(store_url(StoreSettings().url, userdir))
     candles = read_candles(data, plan.pairs, plan.timeframe)
-    report = run(candles, plan, database, holdout=open_holdout, jobs=jobs)
+    report = run(candles, plan, database, holdout=open_holdout, jobs=jobs, tell=_tell)
     if page is not None:
         write_page(report, page)
     if as_json:
@@ -60,23 +60,33 @@ def evaluate(
         _print(report)
 
 
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
 def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from agent_market.learning.evaluation.page import HEADINGS, cells, main_result
+    from agent_market.learning.evaluation.page import SHORT_HEADINGS, main_result, short_cells
 
     one = main_result(report)
     span = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
-    table = Table(title=f"{one.scenario.name}, {span}; all but the total at 10% volatility a year")
-    for i, heading in enumerate(HEADINGS):
+    table = Table(
+        title=f"After {one.scenario.name}, {span}",
+        caption="All but the total at 10% volatility a year; the lead is over hedge",
+        padding=(0, 0),
+        pad_edge=False,
+    )
+    for i, heading in enumerate(SHORT_HEADINGS):
         table.add_column(heading, justify="right" if i else "left", no_wrap=True)
     for row in one.rows:
-        table.add_row(*cells(row))
+        table.add_row(*short_cells(row))
     console = Console()
     console.print(table)
     overfit = "unknown" if one.doubt.pbo is None else f"{one.doubt.pbo:.0%}"
     console.print(
-        f"SPA p {one.doubt.spa_hedge:.2f} over hedge, {one.doubt.spa_cash:.2f} over cash; "
-        f"PBO {overfit}; {one.doubt.trials} trials"
+        f"SPA p {one.doubt.spa_hedge:.2f} over hedge, {one.doubt.spa_cash:.2f} over cash, "
+        f"{one.doubt.spa_hold:.2f} over buy and hold; PBO {overfit}; {one.doubt.trials} trials. "
+        "The other scenarios, years, placebo worlds and the holdout: --json or --page."
     )

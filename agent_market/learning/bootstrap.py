@@ -8,7 +8,10 @@ that of Politis & White (2004) as corrected by Patton, Politis & White (2009).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,10 @@ Ints = npt.NDArray[np.int64]
 
 SEED = 20260901
 RESAMPLES = 2_000
+
+# Draws of up to so many entries are kept, so many resamples at a time are summed.
+_MOST_KEPT = 8_000_000
+_PART = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,7 @@ def paired_mean_test(
     if np.ptp(values) == 0.0:
         p_value = 1.0 / (resamples + 1) if mean > 0 else 1.0
         return MeanTest(mean, mean, mean, level, p_value, 0.0, len(values), len(sums), block)
-    bootstrap = StationaryBootstrap(block, sums, counts, seed=seed)
-    means = bootstrap.apply(_ratio, resamples).ravel()
+    means = _resampled(sums, counts, block, resamples, seed)
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     # Rounding in the resampled sums must not decide between equal means.
@@ -116,5 +122,32 @@ def _by_moment(values: Floats, moments: npt.ArrayLike | None) -> tuple[Floats, F
     return sums, np.bincount(which).astype(np.float64)
 
 
-def _ratio(sums: Floats, counts: Floats) -> Floats:
-    return np.atleast_1d(sums.sum() / counts.sum())
+def _resampled(sums: Floats, counts: Floats, block: int, resamples: int, seed: int) -> Floats:
+    """(resamples,) means of resampled moments."""
+    means = np.empty(resamples)
+    at = 0
+    for chosen in _draws(len(sums), block, resamples, seed):
+        means[at : at + len(chosen)] = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
+        at += len(chosen)
+    return means
+
+
+def _draws(count: int, block: int, resamples: int, seed: int) -> Iterable[npt.NDArray[np.integer]]:
+    """Parts of (resamples, count), which moments each resample is made of."""
+    if count * resamples <= _MOST_KEPT:
+        return _kept_draws(count, block, resamples, seed)
+    return _new_draws(count, block, resamples, seed)
+
+
+@lru_cache(maxsize=16)
+def _kept_draws(count: int, block: int, resamples: int, seed: int) -> tuple[npt.NDArray[np.integer], ...]:
+    # Tables test many series of the same moments; making the draws is nearly all that a test costs.
+    return tuple(_new_draws(count, block, resamples, seed))
+
+
+def _new_draws(count: int, block: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.integer]]:
+    narrow = np.min_scalar_type(count)
+    bootstrap = StationaryBootstrap(block, np.arange(count), seed=seed)
+    drawn = (positional[0] for positional, _ in bootstrap.bootstrap(resamples))
+    while part := list(islice(drawn, _PART)):
+        yield np.stack(part).astype(narrow)

@@ -204,7 +204,7 @@ class TrainingPipeline:
         )
         write_atomically(folder / SUMMARY_FILE, packed)
         entry = Entry(report.known_at, report.round, report.feedback_lines, report.scope)
-        for moved in append_feedback(folder, entry):
+        for moved in append_feedback(folder, entry.to_json()):
             self._stage("feedback", moved)
 
     def _strategy_path(self) -> Path | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from arch.bootstrap import StationaryBootstrap
 
-from agent_market.learning.bootstrap import block_length, paired_mean_test
+from agent_market.learning.bootstrap import SEED, block_length, paired_mean_test
 
 
 def test_independent_differences_give_the_interval_and_p_value_of_the_normal_theory() -> None:
@@ -32,6 +33,17 @@ def test_dependence_in_time_widens_the_error_as_theory_says() -> None:
     # The mean of an AR(1) has long-run deviation 1 / (1 - 0.6) = 2.5 times that of its innovations.
     assert test.standard_error == pytest.approx(2.5 / np.sqrt(10_000), rel=0.15)
     assert test.block > 5
+
+
+def test_means_are_those_of_the_library_draw_by_draw() -> None:
+    values = np.random.default_rng(5).normal(0.02, 1.0, 700)
+    test = paired_mean_test(values, resamples=600)
+    library = StationaryBootstrap(test.block, values, seed=SEED).apply(np.mean, 600).ravel()
+    assert (test.low, test.high) == pytest.approx(tuple(np.quantile(library, [0.025, 0.975])), abs=1e-12)
+    assert test.standard_error == pytest.approx(library.std(ddof=1), rel=1e-9)
+    # What is kept of one test is that of another only where moments, blocks and seed are the same.
+    assert paired_mean_test(values, resamples=600, seed=1).low != test.low
+    assert paired_mean_test(values, resamples=600) == test
 
 
 def test_copies_of_the_same_moment_add_no_certainty() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agent_market.learning.deflation import effective_trials
 from agent_market.learning.power import effect_of_ic, observations_needed, power
 from agent_market.learning.promotion import judge
 
@@ -61,6 +62,54 @@ def test_a_planted_edge_is_promoted_as_often_as_power_says() -> None:
     found = sum(judge(rng.normal(0.08, 1.0, 1_000), trials=5).promoted for _ in range(60)) / 60
     assert 0.55 < expected < 0.65
     assert found == pytest.approx(expected, abs=0.2)
+
+
+def edgeless_leads(count: int, moments: int, pairs: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """(count, moments * pairs) leads over cash of strategies that know nothing, and the moment of each.
+
+    Positions persist for some ten moments; markets share half of their shocks, have fat tails, and calm and
+    wild spans: what makes a plain t-test believe too much.
+    """
+    rng = np.random.default_rng(12)
+    wild = np.exp(0.8 * np.sin(np.arange(moments) / 40.0))[:, None]
+    shocks = rng.standard_t(5, (moments, pairs + 1))
+    returns = wild * (shocks[:, :1] + shocks[:, 1:])
+    leads = []
+    for _ in range(count):
+        position = rng.normal(size=(moments, pairs))
+        for t in range(1, moments):
+            position[t] = 0.9 * position[t - 1] + np.sqrt(1 - 0.81) * position[t]
+        leads.append((np.tanh(position) * returns).ravel())
+    return np.array(leads), np.repeat(np.arange(moments), pairs)
+
+
+@pytest.mark.slow
+def test_of_two_hundred_strategies_without_an_edge_at_most_one_in_twenty_pass() -> None:
+    leads, moments = edgeless_leads(200, 400)
+    # Each as if it had been the only one that was tried: the level of the test itself.
+    alone = [judge(lead, 1, moments) for lead in leads]
+    passed = [i for i, verdict in enumerate(alone) if verdict.promoted]
+    assert len(passed) <= 10
+    # As they come: 200 were tried, and the ledger says so. Deflation only takes away.
+    trials = effective_trials(leads.T, 200)
+    assert trials > 150
+    assert sum(judge(leads[i], trials, moments).promoted for i in passed) == 0
+
+
+@pytest.mark.slow
+def test_a_planted_ic_of_a_twentieth_is_found_as_often_as_power_says() -> None:
+    """Twenty tried; 80% power needs some 5,300 decisions: 15 months of five pairs twice a day, were they
+    independent."""
+    count = observations_needed(0.05, 0.8, trials=20)
+    assert 5_000 < count < 5_700
+    rng = np.random.default_rng(13)
+    found = 0
+    for _ in range(30):
+        position = rng.normal(size=count)
+        returns = 0.05 * position + np.sqrt(1 - 0.05**2) * rng.normal(size=count)
+        found += judge(position * returns, trials=20).promoted
+    # 24 expected, with a deviation of 2.2.
+    assert 18 <= found <= 30
 
 
 def test_a_loss_is_never_promoted_and_the_reason_says_by_how_much() -> None:

@@ -16,7 +16,7 @@ from agent_market.decision.panel import Floats, Panel
 from agent_market.learning.validation import Fold, Ints
 
 PRIOR = "adahedge"
-"""The weighting that the nets begin as and fall back to, over agents and cash."""
+"""The weighting that the nets begin as and fall back to, over agents and cash, where no other is named."""
 
 Kind = Literal["reference", "online", "stacking", "net"]
 
@@ -78,6 +78,7 @@ class Contender:
 
 
 CASH = "cash"
+HOLD = "buy and hold"
 UNIFORM = "uniform"
 HEDGE = "hedge"
 WEIGHT_NET = "weight net"

@@ -12,7 +12,7 @@ import numpy as np
 
 from agent_market.decision.online import Walk, fused
 from agent_market.decision.panel import Floats
-from agent_market.learning.evaluation.arena import CASH, HEDGE, UNIFORM, Arena, Contender
+from agent_market.learning.evaluation.arena import CASH, HEDGE, HOLD, UNIFORM, Arena, Contender
 from agent_market.learning.evaluation.learned import net_contenders, stacking_contenders
 
 
@@ -24,7 +24,7 @@ def contenders() -> tuple[Contender, ...]:
 def _references() -> tuple[Contender, ...]:
     return (
         Contender(CASH, "reference", lambda arena, _: np.zeros(arena.panel.returns.shape)),
-        Contender("buy and hold", "reference", lambda arena, _: np.ones(arena.panel.returns.shape)),
+        Contender(HOLD, "reference", lambda arena, _: np.ones(arena.panel.returns.shape)),
     )
 
 

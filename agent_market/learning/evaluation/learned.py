@@ -83,23 +83,23 @@ def _stacked(arena: Arena, make: Callable[[], Any]) -> Floats:
 def net_contenders() -> tuple[Contender, ...]:
     """The two nets, ungated and gated, from their prior and from scratch, and by PPO."""
     return (
-        Contender("weight net from scratch", "net", _by_fold(_scratch), True),
+        Contender("direct gradient, no prior", "net", _by_fold(_scratch), True),
         Contender(WEIGHT_NET, "net", _by_fold(_weight_net), True),
+        Contender(f"{WEIGHT_NET} on hedge + cash", "net", _by_fold(_weight_net_on_hedge, "hedge"), True),
         Contender(f"{WEIGHT_NET}, gated", "net", _by_fold(_weight_net_gated), True),
         Contender(TWO_STAGE, "net", _by_fold(_two_stage), True),
         Contender(f"{TWO_STAGE}, gated", "net", _by_fold(_two_stage_gated), True),
         Contender(f"{TWO_STAGE}, buy/sell/hold", "net", _by_fold(_three_actions), True),
-        Contender("PPO weight net from scratch", "net", _by_fold(_ppo("weights")), True),
-        Contender("PPO depth", "net", _by_fold(_ppo("target")), True),
+        Contender("PPO weight net, no prior", "net", _by_fold(_ppo), True),
     )
 
 
-def whole_problem(arena: Arena) -> Problem:
-    """The panel with cash and the nets' prior, as trainers want it."""
+def whole_problem(arena: Arena, prior: str = PRIOR) -> Problem:
+    """The panel with cash and a prior for nets, as trainers want it."""
     found: Problem = arena.once(
-        "problem",
+        ("problem", prior),
         lambda: problem_of(
-            arena.seated(cash=True), arena.weights(PRIOR, cash=True), arena.cost, arena.settings
+            arena.seated(cash=True), arena.weights(prior, cash=True), arena.cost, arena.settings
         ),
     )
     return found
@@ -108,9 +108,9 @@ def whole_problem(arena: Arena) -> Problem:
 Fit = Callable[[Arena, Fold, int], Policy]
 
 
-def _by_fold(fit: Fit) -> Callable[[Arena, int], Floats]:
+def _by_fold(fit: Fit, prior: str = PRIOR) -> Callable[[Arena, int], Floats]:
     def positions(arena: Arena, seed: int) -> Floats:
-        problem = whole_problem(arena)
+        problem = whole_problem(arena, prior)
         path = np.zeros(problem.gain.shape)
         for fold in arena.folds:
             path[fold.test] = fit(arena, fold, seed).positions(problem.rows(fold.test))
@@ -119,17 +119,19 @@ def _by_fold(fit: Fit) -> Callable[[Arena, int], Floats]:
     return positions
 
 
-def _spans(arena: Arena, fold: Fold) -> tuple[Problem, Problem, Problem]:
+def _spans(arena: Arena, fold: Fold, prior: str = PRIOR) -> tuple[Problem, Problem, Problem]:
     """What is fitted on, stopped by and gated on: consecutive, purged, all known before the test."""
     panel = arena.panel
     fit, stop, gate = later_spans(fold.train, panel.times, panel.known_at.max(axis=1))
-    problem = whole_problem(arena)
+    problem = whole_problem(arena, prior)
     return problem.rows(fit), problem.rows(stop), problem.rows(gate)
 
 
-def _fitted(arena: Arena, fold: Fold, seed: int, name: str, trainer: Callable[[], Trainer]) -> Policy:
+def _fitted(
+    arena: Arena, fold: Fold, seed: int, name: str, trainer: Callable[[], Trainer], prior: str = PRIOR
+) -> Policy:
     def make() -> Policy:
-        fit, stop, _ = _spans(arena, fold)
+        fit, stop, _ = _spans(arena, fold, prior)
         return trainer().fit(fit, stop, seed)
 
     policy: Policy = arena.once((name, int(fold.test[0]), seed), make)
@@ -156,14 +158,24 @@ def _scratch(arena: Arena, fold: Fold, seed: int) -> Policy:
     )
 
 
-def _weight_net(arena: Arena, fold: Fold, seed: int) -> Policy:
-    return _fitted(
-        arena,
-        fold,
-        seed,
-        WEIGHT_NET,
-        lambda: PathwiseTrainer(lambda: WeightPolicy(_net(arena)), _pathwise(arena)),
-    )
+def _residual(prior: str) -> Fit:
+    """The net that begins as its prior and learns what to add."""
+
+    def fit(arena: Arena, fold: Fold, seed: int) -> Policy:
+        return _fitted(
+            arena,
+            fold,
+            seed,
+            f"{WEIGHT_NET} on {prior}",
+            lambda: PathwiseTrainer(lambda: WeightPolicy(_net(arena)), _pathwise(arena)),
+            prior,
+        )
+
+    return fit
+
+
+_weight_net = _residual(PRIOR)
+_weight_net_on_hedge = _residual("hedge")
 
 
 def _gated(arena: Arena, fold: Fold, seed: int, name: str, candidate: Policy) -> Policy:
@@ -204,11 +216,12 @@ def _two_stage_gated(arena: Arena, fold: Fold, seed: int) -> Policy:
     return _gated(arena, fold, seed, f"{TWO_STAGE}, gated", _two_stage(arena, fold, seed))
 
 
-def _ppo(output: str) -> Fit:
-    def fit(arena: Arena, fold: Fold, seed: int) -> Policy:
-        settings = ReinforcementSettings.model_validate(
-            {"output": output, "steps": max(4096, round(100_000 * arena.effort))}
-        )
-        return _fitted(arena, fold, seed, f"ppo {output}", lambda: ReinforcementTrainer(settings))
-
-    return fit
+def _ppo(arena: Arena, fold: Fold, seed: int) -> Policy:
+    # 100,000 decisions are some 390 steps of the optimiser, more than the pathwise trainer takes at most.
+    settings = ReinforcementSettings(
+        output="weights",
+        steps=max(4096, round(100_000 * arena.effort)),
+        accounts=128,
+        minibatch=1024,
+    )
+    return _fitted(arena, fold, seed, "ppo", lambda: ReinforcementTrainer(settings))

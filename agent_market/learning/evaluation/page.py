@@ -13,13 +13,14 @@ from agent_market.decision.credit import Credit
 from agent_market.errors import ConfigError
 from agent_market.learning.evaluation.arena import TWO_STAGE, WEIGHT_NET
 from agent_market.learning.evaluation.picture import picture
+from agent_market.learning.evaluation.placebo import Placebo
 from agent_market.learning.evaluation.plan import MAIN
-from agent_market.learning.evaluation.run import Placebo, Report, Result
-from agent_market.learning.evaluation.statistics import Row, YearResult
+from agent_market.learning.evaluation.run import Report, Result
+from agent_market.learning.evaluation.statistics import Estimate, Row, YearResult
 from agent_market.learning.evaluation.verdicts import verdicts
 
 BEGIN, END = "<!-- results: written by agent-market evaluate -->", "<!-- end of results -->"
-NETS = (WEIGHT_NET, f"{WEIGHT_NET}, gated", TWO_STAGE, f"{TWO_STAGE}, gated")
+NETS = (WEIGHT_NET, f"{WEIGHT_NET} on hedge + cash", f"{WEIGHT_NET}, gated", TWO_STAGE, f"{TWO_STAGE}, gated")
 SHOWN = ("buy and hold", "uniform", "hedge", "AdaHedge + cash", "LightGBM stacking", WEIGHT_NET, TWO_STAGE)
 """Contenders in the picture."""
 
@@ -45,8 +46,8 @@ def results(report: Report) -> str:
         *(_years(one) for one in report.scenarios if one.scenario.name in ("0 bp", MAIN)),
     ]
     parts += ["### What was wanted of the nets", _wanted(report)]
-    parts += ["### Who earned what", _credits(report.credits)]
-    parts += ["### Worlds with nothing to find", _placebos(report.placebos)]
+    parts += ["### Who earned what", _credits(report.credits), "### Worlds with nothing to find"]
+    parts += [_placebos(report.placebos)]
     if report.holdout:
         parts += ["### The sealed holdout, read once"]
         for one in report.holdout:
@@ -104,11 +105,15 @@ def as_json(report: Report) -> bytes:
 HEADINGS = (
     "",
     "total %",
-    "± seeds",
     "turns a year",
     "% a year",
     "95%",
+    "± seeds",
+    "p",
     "over hedge",
+    "95%",
+    "p",
+    "over hold",
     "95%",
     "p",
     "max fall %",
@@ -119,21 +124,40 @@ HEADINGS = (
 
 def cells(row: Row) -> tuple[str, ...]:
     """One row as text; the columns of `HEADINGS`."""
-    cash, hedge = row.over_cash, row.over_hedge
     return (
         row.name,
         _percent(row.total),
-        f"{100 * row.spread:.1f}" if row.spread else "",
         f"{row.turnover:.0f}",
         _percent(row.rate),
-        _interval(cash.low, cash.high),
-        _percent(hedge.value),
-        _interval(hedge.low, hedge.high),
-        f"{hedge.p:.2f}",
+        _interval(row.over_cash.low, row.over_cash.high),
+        f"{100 * row.spread:.1f}" if row.spread else "",
+        f"{row.over_cash.p:.2f}",
+        *_lead(row.over_hedge),
+        *_lead(row.over_hold),
         f"{100 * row.drawdown:.0f}",
         f"{row.deflated:.2f}",
         "" if row.passed is None else f"{row.passed:.0%}",
     )
+
+
+SHORT_HEADINGS = ("per cent", "total", "a year", "95%", "lead", "95%", "fall", "DSR")
+
+
+def short_cells(row: Row) -> tuple[str, ...]:
+    """One row for a terminal of 80 columns; the columns of `SHORT_HEADINGS`."""
+    return (
+        row.name,
+        _percent(row.total),
+        _percent(row.rate),
+        _interval(row.over_cash.low, row.over_cash.high),
+        *_lead(row.over_hedge)[:2],
+        f"{100 * row.drawdown:.0f}",
+        f"{row.deflated:.2f}",
+    )
+
+
+def _lead(lead: Estimate) -> tuple[str, str, str]:
+    return _percent(lead.value), _interval(lead.low, lead.high), f"{lead.p:.2f}"
 
 
 def _table(one: Result) -> str:
@@ -144,8 +168,9 @@ def _doubt(one: Result) -> str:
     d = one.doubt
     return (
         f"SPA: p = {d.spa_hedge:.2f} that nothing is better than hedge, p = {d.spa_cash:.2f} that nothing is "
-        f"better than cash. PBO {'unknown' if d.pbo is None else f'{d.pbo:.0%}'}. "
-        f"{d.trials} trials in the ledger, worth {d.effective:.1f} independent ones."
+        f"better than cash, p = {d.spa_hold:.2f} that nothing is better than buy and hold. "
+        f"PBO {'unknown' if d.pbo is None else f'{d.pbo:.0%}'}. {d.trials} trials in the ledger, "
+        f"worth {d.effective:.1f} independent ones."
     )
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.decision.panel import Floats, Ints, Panel
+from agent_market.learning.evaluation.arena import CASH, Arena
+from agent_market.learning.evaluation.plan import Plan
+from agent_market.learning.evaluation.play import Tell, folds_of, panel_of, play, spread
+from agent_market.learning.evaluation.statistics import VOLATILITY, matched, yearly
+from agent_market.learning.validation import superior
 
 BLOCK = 20
 """Moments in one block of the block shuffle: ten days of twelve-hour decisions."""
@@ -77,3 +83,55 @@ def synthetic_candles(
         )
         for i, pair in enumerate(pairs)
     }
+
+
+WORLDS = ("signs shuffled", "blocks shuffled", "synthetic")
+
+
+@dataclass(frozen=True, slots=True)
+class Placebo:
+    """One draw of a world without anything to find, at no cost.
+
+    `found` of `tried` contenders (cash not among them) were above it with p <= 0.05; `best` is the highest
+    Sharpe ratio a year; `spa` Hansen's p-value of "nothing beats cash".
+    """
+
+    world: str
+    draw: int
+    found: int
+    tried: int
+    best: float
+    spa: float
+
+
+def placebos(
+    candles: Mapping[str, pd.DataFrame], panel: Panel, plan: Plan, jobs: int, tell: Tell
+) -> tuple[Placebo, ...]:
+    """Every draw of every world; `panel` is the real one, whose returns are shuffled."""
+    count = min(len(frame) for frame in candles.values())
+    tasks = [(world, draw, panel, plan, count) for world in WORLDS for draw in range(plan.placebo_draws)]
+    names = [f"{world}, draw {draw}" for world, draw, *_ in tasks]
+    return tuple(spread(placebo, tasks, names, jobs, tell))
+
+
+def placebo(world: str, draw: int, panel: Panel, plan: Plan, count: int) -> Placebo:
+    """One draw of one world, every contender in it with one seed, at no cost."""
+    period_s = plan.every * timeframe_to_seconds(plan.timeframe)
+    if world == "signs shuffled":
+        panel = sign_shuffled(panel, draw)
+    elif world == "blocks shuffled":
+        panel = block_shuffled(panel, draw)
+    else:
+        panel = panel_of(synthetic_candles(plan.pairs, count, period_s // plan.every, draw), plan, 0)
+    arena = Arena(panel, folds_of(panel, plan), 0.0, effort=plan.effort)
+    made = {name: matched(r, period_s) for name, (r, _) in play(arena, draw, unseeded=True).made.items()}
+    flat = made.pop(CASH)
+    rates = {name: yearly(one, period_s) for name, one in made.items()}
+    return Placebo(
+        world=world,
+        draw=draw,
+        found=sum(rate.p <= 0.05 for rate in rates.values()),
+        tried=len(rates),
+        best=max(rate.value for rate in rates.values()) / VOLATILITY,
+        spa=superior(flat, made),
+    )

@@ -31,7 +31,7 @@ class Plan(Settings):
     """Days before a test span from which nothing is learned, beyond purging."""
     holdout_days: int = Field(default=182, ge=1)
     """The newest days: sealed, unless the holdout is opened."""
-    placebo_draws: int = Field(default=2, ge=0)
+    placebo_draws: int = Field(default=1, ge=0)
     """Draws of each world in which there is nothing to find."""
     effort: float = Field(default=1.0, gt=0, le=1)
     """Share of the usual passes that nets are trained for: below 1 only to try the command out."""

@@ -40,23 +40,25 @@ class YearResult:
 class Row:
     """One contender in one scenario; fractions, not per cent; means over seeds.
 
-    `total` is the sum of returns as they came, `spread` the deviation of that over seeds (0 without any);
-    `turnover` a year; all else is at matched volatility: `rate` a year, `over_hedge` and `over_cash` a year,
-    `years`. `drawdown` is the largest fall of the sum from its high. `deflated` is the deflated Sharpe ratio,
-    a probability. `passed` is the share of a gated net's fits that went through.
+    `total` is the sum of returns as they came; `turnover` a year; all else is at matched volatility: `rate` a
+    year and `spread`, the deviation of that over seeds (0 without any); the leads `over_hedge`, `over_cash`
+    and `over_hold` (buy and hold) a year; `years`. `drawdown` is the largest fall of the sum from its high.
+    `deflated` is the deflated Sharpe ratio, a probability. `passed` is the share of a gated net's fits that
+    went through.
     """
 
     name: str
     kind: str
     total: float
-    spread: float
     turnover: float
     rate: float
+    spread: float
     sharpe: float
     drawdown: float
     deflated: float
     over_hedge: Estimate
     over_cash: Estimate
+    over_hold: Estimate
     years: Mapping[int, YearResult]
     passed: float | None = None
 
@@ -68,24 +70,24 @@ class Series:
     returns: Floats
     turnover: Floats
 
-    @property
-    def mean(self) -> Floats:
-        """(T,) over seeds."""
-        mean: Floats = self.returns.mean(axis=0)
-        return mean
+    def matched(self, period_s: int) -> Floats:
+        """(seeds, T), each seed at matched volatility by itself: a mean of seeds would be a calmer ensemble,
+        which nobody who trains one net has."""
+        return np.stack([matched(one, period_s) for one in self.returns])
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """How much of the best row is the number of rows.
 
-    `spa_hedge`, `spa_cash`: Hansen's p-value of "nothing is better than it"; `pbo`: probability of backtest
-    overfitting over all rows (None under `PBO_NEEDS` moments);
+    `spa_hedge`, `spa_cash`, `spa_hold`: Hansen's p-value of "nothing is better than it";
+    `pbo`: probability of backtest overfitting over all rows (None under `PBO_NEEDS` moments);
     `trials` in the ledger and what they are worth in independent ones.
     """
 
     spa_hedge: float
     spa_cash: float
+    spa_hold: float
     pbo: float | None
     trials: int
     effective: float
@@ -122,18 +124,18 @@ def rows(
     times: Ints,
     period_s: int,
     effective: float,
-    hedge: str,
+    bars: tuple[str, str],
     passed: Mapping[str, float],
 ) -> tuple[Row, ...]:
     """A row for each contender.
 
     :param times: (T,) moments of the returns, seconds.
     :param effective: number of independent trials that Sharpe ratios are deflated by.
-    :param hedge: the contender that leads are taken over.
+    :param bars: Hedge and buy and hold, that leads are taken over.
     """
-    bar = matched(series[hedge].mean, period_s)
+    hedge, hold = (series[name].matched(period_s).mean(axis=0) for name in bars)
     return tuple(
-        _row(name, kinds[name], one, bar, times, period_s, effective, passed.get(name))
+        _row(name, kinds[name], one, (hedge, hold), times, period_s, effective, passed.get(name))
         for name, one in series.items()
     )
 
@@ -142,45 +144,57 @@ def _row(
     name: str,
     kind: str,
     one: Series,
-    bar: Floats,
+    bars: tuple[Floats, Floats],
     times: Ints,
     period_s: int,
     effective: float,
     passed: float | None,
 ) -> Row:
-    made = matched(one.mean, period_s)
-    path = np.cumsum(made)
-    totals = one.returns.sum(axis=1)
+    seeds = one.matched(period_s)
+    made = seeds.mean(axis=0)
+    rates = seeds.mean(axis=1) * (YEAR_S / period_s)
     over_cash = yearly(made, period_s)
+    hedge, hold = bars
     return Row(
         name=name,
         kind=kind,
-        total=float(totals.mean()),
-        spread=float(totals.std(ddof=1)) if len(totals) > 1 else 0.0,
+        total=float(one.returns.sum(axis=1).mean()),
         turnover=float(one.turnover.mean()) * YEAR_S / period_s,
         rate=over_cash.value,
+        spread=float(rates.std(ddof=1)) if len(rates) > 1 else 0.0,
         sharpe=over_cash.value / VOLATILITY,
-        drawdown=float((np.maximum.accumulate(np.maximum(path, 0.0)) - path).max()),
-        deflated=deflated_sharpe(made, effective),
-        over_hedge=yearly(made - bar, period_s),
+        drawdown=float(np.mean([_fall(path) for path in np.cumsum(seeds, axis=1)])),
+        deflated=float(np.mean([deflated_sharpe(seed, effective) for seed in seeds])),
+        over_hedge=yearly(made - hedge, period_s),
         over_cash=over_cash,
+        over_hold=yearly(made - hold, period_s),
         years=by_year(made, times),
         passed=passed,
     )
 
 
-def doubt(series: Mapping[str, Series], period_s: int, trials: int, hedge: str, cash: str) -> Doubt:
-    """See `Doubt`. Contenders are taken at matched volatility."""
-    table = {name: matched(one.mean, period_s) for name, one in series.items()}
+def _fall(path: Floats) -> float:
+    """Largest fall of a sum of returns from its high, which is at least 0."""
+    return float((np.maximum.accumulate(np.maximum(path, 0.0)) - path).max())
+
+
+def doubt(series: Mapping[str, Series], period_s: int, trials: int, bars: tuple[str, str, str]) -> Doubt:
+    """See `Doubt`. Contenders are taken at matched volatility.
+
+    :param bars: Hedge, cash, and buy and hold.
+    """
+    table = {name: one.matched(period_s).mean(axis=0) for name, one in series.items()}
 
     def p_value(benchmark: str) -> float:
         others = {name: made for name, made in table.items() if name != benchmark}
         return superior(table[benchmark], others)
 
+    hedge, cash, hold = map(p_value, bars)
     columns = np.column_stack(list(table.values()))
     return Doubt(
-        spa_hedge=p_value(hedge),
-        spa_cash=p_value(cash),
+        spa_hedge=hedge,
+        spa_cash=cash,
+        spa_hold=hold,
         pbo=overfitting(columns).probability if len(columns) >= PBO_NEEDS else None,
         trials=trials,
         effective=effective_trials(columns, max(trials, columns.shape[1])),
