@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -65,8 +66,13 @@ for _name in command_names():
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
+    run_app(app)
+
+
+def run_app(run: Callable[[], object]) -> None:
+    """Run (a part of) the command line; an error raised on purpose ends it with one line and exit code 2."""
     try:
-        app()
+        run()
     except AgentMarketError as error:
         _print_error(error)
         sys.exit(EXIT_ERROR)

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 import agent_market
+from agent_market.freqai.factor_features import factors_digest
 from agent_market.freqai.knowledge import knowledge_digest
 from agent_market.freqai.tuned_prompts import prompts_digest
 
@@ -30,6 +31,7 @@ DECIDING_PACKAGES = (
     "risk",
     "reflection",
     "freqai",
+    "factors",
 )
 """Code whose change may change a decision."""
 
@@ -52,7 +54,7 @@ _TRANSPORT = (
     *("mode", "timeout_s", "retries", "max_in_flight", "deadline_s", "breaker_failures", "breaker_open_s"),
     "knowledge_cutoffs",
 )
-_NOT_DECIDING = ("store", "live", "tuning")
+_NOT_DECIDING = ("store", "live", "tuning", "mining")
 
 
 def stamp_features(config: dict[str, Any], strategy: object) -> None:
@@ -80,6 +82,7 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
         "feedback": _feedback_digest(config),
         "knowledge": knowledge_digest(config),
         "prompts": prompts_digest(config),
+        "factors": factors_digest(config),
         "timeframe": config.get("timeframe"),
         "pairs": sorted(config.get("exchange", {}).get("pair_whitelist", [])),
         "start": str(config.get("timerange") or "").split("-")[0],

@@ -22,6 +22,7 @@ from agent_market.agents.roles import role_table
 from agent_market.config import load_settings
 from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError
+from agent_market.freqai.factor_features import FactorBook, add_factors, peer_candles
 from agent_market.freqai.features import (
     TRAINED,
     add_context,
@@ -98,8 +99,10 @@ class AgentMarketStrategyBase(IStrategy):
             roles = role_table(self.settings.agents)
             self.agents = seats([r.name for r in roles], self.settings.decision)
             self._context = ContextBook.load(self.settings.perception.context, Path(config["user_data_dir"]))
+            self._factors = FactorBook.of(config)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
+        self.startup_candle_count = max(self.startup_candle_count, self._factors.lookback)
         self.memory_k.value = self.settings.memory.k
         if config.get("freqai", {}).get("enabled", False):
             stamp_features(config, self)
@@ -115,6 +118,13 @@ class AgentMarketStrategyBase(IStrategy):
             dataframe = add_candle_number(dataframe, timeframe_to_seconds(self.timeframe))
         dataframe = add_context(dataframe, self._context, timeframe_to_seconds(self.timeframe))
         pairs = sorted({*self.dp.current_whitelist(), metadata["pair"]})
+        dataframe = add_factors(
+            dataframe,
+            self._factors,
+            metadata["pair"],
+            timeframe_to_seconds(self.timeframe) // 60,
+            lambda: peer_candles(self, pairs),
+        )
         peers = peer_frames(pairs, lambda pair: self.dp.get_pair_dataframe(pair, self.timeframe))
         return add_turbulence(dataframe, peers, self.settings.perception.turbulence_window)
 

@@ -34,6 +34,11 @@ def warnings_of(model: str, config: Mapping[str, Any], notes: str) -> tuple[str,
             "No language model took part: the model “heuristic” is a fixed set of rules that lets everything "
             "run without a key. No figure here is the result of a language model."
         )
+    if config.get("agent_market", {}).get("factors", {}).get("hindsight", False):
+        found.append(
+            "Factors in hindsight: `agent_market.factors.hindsight` is on, so the model may have traded on "
+            "factors that were chosen with the data of this very backtest. The result is no evidence."
+        )
     return tuple(found)
 
 

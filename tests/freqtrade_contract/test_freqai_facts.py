@@ -197,3 +197,10 @@ def test_a_feather_history_comes_back_in_utc(tmp_path: Path) -> None:
 def test_training_any_model_imports_xgboost_so_every_install_needs_it() -> None:
     assert "freqtrade.freqai.tensorboard.base_tensorboard" in inspect.getsource(get_tb_logger)
     assert "from xgboost.callback import" in Path(inspect.getfile(BaseTensorboardLogger)).read_text()
+
+
+def test_the_drawer_holds_each_pairs_own_history_by_timeframe() -> None:
+    """`freqai.factor_features.peer_candles` reads it: live training reaches further back than `dp`."""
+    source = inspect.getsource(FreqaiDataDrawer)
+    assert "self.historic_data: dict[str, dict[str, DataFrame]]" in source
+    assert "self.dd = FreqaiDataDrawer(" in inspect.getsource(IFreqaiModel)

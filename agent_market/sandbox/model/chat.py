@@ -12,6 +12,7 @@ from agent_market.sandbox.faults import BadAnswer
 from agent_market.sandbox.model.case import read_case
 from agent_market.sandbox.model.catalog import FINGERPRINT
 from agent_market.sandbox.model.directives import read_directives
+from agent_market.sandbox.model.factoring import propose, read_factoring
 from agent_market.sandbox.model.fitting import fit
 from agent_market.sandbox.model.protocol import ChatRequest, read_chat
 from agent_market.sandbox.model.rewriting import read_rewrite, rewrite
@@ -80,6 +81,9 @@ def _answer(request: ChatRequest) -> dict[str, Any] | None:
     asked = read_rewrite(request.user_texts)
     if asked is not None:
         return rewrite(asked)
+    factors = read_factoring(request.user_texts)
+    if factors is not None:
+        return propose(factors)
     case = read_case(request.user_texts)
     return None if case is None else say(replace(case, directives=read_directives(request.system_texts)))
 

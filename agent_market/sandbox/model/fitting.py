@@ -77,6 +77,10 @@ def _shaped(value: Any, rule: Any) -> Any:
         return round(value) if rule.get("type") == "integer" else value
     if isinstance(value, str):
         return value[: _length(rule.get("maxLength"))]
+    if isinstance(value, Mapping):
+        rules = rule.get("properties")
+        rules = rules if isinstance(rules, dict) else {}
+        return {name: _shaped(part, rules.get(name)) for name, part in value.items()}
     return [_shaped(item, rule.get("items")) for item in value[: _length(rule.get("maxItems"))]]
 
 
