@@ -15,6 +15,7 @@ import pandas as pd
 
 import agent_market
 from agent_market.config import load_settings
+from agent_market.factors.mining.files import features_file
 from agent_market.flow.files import digest_of_files
 from agent_market.flow.plan import Plan
 from agent_market.freqai.knowledge import knowledge_digest
@@ -75,6 +76,11 @@ def user_code(plan: Plan) -> str:
         files = [file for suffix in ("py", "json") for file in folder.glob(f"*.{suffix}")]
         digest.update(digest_of_files(files, folder).encode())
     return digest.hexdigest()
+
+
+def features_in_force(plan: Plan) -> str:
+    """sha256 of the mined factors that strategies load, for a flow that mines none itself."""
+    return digest_of_files([features_file(plan.settings.userdir)], plan.settings.userdir)
 
 
 def context_files(plan: Plan) -> str:

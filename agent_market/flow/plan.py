@@ -69,7 +69,9 @@ class Plan:
     def history(self) -> timedelta:
         """Candles wanted before the first round."""
         training = int(self.config.get("freqai", {}).get("train_period_days", 0))
-        return timedelta(days=self.settings.history_days or training + WARM_UP_DAYS)
+        days = self.settings.history_days or training + WARM_UP_DAYS
+        mined = self.settings.expressions.history_days if self.settings.expressions else 0
+        return timedelta(days=max(days, mined))
 
     @property
     def candles_from(self) -> datetime:

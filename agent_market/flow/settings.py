@@ -45,6 +45,16 @@ class FlowSandbox(Settings):
     """Seed of the synthetic market."""
 
 
+class FlowExpressions(Settings):
+    """Mining of factors before each round, on what was known by then (`agent_market.mining` has the rest)."""
+
+    history_days: int = Field(default=365, ge=30)
+    """Days of candles before the first round that it searches; more candles are downloaded if need be."""
+    promote_share: float = Field(default=0.25, gt=0, lt=1)
+    """First round: share of those days, the latest, on which the pool is judged. Later rounds are judged on
+    the round before them."""
+
+
 class FlowReinforcement(Settings):
     """A policy that is trained and backtested over the same span as the agents."""
 
@@ -129,6 +139,8 @@ class FlowSettings(Settings):
     """Keys laid over the freqtrade config files, merged as freqtrade merges files."""
     sandbox: FlowSandbox | None = None
     """Serve market and model on this machine while the flow runs; unset uses those of the config."""
+    expressions: FlowExpressions | None = None
+    """Mine factors before each round (`expressions: {}` with defaults); unset leaves the step out."""
     rl: FlowReinforcement | None = None
     """Train and backtest a reinforcement learning policy in each round; unset leaves the step out."""
     evaluate: FlowEvaluation | None = None

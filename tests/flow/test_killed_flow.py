@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -10,22 +11,27 @@ from pathlib import Path
 import pytest
 import yaml
 from flow_files import products
+from sqlalchemy import select
 
+from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.flow.archive import all_runs
 from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.flow.plan import RUNS
+from agent_market.store.database import Database
+from agent_market.store.schema import answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 WAIT_S = 300
 KILLED_IN = (
     "download",
-    *(f"round-{n}/{step}" for n in (1, 2) for step in ("backtest", "summary", "feedback", "report")),
+    *(f"round-1/{step}" for step in ("expressions", "features", "backtest", "summary", "feedback", "report")),
+    "round-2/backtest",
 )
 
 
 def write_flow(repository: Path, folder: Path) -> Path:
-    """Two rounds of five days on one pair, without baselines."""
+    """Two rounds of five days on three pairs with a small search for factors, without baselines."""
     demo = repository / "config" / "flow_demo.yaml"
     flow = yaml.safe_load(demo.read_text())
     for key in ("strategy_path", "freqaimodel_path"):
@@ -34,14 +40,26 @@ def write_flow(repository: Path, folder: Path) -> Path:
     flow |= {
         "userdir": "user_data",
         "timerange": "20240301-20240311",
-        "pairs": ["BTC/USDT"],
-        "strategies": ["AgentMarketStrategy"],
+        "pairs": ["BTC/USDT", "ETH/USDT", "SOL/USDT"],
+        "strategies": ["AgentMarketQuantOnly"],
+        "expressions": {"history_days": 60},
     }
+    mining = {"candidates": 24, "batch": 6, "horizon": 6, "unproven": True}
+    flow["freqtrade"]["agent_market"] = {"mining": mining}
     flow["freqtrade"]["freqai"] |= {"train_period_days": 20, "backtest_period_days": 5}
     folder.mkdir()
     file = folder / "flow.yaml"
     file.write_text(yaml.safe_dump(flow))
     return file
+
+
+def requests(user_data: Path) -> list[str]:
+    """Every request that a model was sent."""
+    database = Database(f"sqlite:///{user_data / 'agent_market.sqlite'}")
+    with database.begin() as connection:
+        found = [row.decode() for row in connection.scalars(select(answers.c.request))]
+    database.close()
+    return found
 
 
 def start(repository: Path, file: Path, *options: str) -> subprocess.Popen[str]:
@@ -57,7 +75,8 @@ def finish(flow: subprocess.Popen[str]) -> str:
 
 
 def kill_in(flow: subprocess.Popen[str], runs: Path, place: str) -> None:
-    """kill -9 in a step: in a backtest between training and the end of predictions, else as it begins."""
+    """kill -9 in a step: a search after its first batch, a backtest between a training and the end of
+    predictions, any other step as it begins."""
     until = time.monotonic() + WAIT_S
     while not is_inside(runs, place):
         assert flow.poll() is None, flow.communicate()[0]
@@ -69,10 +88,14 @@ def kill_in(flow: subprocess.Popen[str], runs: Path, place: str) -> None:
 
 def is_inside(runs: Path, place: str) -> bool:
     for folder in runs.glob(f"*/{place}.working"):
-        if not place.endswith("backtest"):
-            return True
-        log = folder / "backtest.log"
-        return log.is_file() and "Done training" in log.read_text(encoding="utf-8")
+        if place.endswith("expressions"):
+            return any(
+                file.stat().st_size for file in folder.parent.glob(".*.home/agent_market/mining/*.jsonl")
+            )
+        if place.endswith("backtest"):
+            log = folder / "backtest.log"
+            return log.is_file() and "Done training" in log.read_text(encoding="utf-8")
+        return True
     return False
 
 
@@ -82,7 +105,14 @@ def test_a_flow_killed_in_every_step_and_resumed_ends_with_the_same_files(reposi
     finish(start(repository, file))
     (unbroken,) = all_runs(runs)
     whole = products(runs / unbroken.id)
-    assert len(whole) == 1 + 2 * (1 + 2 + 1 + 1)
+    assert len(whole) == 1 + 2 * (1 + 1 + 1 + 2 + 1 + 1)
+
+    # Round 2's search was told what round 1's came to, and what failed in it.
+    told = json.loads((runs / unbroken.id / "round-1" / "expressions" / EXPRESSIONS_FILE).read_text())
+    asked = requests(file.parent / "user_data")
+    assert any(json.dumps(told["lessons"][0])[1:-1] in prompt for prompt in asked)
+    assert told["failures"]
+    assert any(told["failures"][0]["expression"] in prompt for prompt in asked)
 
     broken = write_flow(repository, tmp_path / "broken")
     broken_runs = broken.parent / "user_data" / RUNS
@@ -95,7 +125,7 @@ def test_a_flow_killed_in_every_step_and_resumed_ends_with_the_same_files(reposi
     (run,) = all_runs(broken_runs)
     assert products(broken_runs / run.id) == whole
     assert run.digest == unbroken.digest
-    for name in (FEEDBACK_FILE, SUMMARY_FILE):
+    for name in (FEEDBACK_FILE, SUMMARY_FILE, EXPRESSIONS_FILE, FEATURES_FILE):
         of_each = [(f.parent / "user_data" / "llm_feedback" / name).read_bytes() for f in (file, broken)]
         assert of_each[0] == of_each[1]
     assert not list(broken_runs.rglob("*.working"))

@@ -11,11 +11,20 @@ from agent_market.flow.steps.backtest import Backtest
 from agent_market.flow.steps.base import Step
 from agent_market.flow.steps.download import Download
 from agent_market.flow.steps.evaluate import Evaluate
+from agent_market.flow.steps.factors import Expressions, Features
 from agent_market.flow.steps.rl import Reinforcement
 from agent_market.flow.steps.rounds_end import Feedback, Report, Summary
 
 FIRST: tuple[Step, ...] = (Download(),)
-EACH_ROUND: tuple[Step, ...] = (Reinforcement(), Backtest(), Summary(), Feedback(), Report())
+EACH_ROUND: tuple[Step, ...] = (
+    Expressions(),
+    Features(),
+    Reinforcement(),
+    Backtest(),
+    Summary(),
+    Feedback(),
+    Report(),
+)
 LAST: tuple[Step, ...] = (Evaluate(),)
 STEPS = tuple(step.name for step in (*FIRST, *EACH_ROUND, *LAST))
 

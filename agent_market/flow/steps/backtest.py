@@ -16,7 +16,14 @@ from agent_market.config import load_settings
 from agent_market.errors import FlowError
 from agent_market.flow.feedback import read_feedback, visible_feedback
 from agent_market.flow.files import write_atomically
-from agent_market.flow.fingerprints import code_of, context_files, taught, user_code, versions_of
+from agent_market.flow.fingerprints import (
+    code_of,
+    context_files,
+    features_in_force,
+    taught,
+    user_code,
+    versions_of,
+)
 from agent_market.flow.freqtrade import call_freqtrade, common_arguments, last_words, write_config
 from agent_market.flow.outcome import OUTCOME, write_outcome
 from agent_market.flow.plan import Plan
@@ -35,7 +42,7 @@ class Backtest(Step):
     """The committee over one round. Its feedback is that of earlier rounds; its memory goes on from them."""
 
     name = "backtest"
-    needs = ("download",)
+    needs = ("download", "features")
     before = ("backtest",)
     products = (OUTCOME,)
 
@@ -47,6 +54,7 @@ class Backtest(Step):
             "span": at.round.span.timerange,
             "strategies": [settings.strategies, settings.freqaimodel],
             "feedback": visible_feedback(plan.feedback_folder, plan.scope, at.number),
+            "factors in force": None if settings.expressions else features_in_force(plan),
             "context series": context_files(plan),
             "notes and tuned prompts": taught(plan, plan.config, end),
             "strategies and models": user_code(plan),

@@ -9,7 +9,7 @@ from typing import Any
 
 from freqtrade.misc import deep_merge_dicts
 
-from agent_market.flow.fingerprints import code_of, user_code, versions_of
+from agent_market.flow.fingerprints import code_of, features_in_force, user_code, versions_of
 from agent_market.flow.outcome import OUTCOME, write_outcome
 from agent_market.flow.plan import Plan
 from agent_market.flow.steps.backtest import RESULT, Call, newest_result, run_backtest
@@ -20,7 +20,7 @@ class Reinforcement(Step):
     """Fees, slippage and seeds are those of the config, so the same policy comes out again."""
 
     name = "rl"
-    needs = ("download",)
+    needs = ("download", "features")
     products = (OUTCOME,)
 
     def left_out(self, plan: Plan) -> str | None:
@@ -30,6 +30,7 @@ class Reinforcement(Step):
         return {
             "flow": at.plan.scope,
             "span": at.round.span.timerange,
+            "factors in force": None if at.plan.settings.expressions else features_in_force(at.plan),
             "strategies and models": user_code(at.plan),
             "code": code_of("decision", "freqai", "perception", "records", "config"),
             "packages": versions_of("freqtrade", "stable-baselines3", "sb3-contrib", "torch", "numpy"),
