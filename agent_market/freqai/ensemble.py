@@ -99,7 +99,7 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
     ) -> QuantModel:
         """The model with its window's nets, learned from decisions made by the end of the training span."""
         database, _ = self._open(dk.live)
-        earlier = earlier_nets(dk.data_path, dk.model_filename) if self.continual_learning else None
+        earlier = earlier_nets(dk.data_path) if self.continual_learning else None
         now_s = int(close_times(unfiltered_df["date"], self.base_tf_seconds)[-1])
         nets = window_nets(
             database, self._scope(dk.live), pair, self.schema.agents, now_s, self.settings, earlier

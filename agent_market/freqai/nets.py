@@ -67,21 +67,23 @@ def window_nets(
     return bundle
 
 
-def earlier_nets(data_path: Path, model_filename: str) -> NetBundle | None:
+def earlier_nets(data_path: Path) -> NetBundle | None:
     """The nets that FreqAI saved of the newest window before this one, if there are any.
 
-    :param data_path: FreqAI's folder of this window, `sub-train-<coin>_<timestamp>`.
-    :param model_filename: its `cb_<coin>_<timestamp>`.
+    The folder alone names them: live, FreqAI names the model's file only after it was trained.
+
+    :param data_path: FreqAI's folder of this window, `sub-train-<COIN>_<timestamp>`; in it is
+        `cb_<coin>_<timestamp>_model.joblib`.
     """
     prefix, _, now = data_path.name.rpartition("_")
-    stem = model_filename.rpartition("_")[0]
+    coin = prefix.removeprefix("sub-train-").lower()
     found = {
         int(stamp): folder
         for folder in data_path.parent.glob(f"{prefix}_*")
-        if (stamp := folder.name.rpartition("_")[2]).isdigit() and int(stamp) < int(now)
+        if (stamp := folder.name.removeprefix(f"{prefix}_")).isdigit() and int(stamp) < int(now)
     }
     for trained_s in sorted(found, reverse=True):
-        file = found[trained_s] / f"{stem}_{trained_s}_model.joblib"
+        file = found[trained_s] / f"cb_{coin}_{trained_s}_model.joblib"
         if file.is_file():
             with file.open("rb") as stream:
                 model = cloudpickle.load(stream)

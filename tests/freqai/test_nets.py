@@ -182,6 +182,16 @@ def test_too_few_outcomes_train_nothing_and_say_so(run) -> None:
     assert "too few" in made.bundles[0].summary
 
 
+def test_before_the_first_decision_nothing_is_trained_and_nothing_fails(run) -> None:
+    """The first window of every backtest: the store holds no decision yet."""
+    made = run(with_nets())
+    nets = window_nets(
+        made.database, "test", "BTC/USDT", ("quant", "cash"), 1_700_000_000, made.settings, None
+    )
+    assert (nets.outcomes, nets.in_force) == (0, ())
+    assert "0 known outcomes are too few" in nets.summary
+
+
 def test_the_nets_of_the_newest_earlier_window_are_found_in_freqais_own_file(tmp_path: Path) -> None:
     def bundle(stamp: int) -> NetBundle:
         return NetBundle(("a",), 0, 8, "target", 50, stamp)
@@ -193,9 +203,9 @@ def test_the_nets_of_the_newest_earlier_window_are_found_in_freqais_own_file(tmp
         with (folder / f"cb_btc_{stamp}_model.joblib").open("wb") as stream:
             cloudpickle.dump(model, stream)
     (tmp_path / "sub-train-BTC_1500").mkdir()
-    found = earlier_nets(tmp_path / "sub-train-BTC_1500", "cb_btc_1500")
+    found = earlier_nets(tmp_path / "sub-train-BTC_1500")
     assert found == bundle(1000)
-    assert earlier_nets(tmp_path / "sub-train-BTC_100", "cb_btc_100") is None
+    assert earlier_nets(tmp_path / "sub-train-BTC_100") is None
 
 
 def test_without_torch_a_net_is_refused_at_the_start_with_what_to_do(monkeypatch) -> None:

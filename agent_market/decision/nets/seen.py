@@ -61,7 +61,7 @@ def arrays_of(seen: Sequence[Seen], experts: Sequence[str], settings: DecisionSe
             depth[t, n] = view.depth / DEPTH_LIMIT
             prior[t, n] = moment.prior.get(view.agent, 0.0)
     rows = [state_of(moment, settings) for moment in seen]
-    state = np.array(rows, dtype=np.float32).reshape(len(seen), -1)
+    state = np.array(rows, dtype=np.float32).reshape(len(seen), len(rows[0]) if rows else 0)
     return SeenArrays(vectors, awake, depth, prior, state)
 
 
