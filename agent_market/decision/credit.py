@@ -28,13 +28,15 @@ MOST_AGENTS = 14
 class Credit:
     """One agent's share, as a fraction of the capital (mean of the pairs), summed over time.
 
-    `by_regime` splits `shapley` by the regime at the moment of decision, and sums to it.
+    `by_regime` splits `shapley` by the regime at the moment of decision, and sums to it;
+    `left_out_by_regime` splits `leave_one_out` in the same way.
     """
 
     agent: str
     leave_one_out: float
     shapley: float
     by_regime: Mapping[str, float]
+    left_out_by_regime: Mapping[str, float]
 
 
 def credits(panel: Panel, weights: Floats, cost: float, regimes: tuple[str, ...]) -> tuple[Credit, ...]:
@@ -73,10 +75,11 @@ def _credit(i: int, agent: str, table: Mapping[tuple[int, ...], Floats], regimes
         joined = tuple(sorted((*members, i)))
         share = math.factorial(len(members)) * math.factorial(count - len(members) - 1)
         value += share / math.factorial(count) * (table[joined] - made)
-    without = tuple(other for other in everyone if other != i)
+    missing = table[everyone] - table[tuple(other for other in everyone if other != i)]
     return Credit(
         agent=agent,
-        leave_one_out=float((table[everyone] - table[without]).sum()),
+        leave_one_out=float(missing.sum()),
         shapley=float(value.sum()),
         by_regime=dict(zip(regimes, value.tolist(), strict=True)),
+        left_out_by_regime=dict(zip(regimes, missing.tolist(), strict=True)),
     )

@@ -8,6 +8,7 @@ from typing import Any
 from agent_market.config import DecisionSettings
 from agent_market.records import AgentView, Episode
 from agent_market.reflection.outcomes import rewards_of
+from agent_market.reports.credit import parts_of
 
 MOST = 5_000
 """Most decisions that one page carries; older ones are left out, and the page says so."""
@@ -43,11 +44,14 @@ def decision_table(
 def _row(episode: Episode, settings: DecisionSettings, traded: bool, texts: Texts) -> dict[str, Any]:
     outcome, decision, verdict = episode.outcome, episode.decision, episode.verdict
     rewards = rewards_of(episode, settings)
+    without = {part.name: part.without for part in parts_of(episode)}
     return {
         "t": int(episode.view.asof.timestamp()),
         "pair": texts(episode.view.pair),
         "regime": texts(episode.view.regime),
         "depth": _short(decision.depth),
+        "shift": _short(decision.shift),
+        "nets": [texts(name) for name in decision.nets],
         "allowed": _short(verdict.depth),
         "action": texts(verdict.action),
         "confidence": _short(decision.confidence),
@@ -61,7 +65,9 @@ def _row(episode: Episode, settings: DecisionSettings, traded: bool, texts: Text
             "cost": _short(outcome.cost),
             "known": int(outcome.known_at.timestamp()),
         },
-        "views": [_view(v, decision.weights, decision.contributions, rewards, texts) for v in episode.views],
+        "views": [
+            _view(v, decision.weights, decision.contributions, rewards, without, texts) for v in episode.views
+        ],
         "clamps": [
             [texts(c.limit), _short(c.threshold), _short(c.value), _short(c.before), _short(c.after)]
             for c in verdict.clamps
@@ -82,6 +88,7 @@ def _view(
     weights: Mapping[str, float],
     contributions: Mapping[str, float],
     rewards: Mapping[str, float],
+    without: Mapping[str, float],
     texts: Texts,
 ) -> list[Any]:
     return [
@@ -94,6 +101,7 @@ def _view(
         texts(view.belief),
         [texts(reason) for reason in view.reasons],
         None if view.abstained_because is None else texts(view.abstained_because),
+        _short(without.get(view.agent)),
     ]
 
 

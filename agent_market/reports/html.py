@@ -30,6 +30,7 @@ from agent_market.records import Episode
 from agent_market.reports import figures, text
 from agent_market.reports.calibration import CalibrationRow, calibration_rows, reliability_figure
 from agent_market.reports.comparison import Comparison, Contender
+from agent_market.reports.credit import credit_table
 from agent_market.reports.decisions import decision_table
 from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words, split_by_knowledge
 from agent_market.reports.model_costs import model_costs
@@ -37,6 +38,7 @@ from agent_market.reports.provenance import warnings_of
 from agent_market.reports.result import BacktestRun
 from agent_market.reports.scorecards import Scorecard, reward_paths, scorecards
 from agent_market.reports.uncertainty import MIN_DAYS, RESAMPLES
+from agent_market.reports.weights import weight_table
 
 TEMPLATES = Path(agent_market.__file__).parent / "templates" / "report"
 
@@ -97,6 +99,8 @@ def render(content: ReportContent) -> str:
         ],
         cards=cards,
         calibration=calibration,
+        credit=credit_table(content.episodes, content.settings.decision, content.settings.costs),
+        weights=weight_table(content.episodes),
         knowledge=content.knowledge,
         silence=silence(content, cards),
         figures=json_for_html(_figures(content, calibration)),

@@ -123,6 +123,7 @@ def test_shapley_values_add_up_to_the_money_that_all_made(seed, cost) -> None:
     assert sum(share.shapley for share in shares) == pytest.approx(total, abs=1e-12)
     for share in shares:
         assert sum(share.by_regime.values()) == pytest.approx(share.shapley, abs=1e-12)
+        assert sum(share.left_out_by_regime.values()) == pytest.approx(share.leave_one_out, abs=1e-12)
 
 
 def test_twins_share_and_have_no_leave_one_out() -> None:

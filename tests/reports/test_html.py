@@ -14,6 +14,7 @@ from agent_market.reports.comparison import compare
 from agent_market.reports.html import ReportContent, facts, json_for_html, render, silence, write_report
 from agent_market.reports.result import load_run
 from agent_market.reports.scorecards import scorecards
+from agent_market.reports.text import MINUS
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
 ATTACKS = (
@@ -215,3 +216,38 @@ def test_the_file_is_replaced_in_one_step(tmp_path):
     assert write_report(content, target) == target
     assert [p.name for p in target.parent.iterdir()] == ["report.html"]
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_credit_and_weights_stand_in_the_page_as_they_were_worked_out(tmp_path):
+    day = timedelta(days=1)
+    episodes = tuple(
+        make_episode(
+            asof=START + 7 * week * day + n * day,
+            depths=(10.0, 0.0),
+            weights=(0.3 + 0.15 * week, 0.7 - 0.15 * week),
+            market_return=0.02,
+            regime="chop-calm",
+            agents=("conservative", "quant"),
+        )
+        for week in range(2)
+        for n in range(3)
+    )
+    page = page_of(tmp_path, episodes=episodes, config={"agent_market": {"costs": {"fee": 0, "slippage": 0}}})
+    # Alone the conservative agent is wholly long, six times 2%: 12%. Together: 3 times 0.6% and 3 times 0.9%.
+    # Shapley: (12% - 0 + 4.5% - 0) / 2 = 8.25% for it, the rest of 4.5% for the other.
+    assert "conservative +8.25%" in page.text
+    assert f"quant {MINUS}3.75%" in page.text
+    assert "together +4.50%" in page.text
+    assert "In chop-calm the conservative agent rose from 30% to 45%" in page.text
+
+
+def test_without_known_outcomes_credit_says_so(tmp_path):
+    page = page_of(tmp_path, episodes=(make_episode(market_return=None),))
+    assert "No decision has a known outcome yet." in page.text
+
+
+def test_a_decision_says_what_the_depth_would_be_without_each_voice(tmp_path):
+    episode = make_episode(depths=(8.0, -4.0), weights=(0.75, 0.25), agents=("a", "b"))
+    (row,) = page_of(tmp_path, episodes=(episode,)).data("decision-data")["rows"]
+    assert [view[9] for view in row["views"]] == [-4.0, 8.0]
+    assert (row["shift"], row["nets"]) == (0.0, [])

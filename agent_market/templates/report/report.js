@@ -161,7 +161,7 @@
     return isOpen ? [row, element("tr", { class: "detail" }, element("td", { colspan: columns.length }, element("div", { class: "sheet" }, ...detail(decision))))] : [row];
   }
 
-  function viewOf([agent, depth, confidence, weight, contribution, reward, belief, reasons, cause]) {
+  function viewOf([agent, depth, confidence, weight, contribution, reward, belief, reasons, cause, without]) {
     const abstained = cause !== null;
     const half = Math.min(Math.abs(contribution) / 10, 1) * 50;
     const bar = element("div", { class: "contribution", title: "contribution to the depth, out of 10" },
@@ -172,7 +172,7 @@
       abstained ? element("p", { class: "abstained", text: text(cause) }) : bar,
       element("div", {
         class: "small",
-        text: abstained ? "weight 0" : `weight ${fixed(weight * 100, 0)}%, contributes ${sided(contribution, 2)}, confidence ${fixed(confidence, 2)}, reward ${fixed(reward, 2)}`,
+        text: abstained ? "weight 0" : `weight ${fixed(weight * 100, 0)}%, contributes ${sided(contribution, 2)} (without it ${sided(without, 2)}), confidence ${fixed(confidence, 2)}, reward ${fixed(reward, 2)}`,
       }),
       text(belief) ? element("p", { text: text(belief) }) : null,
       reasons.length ? element("ul", {}, ...reasons.map((reason) => element("li", { text: text(reason) }))) : null);
@@ -191,6 +191,9 @@
       : "Not known at the end of the run.";
     return [
       element("div", { class: "views" }, ...d.views.map(viewOf)),
+      d.nets.length
+        ? element("p", { class: "small", text: `Learned nets in force: ${d.nets.map(text).join(", ").replaceAll("_", " ")}. The decision net moved the depth by ${sided(d.shift, 2)}.` })
+        : null,
       part("Risk"),
       d.clamps.length
         ? mini(["Limit", "Threshold", "Seen", "Depth before", "Depth after"],
