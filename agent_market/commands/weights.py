@@ -11,6 +11,9 @@ import typer
 if TYPE_CHECKING:
     from agent_market.reports.weights import WeightTable
 
+MOST_CHANGES = 8
+"""Changes that are told in words below the table, largest first."""
+
 
 def weights(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
@@ -45,8 +48,11 @@ def weights(
         return
     console = Console()
     console.print(_table(manifest.scope, table, weeks))
-    for change in table.changes:
+    for change in table.changes[:MOST_CHANGES]:
         console.print(change.words, highlight=False, soft_wrap=True)
+    if len(table.changes) > MOST_CHANGES:
+        more = len(table.changes) - MOST_CHANGES
+        console.print(f"{more} smaller changes: --json has all.", highlight=False)
     if not table.changes:
         console.print("No agent's weight moved by 5 points or more within a regime.", highlight=False)
 
