@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 from agent_market import __version__, cli
@@ -35,6 +37,17 @@ def test_every_command_has_a_help_page(name: str) -> None:
     result = CliRunner().invoke(cli.app, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert "Usage" in result.output
+
+
+def test_no_help_has_brackets_that_rich_takes_for_markup() -> None:
+    shown = []
+    waiting = [typer.main.get_command(cli.app)]
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        shown += [getattr(parameter, "help", None) or "" for parameter in command.params]
+    assert len(shown) > 50
+    assert [text for text in shown if Text.from_markup(text).plain != text] == []
 
 
 def test_help_imports_nothing_heavy() -> None:

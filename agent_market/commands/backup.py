@@ -27,20 +27,22 @@ def backup(
     """
     from datetime import UTC, datetime
 
-    from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.store.backup import back_up, compact, prune
+    from agent_market.commands.stores.opening import megabytes, open_store, url_of_store
+    from agent_market.store.backup import back_up, backups_in, compact, prune
     from agent_market.store.jobs import note_run
 
     now = datetime.now(UTC).replace(microsecond=0)
     url = url_of_store(userdir, store)
     folder = to or userdir / "backups"
     copy = back_up(url, folder, now)
-    typer.echo(f"{copy} ({copy.stat().st_size:,} bytes)")
+    typer.echo(f"copied to {copy} ({megabytes(copy.stat().st_size)})")
     for gone in () if keep_all else prune(folder, now, days, weeks):
         typer.echo(f"deleted {gone}")
+    kept = len(backups_in(folder))
+    typer.echo(f"{kept} {'copy' if kept == 1 else 'copies'} in {folder}")
     with open_store(url) as database:
         note_run(database, "backup", now, {"file": copy.name, "bytes": copy.stat().st_size})
         if vacuum:
             before, after = compact(database)
             note_run(database, "vacuum", now, {"before": before, "after": after})
-            typer.echo(f"store {before:,} -> {after:,} bytes")
+            typer.echo(f"compacted the store: {megabytes(before)} before, {megabytes(after)} after")

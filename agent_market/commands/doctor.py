@@ -17,7 +17,8 @@ EXIT_FAILED = 1
 
 def doctor(
     userdir: Annotated[
-        Path | None, typer.Option("--userdir", "-d", help="Your user_data directory [default: ./user_data].")
+        Path | None,
+        typer.Option("--userdir", "-d", help="Your user_data directory (./user_data if left out)."),
     ] = None,
     config: Annotated[
         list[Path] | None,

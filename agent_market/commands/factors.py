@@ -23,7 +23,7 @@ PAGE = Path("docs/factors.md")
 UserDir = Annotated[Path, typer.Option("--userdir", help="freqtrade's user_data directory.")]
 Configs = Annotated[
     list[Path] | None,
-    typer.Option("--config", "-c", help="Config file, as for freqtrade [default: user_data/config.json]."),
+    typer.Option("--config", "-c", help="Config file, as for freqtrade (user_data/config.json if left out)."),
 ]
 
 
@@ -39,7 +39,7 @@ def mine(
     ] = None,
     prove_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="First day to prove it on [default: the newest quarter]."),
+        typer.Option(formats=["%Y-%m-%d"], help="First day to prove it on (the newest quarter if left out)."),
     ] = None,
     end: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Nothing from this day on is looked at.")

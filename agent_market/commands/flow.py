@@ -13,7 +13,7 @@ Userdir = Annotated[Path, typer.Option(help="freqtrade's user_data directory tha
 RunId = Annotated[str, typer.Argument(help="Id of a run, or its beginning or end; `last` is the newest.")]
 
 
-STEPS = "download, expressions, features, rl, backtest, summary, feedback, report, evaluate"
+STEPS = "download, expressions, features, train, rl, backtest, summary, feedback, report, evaluate"
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -240,43 +241,59 @@ def discover(
     from agent_market.commands.stores.opening import open_store, url_of_store
     from agent_market.memory.graph.job import discover as find
     from agent_market.memory.graph.market import closes
+    from agent_market.store.episodes import scopes_of
 
     moment = _time(asof)
     found_closes = closes(datadir, pairs.split(), timeframe, moment, candles) if datadir else {}
     with open_store(url_of_store(userdir, store)) as database:
         found = find(database, scope, found_closes, moment, force)
+        known = scope in scopes_of(database)
     if found is None:
         typer.echo("looked for less than a week ago; --force looks again")
     else:
         typer.echo(", ".join(f"{count} {kind}" for kind, count in found.items()) or "no edge is significant")
+    if not known:
+        typer.echo(
+            f"no decision of {scope} is in this store; `agent-market memory stats` names all", err=True
+        )
 
 
 @app.command()
 def graph(
-    source: Annotated[str | None, typer.Argument(help="Explain how this node, e.g. asset:BTC ...")] = None,
-    target: Annotated[str | None, typer.Argument(help="... hangs together with this one.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="A node, e.g. asset:BTC: what is known of it ...")
+    ] = None,
+    target: Annotated[str | None, typer.Argument(help="... and how it hangs together with this one.")] = None,
     scope: Scope = None,
     asof: Time = None,
     out: Annotated[Path | None, typer.Option(help="Write the whole graph as JSON for drawing.")] = None,
     userdir: UserDir = USER_DATA,
     store: Store = None,
 ) -> None:
-    """Export the knowledge graph as it stood at a time, or explain the path between two nodes."""
+    """Explain a node or the path between two, or export the knowledge graph, as it stood at a time."""
     from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.flow.files import write_atomically
     from agent_market.memory.graph.book import edges_at
     from agent_market.memory.graph.export import to_json
-    from agent_market.memory.graph.paths import explain, strongest_path
+    from agent_market.memory.graph.paths import edges_of, explain, named_node, sentence, strongest_path
 
     with open_store(url_of_store(userdir, store)) as database:
         edges = edges_at(database, _time(asof), scope)
     if out is not None:
-        out.write_bytes(to_json(edges) + b"\n")
+        write_atomically(out, to_json(edges).decode() + "\n")
         typer.echo(f"wrote {len(edges)} edges to {out}")
-    if source is not None and target is not None:
-        path = strongest_path(edges, source, target)
-        typer.echo("\n".join(explain(path)) if path else f"no path from {source} to {target}")
-    elif out is None:
-        typer.echo(to_json(edges).decode())
+    if source is None:
+        if out is None:
+            typer.echo(to_json(edges).decode())
+        return
+    begin = named_node(edges, source)
+    if target is None:
+        lines: Sequence[str] = [sentence(edge) for edge in edges_of(edges, begin)]
+    else:
+        end = named_node(edges, target)
+        path = strongest_path(edges, begin, end)
+        lines = explain(path) if path else [f"no path from {begin} to {end}"]
+    typer.echo("\n".join(lines))
 
 
 def _time(text: str | None) -> datetime:

@@ -21,10 +21,11 @@ def restore(
     """Restore the store from a backup. Nobody may have it open; what was there is kept beside it."""
     from datetime import UTC, datetime
 
-    from agent_market.commands.stores.opening import open_store, url_of_store
+    from agent_market.commands.stores.opening import megabytes, open_store, url_of_store
     from agent_market.errors import StoreError
     from agent_market.store.backup import backups_in
     from agent_market.store.backup import restore as put_back
+    from agent_market.store.episodes import count_episodes
 
     if backup is None:
         place = folder or userdir / "backups"
@@ -35,7 +36,8 @@ def restore(
     url = url_of_store(userdir, store)
     former = put_back(url, backup, datetime.now(UTC))
     # Opening migrates: a backup of an earlier version is brought up to date here, not in the bot.
-    with open_store(url):
-        typer.echo(f"restored {backup}")
+    with open_store(url) as database:
+        decisions = count_episodes(database)
+        typer.echo(f"restored {backup} ({megabytes(backup.stat().st_size)}, {decisions:,} decisions)")
     if former is not None:
-        typer.echo(f"the former store is {former}")
+        typer.echo(f"the former store is {former}; delete it when all is well")

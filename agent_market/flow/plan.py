@@ -19,6 +19,7 @@ from freqtrade.misc import deep_merge_dicts
 from agent_market.errors import ConfigError
 from agent_market.flow.settings import FlowSettings, Span, midnight, round_spans
 from agent_market.freqai.identity import code_digest
+from agent_market.models.registry import model_settings
 
 WARM_UP_DAYS = 30
 RUNS = Path("agent_market") / "flow"
@@ -71,7 +72,10 @@ class Plan:
         training = int(self.config.get("freqai", {}).get("train_period_days", 0))
         days = self.settings.history_days or training + WARM_UP_DAYS
         mined = self.settings.expressions.history_days if self.settings.expressions else 0
-        return timedelta(days=max(days, mined))
+        learned = self.settings.train
+        more = training if learned is not None and learned.backtest else 0
+        rows = learned.days + more + WARM_UP_DAYS if learned is not None else 0
+        return timedelta(days=max(days, mined, rows))
 
     @property
     def candles_from(self) -> datetime:
@@ -102,7 +106,8 @@ def make_plan(
 
     :param run_id: an earlier run to go on with; None names a new one.
     :param make: False writes nothing.
-    :raises ConfigError: a freqtrade config cannot be read, or names no pairs or timeframe.
+    :raises ConfigError: a freqtrade config cannot be read, or names no pairs or timeframe; the model to train
+        does not exist, lacks its library, or has no such parameter.
     """
     try:
         config: dict[str, Any] = load_from_files([str(file) for file in settings.config])
@@ -118,6 +123,8 @@ def make_plan(
         raise ConfigError(
             f"the freqtrade config has no `{missing}`; set it there, or `flow` in the flow file"
         )
+    if settings.train is not None:
+        model_settings(settings.train.model, settings.train.params)
     run_id = run_id or f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     folder = settings.userdir / RUNS / run_id
     exchange = str(config.get("exchange", {}).get("name", "")).lower()

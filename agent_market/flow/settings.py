@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agent_market.config import Settings, parse_settings
 from agent_market.errors import ConfigError
+from agent_market.training.learning import Learning
 
 WHERE = "flow"
 
@@ -53,6 +54,15 @@ class FlowExpressions(Settings):
     promote_share: float = Field(default=0.25, gt=0, lt=1)
     """First round: share of those days, the latest, on which the pool is judged. Later rounds are judged on
     the round before them."""
+
+
+class FlowTraining(Learning):
+    """Before each round: a model is searched for, trained and judged on what was known by then."""
+
+    days: int = Field(default=180, ge=10)
+    """Days of rows before the round; the newest `test_share` of them judge it."""
+    backtest: bool = False
+    """Whether freqtrade also backtests it over those newest days; the round's own backtest comes anyway."""
 
 
 class FlowReinforcement(Settings):
@@ -141,6 +151,9 @@ class FlowSettings(Settings):
     """Serve market and model on this machine while the flow runs; unset uses those of the config."""
     expressions: FlowExpressions | None = None
     """Mine factors before each round (`expressions: {}` with defaults); unset leaves the step out."""
+    train: FlowTraining | None = None
+    """Search, train and judge a model before each round; where it is the one behind `freqaimodel`, the
+    round's backtest trains with the parameters that it found. Unset leaves the step out."""
     rl: FlowReinforcement | None = None
     """Train and backtest a reinforcement learning policy in each round; unset leaves the step out."""
     evaluate: FlowEvaluation | None = None

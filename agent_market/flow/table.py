@@ -21,7 +21,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "trained_ic": ("Trained IC", lambda v: number(v, 3)),
     "policy": ("Policy", signed_percent),
     "total_return": ("Agents", signed_percent),
-    "quant_only": ("LGBM", signed_percent),
+    "quant_only": ("Model", signed_percent),
     "buy_and_hold": ("Hold", signed_percent),
     "sharpe": ("Sharpe", number),
     "max_drawdown": ("DD", percent),

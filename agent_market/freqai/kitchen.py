@@ -93,6 +93,8 @@ class Kitchen:
     def candles(self, pair: str, timeframe: str | None = None) -> pd.DataFrame:
         """Candles of the time range and of the warm-up before it.
 
+        The one that opens at its end, which freqtrade loads too, is left out: a label would look into it.
+
         :raises DataError: there are none.
         """
         frame = self._strategy.dp.get_pair_dataframe(pair, timeframe or self.timeframe)
@@ -101,7 +103,7 @@ class Kitchen:
                 f"no candles of {pair} {timeframe or self.timeframe} in {self.config['datadir']} for "
                 f"{self.config['timerange']}; run `freqtrade download-data` for it"
             )
-        return frame
+        return frame[frame["date"] < pd.Timestamp(self.span[1], unit="s", tz="UTC")]
 
     def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """(T, F) the columns that FreqAI would train on, NaN as they come; a row for each candle given.

@@ -101,7 +101,7 @@ def compare(
     """
     first = run.first
     grid = daily_grid(first.start, first.end)
-    parts = parts_of(tuple(strategy.name for strategy in run.strategies))
+    parts = parts_of(tuple(strategy.name for strategy in run.strategies), first.freqai_model)
     found = [_contender(s, parts[s.name], candles, grid, models) for s in run.strategies]
     fee = fee_of(run, default_fee)
     fine = candle_grid(first.start, first.end, first.timeframe)
@@ -245,6 +245,6 @@ def _sentence(difference: Difference) -> str:
 
 
 def _spoken(difference: Difference) -> str:
-    """The label inside a sentence; names of strategies and of LightGBM keep their capitals."""
+    """The label inside a sentence; names of strategies and of models keep their capitals."""
     is_common = difference.part in ("equal_weights", "buy_and_hold")
     return difference.baseline.lower() if is_common else difference.baseline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Part = Literal["agents", "equal_weights", "quant_only", "buy_and_hold", "other"]
@@ -32,9 +32,9 @@ EQUAL_WEIGHTS = PartInfo(
 )
 QUANT_ONLY = PartInfo(
     part="quant_only",
-    label="LightGBM alone",
+    label="The model alone",
     strategy="AgentMarketQuantOnly",
-    missing="LightGBM alone was not run; add AgentMarketQuantOnly to --strategy-list.",
+    missing="The model alone was not run; add AgentMarketQuantOnly to --strategy-list.",
 )
 BUY_AND_HOLD = PartInfo(
     part="buy_and_hold",
@@ -44,24 +44,55 @@ BUY_AND_HOLD = PartInfo(
 )
 
 BASELINES = (EQUAL_WEIGHTS, QUANT_ONLY, BUY_AND_HOLD)
+MODELS = {
+    "AgentEnsemble": "LightGBM",
+    "AgentLightGBM": "LightGBM",
+    "LightGBM": "LightGBM",
+    "AgentXGBoost": "XGBoost",
+    "XGBoost": "XGBoost",
+    "Catboost": "CatBoost",
+    "AgentMLP": "MLP",
+    "AgentLSTM": "LSTM",
+    "AgentTransformer": "Transformer",
+    "AgentStacking": "Stacking",
+    "AgentBlending": "Blending",
+    "AgentReinforcementLearner": "Policy",
+}
+"""FreqAI models by class, without `Regressor` or `Classifier`: the trained model behind a prediction."""
+
 _BY_STRATEGY = {info.strategy: info for info in (AGENTS, EQUAL_WEIGHTS, QUANT_ONLY)}
 
 
-def parts_of(names: tuple[str, ...]) -> dict[str, PartInfo]:
+def model_name(freqai_model: str | None) -> str:
+    """The trained model behind a FreqAI class; a class of a user's own is named as it is."""
+    if freqai_model is None:
+        return "The model"
+    return MODELS.get(freqai_model.removesuffix("Regressor").removesuffix("Classifier"), freqai_model)
+
+
+def parts_of(names: tuple[str, ...], freqai_model: str | None = None) -> dict[str, PartInfo]:
     """Which part each strategy of a result plays, by strategy name.
+
+    :param freqai_model: class of the FreqAI model of the run, which the model alone is labelled by.
 
     Names of our own strategies are fixed.  Without `AgentMarketStrategy` the first strategy that is no
     baseline (a user's subclass, say) stands for the agents; any further one is shown under its own name.
     """
     agents = AGENTS.strategy if AGENTS.strategy in names else _first_unknown(names)
+    by_strategy = {**_BY_STRATEGY, QUANT_ONLY.strategy: quant_only(freqai_model)}
     parts = {}
     for name in names:
         if name == agents:
             label = AGENTS.label if name == AGENTS.strategy else name
             parts[name] = PartInfo("agents", label, name, AGENTS.missing)
         else:
-            parts[name] = _BY_STRATEGY.get(name) or PartInfo("other", name, name, "")
+            parts[name] = by_strategy.get(name) or PartInfo("other", name, name, "")
     return parts
+
+
+def quant_only(freqai_model: str | None) -> PartInfo:
+    """The baseline without agents, labelled by the model that ran."""
+    return replace(QUANT_ONLY, label=f"{model_name(freqai_model)} alone")
 
 
 def _first_unknown(names: tuple[str, ...]) -> str | None:

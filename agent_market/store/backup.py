@@ -46,12 +46,13 @@ def restore(url: str, backup: Path, at: datetime) -> Path | None:
     What was there is kept beside it as `<name>.before-<UTC time>`.
 
     :returns: where the former store is; None if there was none.
-    :raises StoreError: the backup is absent or damaged, or the store is in use.
+    :raises StoreError: the backup is absent, damaged or another program's, or the store is in use.
     """
     store = file_of(url)
     if not backup.is_file():
         raise StoreError(f"there is no backup {backup}")
     _require_whole(backup)
+    _require_ours(backup)
     _require_unused(store)
     store.parent.mkdir(parents=True, exist_ok=True)
     fresh = store.with_name(f"{store.name}.restoring")
@@ -162,6 +163,19 @@ def _require_whole(file: Path) -> None:
         raise StoreError(f"{file} is no whole database: {error}") from error
     if found != "ok" or tables == 0:
         raise StoreError(f"{file} is damaged or empty: {found}")
+
+
+def _require_ours(file: Path) -> None:
+    """A database of another program (freqtrade's trades, say) would become a store without a word."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    if not {"alembic_version", "episodes"} <= tables:
+        raise StoreError(
+            f"{file} is no store of Agent Market: it has the tables {', '.join(sorted(tables))}. "
+            "Name a copy that `agent-market backup` made."
+        )
 
 
 def _require_unused(store: Path) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, case, select
+from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent_market.errors import StoreError
@@ -110,6 +110,12 @@ def debated(database: Database, scope: str) -> frozenset[str]:
     query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.debate.is_not(None))
     with database.begin() as connection:
         return frozenset(connection.scalars(query))
+
+
+def count_episodes(database: Database) -> int:
+    """Decisions of all runs in the store."""
+    with database.begin() as connection:
+        return int(connection.scalar(select(func.count()).select_from(episodes)) or 0)
 
 
 def scopes_of(database: Database) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from freqtrade.configuration.load_config import load_from_files
 from freqtrade.exceptions import OperationalException
 from freqtrade.misc import deep_merge_dicts
 
-from agent_market.config import StoreSettings
+from agent_market.config import load_settings
 from agent_market.datasets.dataset import Dataset
 from agent_market.datasets.features import FeatureDatasetBuilder
 from agent_market.errors import ConfigError
@@ -148,7 +148,7 @@ class TrainingPipeline:
             "tune", f"{settings.tuning.method}, {settings.tuning.folds} purged folds of the training rows"
         )
         settings.userdir.mkdir(parents=True, exist_ok=True)
-        database = Database(store_url(StoreSettings().url, settings.userdir))
+        database = Database(store_url(load_settings(self.config).store.url, settings.userdir))
         try:
             code = settings.fingerprint()
             return search(settings, prepared.train, Scaler(prepared.kitchen), database, self._callbacks, code)

@@ -12,51 +12,20 @@ import orjson
 from pydantic import Field, field_validator, model_validator
 
 import agent_market
-from agent_market.config import Settings, parse_settings
-from agent_market.datasets.labels import CLASSES, LabelSettings
+from agent_market.config import parse_settings
 from agent_market.flow.settings import FlowSandbox, read_settings_file
 from agent_market.freqai.identity import code_digest
+from agent_market.training.learning import Learning
 
 WHERE = "training"
 _ABSOLUTE = ("userdir", "datadir", "strategy_path", "freqaimodel_path")
 
 
-class TuningSettings(Settings):
-    """The search for parameters; it sees training rows only."""
-
-    method: Literal["none", "grid", "bayes"] = "none"
-    """`grid` tries every combination of `grid`; `bayes` (TPE) draws from the model's own space."""
-    trials: int = Field(default=20, ge=1, le=10_000)
-    """Trials of `bayes` in all; a search that was stopped goes on to this number."""
-    grid: Mapping[str, tuple[Any, ...]] = Field(default_factory=dict)
-    """Values of each parameter (`grid`)."""
-    folds: int = Field(default=3, ge=2, le=20)
-    """Purged walk-forward folds that each trial is judged on."""
-    pruning: bool = True
-    """Whether a trial that is below the median after a fold is given up."""
-    storage: str | None = None
-    """optuna's storage as SQLAlchemy URL; unset is a SQLite file in the folder of the training."""
-
-    @model_validator(mode="after")
-    def _grid_has_values(self) -> TuningSettings:
-        if self.method == "grid" and not (self.grid and all(self.grid.values())):
-            raise ValueError("method `grid` needs `grid`: one or more values for each parameter")
-        return self
-
-
-class TrainingSettings(Settings):
+class TrainingSettings(Learning):
     """One training, from candles to a backtest of what was learned."""
 
     name: str = Field(default="training", pattern=r"^[a-z][a-z0-9_-]{0,40}$")
     """Name of the training: its folder in `<userdir>/agent_market/training`."""
-    model: str = "lightgbm"
-    """Model, by its name in the registry."""
-    task: Literal["regression", "classification", "policy"] | None = None
-    """What it learns; unset goes by the label: classes, rewards (the model `policy`), or else numbers."""
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    """Parameters over the model's defaults."""
-    label: LabelSettings = LabelSettings()
-    """What is to be told."""
     config: tuple[Path, ...]
     """freqtrade config files, merged in this order, relative to the training file."""
     userdir: Path
@@ -75,20 +44,8 @@ class TrainingSettings(Settings):
     """Folder of strategies; unset is the one in `userdir`, or ours where that lacks them."""
     freqaimodel_path: Path | None = None
     """Folder of FreqAI models; unset is the one in `userdir`, or ours where that lacks them."""
-    test_share: float = Field(default=0.25, gt=0, lt=1)
-    """Share of the moments to judge and trade on."""
-    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Share of the training moments, the newest, that stop training early."""
-    embargo_candles: int = Field(default=0, ge=0)
-    """Candles by which a label must be known before the rows that are judged."""
-    sample_every: int = Field(default=1, ge=1)
-    """Learn from every so many candles only; the label's horizon makes labels that do not overlap."""
     freqtrade: Mapping[str, Any] = Field(default_factory=dict)
     """Keys laid over the freqtrade config files."""
-    seed: int = Field(default=7, ge=0)
-    """Seed of the model and of the search."""
-    tuning: TuningSettings = TuningSettings()
-    """The search for parameters."""
     backtest: bool = True
     """Whether freqtrade backtests the model over the test span, retraining as FreqAI does."""
     sandbox: FlowSandbox | None = None
@@ -110,28 +67,10 @@ class TrainingSettings(Settings):
         return files
 
     @model_validator(mode="after")
-    def _task_fits_label(self) -> TrainingSettings:
-        classes, reward = self.label.kind in CLASSES, self.label.kind == "reward"
-        if self.chosen_task == "classification" and not classes:
-            raise ValueError(f"label `{self.label.kind}` has no classes; take one of {', '.join(CLASSES)}")
-        if (self.chosen_task == "policy") != (self.model == "policy"):
-            raise ValueError(
-                "the model `policy` learns the label `reward`, and nothing else does as a policy"
-            )
-        if self.chosen_task == "policy" and not reward:
-            raise ValueError(f"a policy learns from label `reward`, got `{self.label.kind}`")
+    def _ends_after_it_starts(self) -> TrainingSettings:
         if not self.start < self.end:
             raise ValueError(f"timerange {self.timerange} ends before it starts")
         return self
-
-    @property
-    def chosen_task(self) -> Literal["regression", "classification", "policy"]:
-        """`task`, or what the label asks for."""
-        if self.task is not None:
-            return self.task
-        if self.model == "policy":
-            return "policy"
-        return "classification" if self.label.kind in CLASSES else "regression"
 
     @property
     def start(self) -> datetime:

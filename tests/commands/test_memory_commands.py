@@ -100,7 +100,7 @@ def test_the_graph_is_discovered_exported_and_explained(run, tmp_path: Path) -> 
     memory(run, "teach", "BTC falls when funding is high")
     assert "2 mentions" in memory(run, "discover", "--scope", "live")
     assert "less than a week ago" in memory(run, "discover", "--scope", "live")
-    out = tmp_path / "graph.json"
+    out = tmp_path / "new" / "graph.json"
     memory(run, "graph", "--out", str(out))
     assert {node["id"] for node in orjson.loads(out.read_bytes())["nodes"]} >= {
         "asset:BTC",
@@ -109,18 +109,37 @@ def test_the_graph_is_discovered_exported_and_explained(run, tmp_path: Path) -> 
     told = memory(run, "graph", "asset:BTC", "indicator:funding")
     assert "mentions BTC" in told
     assert "mentions funding" in told
-    assert "no path" in memory(run, "graph", "asset:BTC", "asset:ETH")
+    assert memory(run, "graph", "btc", "funding") == told
+    assert memory(run, "graph", "asset:BTC").count("mentions BTC") == 1
+    absent = str(run("memory", "graph", "asset:BTC", "asset:BTCX").exception)
+    assert "no node 'asset:BTCX'; it has asset:BTC" in absent
+    memory(run, "teach", "SOL rallies when the yen is weak")
+    memory(run, "discover", "--scope", "live", "--force")
+    assert "no path from asset:SOL to indicator:funding" in memory(run, "graph", "SOL", "funding")
+    early = str(run("memory", "graph", "asset:BTC", "--asof", "2020-01-01").exception)
+    assert "no edges at that time" in early
+
+
+def test_a_discovery_without_decisions_or_candles_says_so(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert "no decision of nobody is in this store" in memory(run, "discover", "--scope", "nobody")
+    arguments = ("memory", "discover", "--scope", "live", "--datadir", str(tmp_path))
+    assert "no pair was named" in str(run(*arguments).exception)
+    found = str(run(*arguments, "--pairs", "BTC/USDT", "--asof", "2024-06-01").exception)
+    assert "no 1h candles of BTC/USDT from 2024-03-09 16:00 to 2024-06-01 00:00" in found
+    assert "--asof" in found
 
 
 def test_the_store_is_backed_up_and_restored(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     memory(run, "teach", DIP)
     made = run("backup", "--vacuum")
     assert made.exception is None
-    assert "agent_market-" in made.output
-    assert "store " in made.output
+    assert "copied to " in made.output
+    assert "1 copy in " in made.output
+    assert "compacted the store: 0." in made.output
     memory(run, "teach", "Volume dries up on holidays everywhere")
     restored = run("restore")
     assert restored.exception is None
+    assert " MB, 0 decisions)" in restored.output
     assert "the former store is" in restored.output
     stats = memory(run, "stats")
     assert "notes: 1" in stats

@@ -101,6 +101,13 @@ def test_no_feature_sees_a_later_candle_and_no_label_is_known_early(datadir: Pat
         assert shorter.labels[label][~known].isna().all()
 
 
+def test_no_label_looks_beyond_the_end_of_the_time_range(dataset: Dataset) -> None:
+    end = int(pd.Timestamp("2024-02-15", tz="UTC").timestamp())
+    for label in (SCALED, UP):
+        known = dataset.known_at[label][dataset.labels[label].notna()]
+        assert known.max() == end
+
+
 def test_other_timeframes_periods_shifts_and_pairs_come_through_freqai(datadir: Path) -> None:
     chosen = {
         "include_timeframes": ["1h", "4h"],

@@ -17,6 +17,7 @@ from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.flow.archive import all_runs
 from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.flow.plan import RUNS
+from agent_market.flow.steps.train import SHOWN_FILE
 from agent_market.store.database import Database
 from agent_market.store.schema import answers
 
@@ -25,7 +26,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 WAIT_S = 300
 KILLED_IN = (
     "download",
-    *(f"round-1/{step}" for step in ("expressions", "features", "backtest", "summary", "feedback", "report")),
+    *(f"round-1/{step}" for step in ("expressions", "features", "train", "backtest")),
+    *(f"round-1/{step}" for step in ("summary", "feedback", "report")),
     "round-2/backtest",
 )
 
@@ -43,6 +45,11 @@ def write_flow(repository: Path, folder: Path) -> Path:
         "pairs": ["BTC/USDT", "ETH/USDT", "SOL/USDT"],
         "strategies": ["AgentMarketQuantOnly"],
         "expressions": {"history_days": 60},
+        "train": {
+            "days": 60,
+            "params": {"trees": 20},
+            "tuning": {"method": "grid", "grid": {"leaves": [7, 15]}, "folds": 2},
+        },
     }
     mining = {"candidates": 24, "batch": 6, "horizon": 6, "unproven": True}
     flow["freqtrade"]["agent_market"] = {"mining": mining}
@@ -75,8 +82,8 @@ def finish(flow: subprocess.Popen[str]) -> str:
 
 
 def kill_in(flow: subprocess.Popen[str], runs: Path, place: str) -> None:
-    """kill -9 in a step: a search after its first batch, a backtest between a training and the end of
-    predictions, any other step as it begins."""
+    """kill -9 in a step: a search for factors after its first batch, one for parameters as it begins, a
+    backtest between a training and the end of predictions, any other step as it begins."""
     until = time.monotonic() + WAIT_S
     while not is_inside(runs, place):
         assert flow.poll() is None, flow.communicate()[0]
@@ -92,6 +99,8 @@ def is_inside(runs: Path, place: str) -> bool:
             return any(
                 file.stat().st_size for file in folder.parent.glob(".*.home/agent_market/mining/*.jsonl")
             )
+        if place.endswith("train"):
+            return any((runs.parent / "training").glob("*/tuning.sqlite"))
         if place.endswith("backtest"):
             log = folder / "backtest.log"
             return log.is_file() and "Done training" in log.read_text(encoding="utf-8")
@@ -105,7 +114,7 @@ def test_a_flow_killed_in_every_step_and_resumed_ends_with_the_same_files(reposi
     finish(start(repository, file))
     (unbroken,) = all_runs(runs)
     whole = products(runs / unbroken.id)
-    assert len(whole) == 1 + 2 * (1 + 1 + 1 + 2 + 1 + 1)
+    assert len(whole) == 1 + 2 * (1 + 1 + 2 + 1 + 2 + 1 + 1)
 
     # Round 2's search was told what round 1's came to, and what failed in it.
     told = json.loads((runs / unbroken.id / "round-1" / "expressions" / EXPRESSIONS_FILE).read_text())
@@ -125,7 +134,7 @@ def test_a_flow_killed_in_every_step_and_resumed_ends_with_the_same_files(reposi
     (run,) = all_runs(broken_runs)
     assert products(broken_runs / run.id) == whole
     assert run.digest == unbroken.digest
-    for name in (FEEDBACK_FILE, SUMMARY_FILE, EXPRESSIONS_FILE, FEATURES_FILE):
+    for name in (FEEDBACK_FILE, SUMMARY_FILE, SHOWN_FILE, EXPRESSIONS_FILE, FEATURES_FILE):
         of_each = [(f.parent / "user_data" / "llm_feedback" / name).read_bytes() for f in (file, broken)]
         assert of_each[0] == of_each[1]
     assert not list(broken_runs.rglob("*.working"))

@@ -109,7 +109,7 @@ def test_steps_are_checked_and_put_in_order(tmp_path):
     with pytest.raises(ConfigError, match="step `rl` is no part of this flow: `rl` is not set"):
         chosen_steps(plan, "rl")
     configured = make_plan(
-        load_flow_settings(write_flow(tmp_path, rl={}, evaluate={"seeds": 1}, expressions={}))
+        load_flow_settings(write_flow(tmp_path, rl={}, train={}, evaluate={"seeds": 1}, expressions={}))
     )
     assert chosen_steps(configured) == STEPS
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.console import Console
 from agent_market.errors import DataError
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
+from agent_market.reports.contenders import model_name
 from agent_market.reports.result import latest_result, load_run
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
@@ -46,13 +48,40 @@ def test_a_steady_lead_beats_every_baseline_and_says_so(tmp_path):
     assert result.missing == ()
 
 
+@pytest.mark.parametrize(
+    ("freqai_model", "label"),
+    [
+        ("AgentEnsemble", "LightGBM alone"),
+        ("AgentLightGBMRegressor", "LightGBM alone"),
+        ("CatboostRegressor", "CatBoost alone"),
+        ("AgentTransformerClassifier", "Transformer alone"),
+        ("XGBoostRegressor", "XGBoost alone"),
+        ("MyOwnRegressor", "MyOwnRegressor alone"),
+        (None, "The model alone"),
+    ],
+)
+def test_the_model_alone_is_named_by_the_model_that_ran(tmp_path, freqai_model, label):
+    run = load_run(write_result(tmp_path, {OURS[0]: [], OURS[2]: []}, 9))
+    ran = replace(run, strategies=tuple(replace(s, freqai_model=freqai_model) for s in run.strategies))
+    result = compare(ran, flat_candles(9), 0.001)
+    assert result.of("quant_only").label == label
+    assert result.difference_to("quant_only").baseline == label
+
+
+def test_every_freqai_model_of_ours_has_a_name_for_people(repository):
+    folder = repository / "user_data" / "freqaimodels"
+    names = [file.stem for file in folder.glob("*.py")]
+    assert len(names) > 10
+    assert all(model_name(name) != name for name in names)
+
+
 def test_no_lead_is_said_plainly(tmp_path):
     rng = np.random.default_rng(2)
     noise = [list(100 + rng.normal(0, 2, 90)) for _ in range(2)]
     result = compared(tmp_path, {OURS[0]: daily_trades(noise[0]), OURS[1]: daily_trades(noise[1])})
     assert result.difference_to("equal_weights").finding == "unclear"
     assert result.verdict[0].startswith("The agents did not beat equal weights or buy and hold")
-    assert result.missing == ("LightGBM alone was not run; add AgentMarketQuantOnly to --strategy-list.",)
+    assert result.missing == ("The model alone was not run; add AgentMarketQuantOnly to --strategy-list.",)
 
 
 def test_being_behind_is_called_behind(tmp_path):

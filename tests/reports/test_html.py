@@ -161,7 +161,7 @@ def test_no_trades_still_makes_a_page(tmp_path):
 def test_one_pair_a_missing_baseline_and_missing_candles_still_make_a_page(tmp_path):
     page = page_of(tmp_path, strategies={OURS[0]: []}, pairs=("BTC/USDT",), candles={})
     assert "Equal weights were not run" in page.text
-    assert "LightGBM alone was not run" in page.text
+    assert "The model alone was not run" in page.text
     assert "candles are missing" in page.text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def test_what_cannot_be_backed_up_is_said(tmp_path: Path) -> None:
         back_up("postgresql+psycopg://me:secret@127.0.0.1/market", tmp_path, NOW)
     with pytest.raises(StoreError, match="no backup"):
         restore(url_of(tmp_path), tmp_path / "none.sqlite", NOW)
+
+
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    trades = tmp_path / "tradesv3.sqlite"
+    with closing(sqlite3.connect(trades)) as connection:
+        connection.execute("CREATE TABLE trades (id INTEGER)")
+    with pytest.raises(StoreError, match=r"tradesv3\.sqlite is no store of Agent Market.*tables trades"):
+        restore(url_of(tmp_path), trades, NOW)
+    assert [file.name for file in tmp_path.iterdir()] == [trades.name]
 
 
 def test_which_backups_are_outdated() -> None:

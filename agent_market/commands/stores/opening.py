@@ -30,3 +30,8 @@ def open_store(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes for people, as `12.1 MB`."""
+    return f"{size / 1e6:,.1f} MB"

@@ -14,11 +14,13 @@ from agent_market.flow.steps.evaluate import Evaluate
 from agent_market.flow.steps.factors import Expressions, Features
 from agent_market.flow.steps.rl import Reinforcement
 from agent_market.flow.steps.rounds_end import Feedback, Report, Summary
+from agent_market.flow.steps.train import Train
 
 FIRST: tuple[Step, ...] = (Download(),)
 EACH_ROUND: tuple[Step, ...] = (
     Expressions(),
     Features(),
+    Train(),
     Reinforcement(),
     Backtest(),
     Summary(),

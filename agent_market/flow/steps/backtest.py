@@ -29,6 +29,7 @@ from agent_market.flow.outcome import OUTCOME, write_outcome
 from agent_market.flow.plan import Plan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
+from agent_market.flow.steps.train import trained_parameters
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
 from agent_market.store.spend import spent
@@ -42,7 +43,7 @@ class Backtest(Step):
     """The committee over one round. Its feedback is that of earlier rounds; its memory goes on from them."""
 
     name = "backtest"
-    needs = ("download", "features")
+    needs = ("download", "features", "train")
     before = ("backtest",)
     products = (OUTCOME,)
 
@@ -76,7 +77,8 @@ class Backtest(Step):
         shown = settings.userdir / plan.shown_feedback(number)
         write_atomically(shown, visible_feedback(plan.feedback_folder, plan.scope, number))
         started = int(time.time())
-        call = Call(self.name, settings.strategies, settings.freqaimodel, round_config(plan, number))
+        config, found = round_config(plan, number), trained_parameters(at)
+        call = Call(self.name, settings.strategies, settings.freqaimodel, config, found)
         result = run_backtest(at, folder, call, say)
         write_outcome(result, plan, folder / OUTCOME)
         asked = model_calls(plan, started)

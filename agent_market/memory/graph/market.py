@@ -18,14 +18,19 @@ def closes(
 ) -> dict[str, pd.Series]:
     """The newest `candles` close prices that are complete at `asof`, indexed by the time of the close, UTC.
 
-    :raises DataError: no pair has any, or two pairs have the same base asset.
+    :raises DataError: a pair has none, or two pairs have the same base asset.
     """
     length = timedelta(seconds=timeframe_to_seconds(timeframe))
     pairs = list(pairs)
-    frames = load_candles(datadir, pairs, timeframe, "spot", asof - candles * length, asof - length)
-    if not frames:
+    if not pairs:
+        raise DataError("no pair was named; give the pairs of the candles, as --pairs 'BTC/USDT ETH/USDT'")
+    start = asof - candles * length
+    frames = load_candles(datadir, pairs, timeframe, "spot", start, asof - length)
+    missing = [pair for pair in pairs if pair not in frames]
+    if missing:
         raise DataError(
-            f"no {timeframe} candles of {', '.join(pairs) or 'no pair'} up to {asof} in {datadir}"
+            f"no {timeframe} candles of {', '.join(missing)} from {start:%Y-%m-%d %H:%M} to "
+            f"{asof:%Y-%m-%d %H:%M} in {datadir}; download them, or give the time of older ones with --asof"
         )
     found: dict[str, pd.Series] = {}
     for pair, frame in frames.items():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent_market.errors import DataError
 from agent_market.memory.graph.records import DIRECTED, Edge, EdgeKind
+
+LEAST_Q = 1e-12
+"""Below this a p-value says more about the arithmetic than about the market."""
+MOST_NAMED = 12
+"""Nodes named to somebody who asked for one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,38 @@ def strongest_path(edges: Iterable[Edge], source: str, target: str) -> tuple[Ste
 
 def explain(path: Sequence[Step]) -> tuple[str, ...]:
     """One sentence per step, with what it rests on: numbers, number of tests, and ids of evidence."""
-    return tuple(_SENTENCES[step.edge.kind](step.edge) + _ground(step.edge) for step in path)
+    return tuple(sentence(step.edge) for step in path)
+
+
+def sentence(edge: Edge) -> str:
+    """What an edge says, with what it rests on."""
+    return _SENTENCES[edge.kind](edge) + _ground(edge)
+
+
+def edges_of(edges: Iterable[Edge], node: str) -> tuple[Edge, ...]:
+    """The edges that touch a node, the strongest first, then by name."""
+    touching = (edge for edge in edges if node in (edge.source, edge.target))
+    return tuple(sorted(touching, key=lambda edge: (-abs(edge.weight), edge.key)))
+
+
+def named_node(edges: Iterable[Edge], name: str) -> str:
+    """The node of that id, or of that bare name where only one node has it (`BTC` is `asset:BTC`).
+
+    :raises DataError: the graph has no such node, or several of that name.
+    """
+    nodes = sorted({node for edge in edges for node in (edge.source, edge.target)})
+    if name in nodes:
+        return name
+    alike = [node for node in nodes if _name(node).lower() == name.lower()]
+    if len(alike) == 1:
+        return alike[0]
+    if not nodes:
+        raise DataError(
+            "the graph had no edges at that time; look for some with `agent-market memory discover`, or ask "
+            "about a later time with --asof"
+        )
+    shown = alike or difflib.get_close_matches(name, nodes, n=3) or nodes[:MOST_NAMED]
+    raise DataError(f"the graph has no node {name!r}; it has {', '.join(shown)}")
 
 
 def _co_moves(edge: Edge) -> str:
@@ -92,7 +130,7 @@ assert set(_SENTENCES) == set(DIRECTED)
 def _ground(edge: Edge) -> str:
     statistics, parts = edge.evidence.statistics, []
     if "q" in statistics:
-        parts.append(f"q = {statistics['q']:.2g}")
+        parts.append("q < 1e-12" if statistics["q"] < LEAST_Q else f"q = {statistics['q']:.2g}")
     if edge.evidence.episodes:
         newest = edge.evidence.episodes[-1]
         parts.append(f"{statistics.get('episodes', len(edge.evidence.episodes)):.0f} episodes to {newest}")
