@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from agent_market.bot.queries.risk_log import Line, RiskLog
 from agent_market.bot.queries.source import Source
 from agent_market.errors import ConfigError, DataError
 from agent_market.records import Debate, Episode
-from agent_market.store.episode_json import record_from_json, seconds
+from agent_market.store.episode_json import moment, record_from_json, seconds
 from agent_market.store.episodes import find_episode, read_debate
 from agent_market.store.schema import episodes
 
@@ -100,6 +100,14 @@ def decisions_since(source: Source, asof: int) -> list[tuple[int, str]]:
     )
     with source.database.begin() as connection:
         return [(row.asof, row.id) for row in connection.execute(query)]
+
+
+def newest_asof(source: Source) -> datetime | None:
+    """Candle close of the newest decision; None before the first."""
+    query = select(func.max(episodes.c.asof)).where(episodes.c.scope == source.scope)
+    with source.database.begin() as connection:
+        newest = connection.scalar(query)
+    return None if newest is None else moment(newest)
 
 
 def fate_of(episode: Episode, log: RiskLog) -> tuple[Fate, str]:
