@@ -18,6 +18,7 @@ from freqtrade.persistence import Trade
 
 from agent_market.bot.rest import models
 from agent_market.bot.rest.redaction import Redactor
+from agent_market.bot.trade_notes import note_decision
 from agent_market.errors import StoreError
 
 BASE = "/api/v1/agents"
@@ -195,6 +196,17 @@ def test_alerts_can_be_asked_for_from_where_one_left_off(api: ApiBot) -> None:
     newest = api.get("alerts", limit=1)["alerts"][0]
     assert (newest["number"], newest["text"], newest["data"]) == (alert.number, "planted", {"pair": "A/B"})
     assert api.get("alerts", after=alert.number)["alerts"] == []
+
+
+def test_a_filled_entry_carries_its_decision_where_frequi_looks(api: ApiBot) -> None:
+    api.dry.process()
+    trade = Trade.get_trades_proxy(pair="BTC/USDT")[0]
+    note_decision(api.dry.strategy.config, trade)
+    note = trade.get_custom_data("agent_market_decision")
+    assert (note["decision"], note["depth"]) == (TRADED, 4.0)
+    assert note["contributions"] == {"quant": 3.0, "aggressive": 1.0}
+    shown = api.client.get(f"/api/v1/trades/{trade.id}/custom-data").json()
+    assert "agent_market_decision" in {row["key"] for entry in shown for row in entry["custom_data"]}
 
 
 # --- control -------------------------------------------------------------------------------------------

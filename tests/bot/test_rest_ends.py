@@ -1,4 +1,4 @@
-"""The end of a bot with listeners: freqtrade allows one API server a process, so this file has its own bot."""
+"""The end of a bot with listeners, in a file of its own: a process has one API server at a time."""
 
 from __future__ import annotations
 
