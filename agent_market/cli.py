@@ -1,7 +1,8 @@
 """The command `agent-market`.
 
 Every module in `agent_market.commands` is one subcommand: the function of its name, or a group of several
-where it has a typer `app`.  A folder there holds parts of one.  An `AgentMarketError` ends the process with
+where it has a typer `app`; `CONTEXT` there says how to parse it.
+A folder there holds parts of one.  An `AgentMarketError` ends the process with
 one red line on stderr and exit code 2; any other exception is a bug and shows its traceback.
 """
 
@@ -61,7 +62,7 @@ for _name in command_names():
     if isinstance(getattr(_module, "app", None), typer.Typer):
         app.add_typer(_module.app, name=_name)
     else:
-        app.command(_name)(getattr(_module, _function))
+        app.command(_name, context_settings=getattr(_module, "CONTEXT", None))(getattr(_module, _function))
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
 from agent_market.bot.market import LIVE
 from agent_market.bot.ticks import TickWatch, mid_prices
+from agent_market.bot.trade_notes import note_decision
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
 from agent_market.risk.execution import Fill
@@ -119,6 +120,8 @@ class Attachment:
                     trade.set_custom_data("agent_market_risk", clamps[-1])
         for cause in poor:
             self.bus.publish("warning", "execution", f"{fill.pair}: {cause}", pair=fill.pair)
+        if self.live and order.ft_order_side == trade.entry_side:
+            note_decision(self.strategy.config, trade)
 
     def detach(self) -> None:
         """Stop every thread of ours; called at the bot's end and before a reload. Twice is harmless."""

@@ -21,6 +21,8 @@ from pandas import DataFrame
 from agent_market.bot import attach as joining
 from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
+from agent_market.bot.market import LIVE
+from agent_market.bot.rest import install_in_bot
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
 from agent_market.risk.execution import Fill
@@ -52,6 +54,8 @@ class GuardedStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
+        if config.get("runmode") in LIVE and config.get("api_server", {}).get("enabled"):
+            install_in_bot()  # before the API server is made, which is after the strategy
 
     _attachment: joining.Attachment | None = None
 

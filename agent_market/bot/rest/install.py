@@ -1,0 +1,16 @@
+"""Joining freqtrade's API server."""
+
+from __future__ import annotations
+
+from agent_market.bot import freqtrade_api_seams as seams
+from agent_market.bot.rest.control import router as control
+from agent_market.bot.rest.reading import router as reading
+from agent_market.bot.rest.redaction import hide_tokens_in_logs
+from agent_market.bot.rest.status import router as status
+from agent_market.bot.rest.stream import router as stream
+
+
+def install() -> None:
+    """Add our routes to every API server that this process makes; a second call changes nothing."""
+    seams.add_routes((status, reading, control), (stream,))
+    hide_tokens_in_logs()
