@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -157,9 +157,14 @@ def listen(strategy: IStrategy, heard: Callable[[dict[str, Any]], None], ended: 
     manager.registered_modules.append(Listener(manager._rpc, manager._rpc._freqtrade.config, heard, ended))
 
 
-def notify(manager: RPCManager, kind: Any, text: str) -> None:
-    """A status message to Telegram, webhook and REST. Not from the bot's loop: a webhook may be slow."""
-    manager.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
+def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str] = ()) -> None:
+    """A status message to Telegram, webhook and REST. Not from the bot's loop: a webhook may be slow.
+
+    :param leave_out: names of modules that are not told.
+    """
+    for module in tuple(manager.registered_modules):
+        if module.name not in leave_out:
+            module.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
 
 
 def force_exit(rpc: RPC, trade_id: str) -> None:

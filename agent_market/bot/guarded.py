@@ -21,6 +21,7 @@ from pandas import DataFrame
 from agent_market.bot import attach as joining
 from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
+from agent_market.bot.telegram_seams import use_own_bot_api
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
 from agent_market.risk.execution import Fill
@@ -52,6 +53,8 @@ class GuardedStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
+        if config.get("telegram", {}).get("enabled", False) and self.settings.bot.telegram.base_url:
+            use_own_bot_api()
 
     _attachment: joining.Attachment | None = None
 
