@@ -88,6 +88,8 @@ class Room:
                 await asyncio.wait_for(self._arrived.wait(), left)
             except TimeoutError:
                 break
+            except asyncio.CancelledError:  # the server ends: so does the poll, with nothing
+                return []
         return list(self._updates)
 
     def drop(self) -> None:
