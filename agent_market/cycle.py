@@ -11,25 +11,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from agent_market.agents.background import Seat
 from agent_market.agents.case import Case, open_case
 from agent_market.agents.latest import LatestViews
-from agent_market.agents.prompting.beliefs import Chronicle
+from agent_market.agents.prompting.beliefs import Chronicle, timeframe_s
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.experts.seats import with_seats
 from agent_market.decision.fusion import decide
 from agent_market.decision.learner import WeightLearner
+from agent_market.decision.nets.seen import Seen
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.memory.voice import memory_view
-from agent_market.records import AgentView, Episode, MarketView, Recall
+from agent_market.records import AgentView, Decision, Episode, MarketView, Recall
 from agent_market.risk.limits import gate
+
+
+class Decider(Protocol):
+    """Learned nets that decide in place of the online weights (`decision.nets.deciding.NetDecider`)."""
+
+    def decide(self, seen: Seen, held: float, decision_id: str) -> Decision:
+        """The decision on what is known; `held` is the depth decided before that still holds, else 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Who sits at the table for one pair."""
+    """Who sits at the table for one pair. `nets` is None where the online weights decide."""
 
     scope: str
     settings: AgentMarketSettings
@@ -39,6 +49,7 @@ class Desk:
     latest: LatestViews
     learner: WeightLearner
     chronicle: Chronicle
+    nets: Decider | None = None
 
 
 def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk) -> Episode:
@@ -57,7 +68,11 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Desk
     views = with_seats(said, settings.decision)
     awake = {v.agent: v.depth for v in views if not v.abstains}
     weights = desk.learner.weights(desk.memory.settled(view.asof), awake, view.regime)
-    decision = decide(view, views, weights, settings.decision, name)
+    decision = (
+        decide(view, views, weights, settings.decision, name)
+        if desk.nets is None
+        else desk.nets.decide(Seen(views, weights, view, recall), _held(view, desk), name)
+    )
     verdict = gate(decision, view, settings.risk, settings.decision.hold_threshold)
     episode = Episode(
         scope=desk.scope,
@@ -83,6 +98,16 @@ def _ask(
     with open_case(name, desk.settings.llm.deadline_s) as case:
         views = desk.committee.ask(view, recall, given, desk.chronicle)
     return desk.latest.stand_in(views, view.asof, case.excused), case
+
+
+def _held(view: MarketView, desk: Desk) -> float:
+    """The depth of the last decision, if it still holds at `view`."""
+    last = next(iter(desk.chronicle), None)
+    if last is None:
+        return 0.0
+    age_s = (view.asof - last.view.asof).total_seconds()
+    limit_s = timeframe_s(view.timeframe) * desk.settings.decision.max_age_candles
+    return last.decision.depth if age_s <= limit_s else 0.0
 
 
 def decision_id(pair: str, asof: datetime) -> str:

@@ -197,7 +197,9 @@ class Decision:
     """The fused opinion before risk.
 
     `weights` sum to 1 over the agents that did not abstain (all 0 if every one did);
-    `contributions[a] = weights[a] * depth[a]`, and they sum to `depth`.
+    `contributions[a] = weights[a] * depth[a]`, and with `shift` they sum to `depth`.  `shift` is what a
+    decision net moved the fused depth by, and `nets` names the learned nets that were in force
+    ("weight_net", "decision_net"); without any, an online weighting decided.
     """
 
     id: str
@@ -208,6 +210,8 @@ class Decision:
     confidence: float
     weights: Mapping[str, float]
     contributions: Mapping[str, float]
+    shift: float = 0.0
+    nets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

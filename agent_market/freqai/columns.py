@@ -8,10 +8,13 @@ decision has all weights 0 and `decision_time` 0, and recall rows carry a count.
 |---|---|---|
 | `depth_<agent>` | -10..10 | the agent's depth at the decision that holds |
 | `confidence_<agent>` | 0..1 | its confidence |
-| `weight_<agent>` | 0..1 | its Hedge weight; 0 = abstained |
+| `weight_<agent>` | 0..1 | its learned weight; 0 = abstained |
+| `contribution_<agent>` | -10..10 | weight times depth; with `net_shift` they sum to `fused_depth` |
 | `turns_<agent>` | 0, 1 | whether the fused depth would have the other sign without it |
 | `dispersion` | 0..1 | agent expectation dispersion of the decision (`agents.measuring`) |
 | `fused_depth` | -10..10 | weighted fusion, before risk |
+| `net_shift` | -20..20 | what the decision net moved the fused depth by; 0 where it is not in force |
+| `net_weights`, `net_depth` | 0, 1 | whether the weight net, the decision net was in force; else the prior |
 | `traded_depth` | -10..10 | after risk: what may be traded |
 | `confidence_calibrated` | 0..1 | the decision's confidence as a hit rate (`reflection.calibration`) |
 | `confidence_usable` | 0, 1 | whether its error on the newest outcomes is small enough to size by it |
@@ -34,6 +37,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from agent_market.agents.measuring.diversity import dispersion_of, turners
+from agent_market.decision.nets.bundle import DECISION_NET, WEIGHT_NET
 from agent_market.freqai.diversity_columns import NAMES as CORRELATIONS
 from agent_market.records import Episode
 
@@ -61,8 +65,12 @@ class ColumnSchema:
             *(f"depth_{a}" for a in self.agents),
             *(f"confidence_{a}" for a in self.agents),
             *(f"weight_{a}" for a in self.agents),
+            *(f"contribution_{a}" for a in self.agents),
             *(f"turns_{a}" for a in self.agents),
             "dispersion",
+            "net_shift",
+            "net_weights",
+            "net_depth",
             "fused_depth",
             "traded_depth",
             "confidence_calibrated",
@@ -98,8 +106,12 @@ class ColumnSchema:
             *(v.depth for v in views),
             *(v.confidence for v in views),
             *(episode.decision.weights.get(a, 0.0) for a in self.agents),
+            *(episode.decision.contributions.get(a, 0.0) for a in self.agents),
             *(float(a in turning) for a in self.agents),
             dispersion_of(episode.views, episode.decision.weights),
+            episode.decision.shift,
+            float(WEIGHT_NET in episode.decision.nets),
+            float(DECISION_NET in episode.decision.nets),
             episode.decision.depth,
             episode.verdict.depth,
             calibrated,

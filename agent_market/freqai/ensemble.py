@@ -8,6 +8,8 @@ travels to it as extra columns (`freqai.columns`).
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.freqai.memory_features import with_memory
+from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
 from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
 from agent_market.freqai.training import FailedTrainingEndsRun
@@ -56,6 +59,7 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         try:
             self.settings: AgentMarketSettings = load_settings(config)
             roles = role_table(self.settings.agents)
+            require_torch(self.settings)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
@@ -67,6 +71,10 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         self._committee: Committee | None = None
         self._background: BackgroundCommittee | None = None
         self._sessions: dict[str, PairSession] = {}
+        self._opening = threading.Lock()
+        if self.settings.decision.has_nets and self.continual_learning:
+            # Nets go on from those of the window before, which a killed run must find again.
+            self.save_backtest_models = True
 
     # --- training: the quant -------------------------------------------------------------------------
 
@@ -80,9 +88,23 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         """Train the quant on one window; see `BaseRegressionModel.train`."""
         with self.training(pair):
             model: QuantModel = super().train(unfiltered_df, pair, dk, **kwargs)
+            if self.settings.decision.has_nets:
+                model = self._with_nets(model, unfiltered_df, pair, dk)
         if dk.live:
             self._declare_columns(dk)
         return model
+
+    def _with_nets(
+        self, model: QuantModel, unfiltered_df: pd.DataFrame, pair: str, dk: FreqaiDataKitchen
+    ) -> QuantModel:
+        """The model with its window's nets, learned from decisions made by the end of the training span."""
+        database, _ = self._open(dk.live)
+        earlier = earlier_nets(dk.data_path, dk.model_filename) if self.continual_learning else None
+        now_s = int(close_times(unfiltered_df["date"], self.base_tf_seconds)[-1])
+        nets = window_nets(
+            database, self._scope(dk.live), pair, self.schema.agents, now_s, self.settings, earlier
+        )
+        return replace(model, nets=nets)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline, with the memory of the training rows in front where `memory.features` is on."""
@@ -127,6 +149,7 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
             test=model.test,
         )
         try:
+            self._session(dk.pair, dk.live).use(model.nets)
             columns = self._decide(dk.pair, rows, live=dk.live)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
@@ -170,7 +193,14 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         return self._sessions[pair]
 
     def _open(self, live: bool) -> tuple[Database, Committee]:
-        """Open the store and seat the committee on first use: hyperopt and list commands need neither."""
+        """Open the store and seat the committee on first use: hyperopt and list commands need neither.
+
+        Live, the thread that trains may be the first to ask.
+        """
+        with self._opening:
+            return self._opened(live)
+
+    def _opened(self, live: bool) -> tuple[Database, Committee]:
         if self._database is None or self._committee is None:
             user_data = Path(self.config["user_data_dir"])
             self._database = Database(store_url(self.settings.store.url, user_data))

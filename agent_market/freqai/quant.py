@@ -21,6 +21,7 @@ import pandas as pd
 from datasieve.pipeline import Pipeline
 
 from agent_market.agents.debating.evidence import evidence_of
+from agent_market.decision.nets.bundle import NetBundle
 from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
 
 AGENT = "quant"
@@ -31,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class QuantModel:
-    """One trained window: regressor, its own pipelines, and what its test split showed.
+    """One trained window: regressor, its own pipelines, what its test split showed, and the learned nets.
 
     The pipelines travel with the model, for FreqAI keeps the first window's pipelines when later windows
     are loaded from disk.
@@ -42,6 +43,7 @@ class QuantModel:
     label_pipeline: Pipeline
     prediction_std: float
     test: Evidence
+    nets: NetBundle | None = None
 
     def predict(self, features: pd.DataFrame) -> Any:
         """Raw predictions in the label pipeline's units, as FreqAI's `predict` expects."""

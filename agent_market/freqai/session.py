@@ -22,6 +22,7 @@ from agent_market.agents.prompting.beliefs import Chronicle
 from agent_market.config import AgentMarketSettings
 from agent_market.cycle import Desk, run_cycle
 from agent_market.decision.learner import WeightLearner
+from agent_market.decision.nets.bundle import NetBundle
 from agent_market.freqai.columns import ColumnSchema, HeldDecision
 from agent_market.freqai.diversity_columns import NAMES as CORRELATIONS
 from agent_market.freqai.diversity_columns import recent_correlations
@@ -133,6 +134,7 @@ class PairSession:
             learner,
             self._chronicle,
         )
+        self._nets: NetBundle | None = None
         self._live = committee if isinstance(committee, LiveSeat) else None
         self._held: list[HeldDecision] = []
         self._walked_to_s: int | None = None
@@ -145,6 +147,18 @@ class PairSession:
     def started(self) -> bool:
         """Whether the session has been set to a moment in time yet."""
         return self._walked_to_s is not None
+
+    def use(self, nets: NetBundle | None) -> None:
+        """Decide by these nets from now on; the prior decides with None, or where none is in force."""
+        if nets is self._nets:
+            return
+        self._nets = nets
+        if nets is None or not nets.in_force:
+            self._desk = replace(self._desk, nets=None)
+            return
+        from agent_market.decision.nets.deciding import NetDecider  # noqa: PLC0415 - torch
+
+        self._desk = replace(self._desk, nets=NetDecider(nets, self._settings.decision))
 
     def rewind(self, before: datetime) -> None:
         """Forget everything and rebuild what was decided before `before` from the store."""

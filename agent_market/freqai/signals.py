@@ -18,6 +18,7 @@ from agent_market.cycle import decision_id
 from agent_market.decision.fusion import fuse
 from agent_market.freqai.columns import stack
 from agent_market.memory.voice import memory_depth
+from agent_market.records import DEPTH_LIMIT
 from agent_market.risk.confidence import stake_share
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +30,7 @@ class Fusion:
 
     `multipliers` scale each agent's learned weight (1 where unnamed), `temperature` < 1 sharpens the
     weights and > 1 flattens them, `memory_k` is the number of neighbours that the memory agent's depth is
-    recomputed from (None: as decided), `equal` ignores the learned weights.
+    recomputed from (None: as decided), `equal` ignores the learned weights and the decision net.
     """
 
     multipliers: Mapping[str, float] = field(default_factory=dict)
@@ -50,6 +51,9 @@ def fused_depth(
         weight = (weight > 0.0).astype(float)
     multipliers = np.array([fusion.multipliers.get(a, 1.0) for a in agents])
     fused, _ = fuse(depth, weight, multipliers, fusion.temperature)
+    if not fusion.equal:
+        # What the decision net made of the views; 0 where it is not in force.
+        fused = np.clip(fused + stack(dataframe, "net", ["shift"])[:, 0], -DEPTH_LIMIT, DEPTH_LIMIT)
     return fused * _risk_scale(dataframe, fused)
 
 

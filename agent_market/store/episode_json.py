@@ -173,7 +173,7 @@ def _require_finite(episode: Episode) -> None:
         "weights": decision.weights.values(),
         "contributions": decision.contributions.values(),
         "bill": (episode.bill.cost or 0.0,),
-        "depth": (decision.depth, decision.confidence, episode.verdict.depth),
+        "depth": (decision.depth, decision.shift, decision.confidence, episode.verdict.depth),
         "clamps": [x for c in episode.verdict.clamps for x in (c.threshold, c.value, c.before, c.after)],
     }
     for name, numbers in groups.items():
@@ -236,6 +236,8 @@ def _decision(raw: dict[str, Any]) -> Decision:
         raw["confidence"],
         raw["weights"],
         raw["contributions"],
+        raw.get("shift", 0.0),
+        tuple(raw.get("nets", ())),
     )
 
 

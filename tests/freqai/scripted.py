@@ -15,6 +15,7 @@ from agent_market.agents.committee import Committee
 from agent_market.agents.endpoints.client import Usage
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, LLMSettings
+from agent_market.decision.experts.seats import seats
 from agent_market.errors import ModelUnavailable
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
@@ -116,7 +117,7 @@ def make_session(
     """A session of the built-in roles over scripted answers."""
     roles = role_table(settings.agents)
     committee = Committee(roles, answers or ScriptedAnswers(), settings=settings.agents)
-    schema = ColumnSchema(tuple(r.name for r in roles), settings.memory.k_max)
+    schema = ColumnSchema(seats([r.name for r in roles], settings.decision), settings.memory.k_max)
     return PairSession(PAIR, "1h", HOUR, scope, settings, database, committee, schema)
 
 

@@ -321,13 +321,13 @@ def test_a_prompt_of_the_committee_is_read_whole() -> None:
         AgentView.abstain("memory", "few cases"),
     )
     found = read_case([brief.user_message(ROLES[-1], Shown(views=views))])
-    # mean 0.02, sample deviation sqrt(2 * 0.01^2 / 1) = 0.014142
+    # mean 0.02, sample deviation sqrt(2 * 0.01^2 / 1) = 0.01414, to four figures
     assert found == Case(
         role="judge",
         features=RISING,
         context={"fear_greed": 75.0},
         regime="up-calm",
-        recall=Recalled(2, 0.02, 0.014142),
+        recall=Recalled(2, 0.02, 0.01414),
         voices=(Voice("quant", 3.0, 0.5),),
         silent=1,
         feedback=("judge lost '''2%'''",),

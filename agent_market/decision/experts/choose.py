@@ -23,12 +23,13 @@ WEIGHTINGS: Mapping[str, Callable[[Sequence[str], DecisionSettings], Weighting]]
     "boa": lambda experts, _: BOA(experts),
     "newton": lambda experts, _: OnlineNewton(experts),
 }
-"""Every value of the setting `decision.weighting`."""
+"""Every value of the setting `decision.weighting` that is no net, and of `decision.nets.prior`."""
 
 
 def make_weighting(experts: Sequence[str], settings: DecisionSettings) -> Weighting:
-    """A new, untaught weighting as the settings ask for."""
-    return WEIGHTINGS[settings.weighting](experts, settings)
+    """A new, untaught weighting as the settings ask for; with nets, their prior."""
+    name = settings.nets.prior if settings.has_nets else settings.weighting
+    return WEIGHTINGS[name](experts, settings)
 
 
 class ByRegime:

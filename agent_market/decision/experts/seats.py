@@ -19,14 +19,14 @@ MIRROR = "not_"
 def seats(agents: Sequence[str], settings: DecisionSettings) -> tuple[str, ...]:
     """All experts, in a fixed order: the agents, their mirrors, cash (each where the settings ask for it)."""
     mirrors = tuple(MIRROR + agent for agent in agents) if settings.weighting_mirrors else ()
-    cash = (CASH,) if settings.weighting_cash else ()
+    cash = (CASH,) if settings.has_cash else ()
     return (*agents, *mirrors, *cash)
 
 
 def with_seats(views: tuple[AgentView, ...], settings: DecisionSettings) -> tuple[AgentView, ...]:
     """`views` followed by those of the experts that are not agents. A mirror sleeps where its agent does."""
     mirrors = tuple(_mirrored(view) for view in views) if settings.weighting_mirrors else ()
-    cash = (AgentView(CASH, 0.0, 1.0, "No position."),) if settings.weighting_cash else ()
+    cash = (AgentView(CASH, 0.0, 1.0, "No position."),) if settings.has_cash else ()
     return (*views, *mirrors, *cash)
 
 
