@@ -19,9 +19,9 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_n
 from pandas import DataFrame
 
 from agent_market.bot import attach as joining
+from agent_market.bot import telegram_seams
 from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
-from agent_market.bot.telegram_seams import use_own_bot_api
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
 from agent_market.risk.execution import Fill
@@ -51,10 +51,10 @@ class GuardedStrategy(IStrategy):
             self.settings = load_settings(config)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
+        if config.get("telegram", {}).get("enabled", False) and self.settings.bot.telegram.base_url:
+            telegram_seams.use_own_bot_api()
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
-        if config.get("telegram", {}).get("enabled", False) and self.settings.bot.telegram.base_url:
-            use_own_bot_api()
 
     _attachment: joining.Attachment | None = None
 
