@@ -7,6 +7,7 @@ start (the gate) or go without (everything else).
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 
 from agent_market.errors import GateMissing
+
+logger = logging.getLogger(__name__)
 
 GATED = "get_valid_enter_price_and_stake"
 GATED_PARAMETERS = (
@@ -163,8 +166,12 @@ def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str]
     :param leave_out: names of modules that are not told.
     """
     for module in tuple(manager.registered_modules):
-        if module.name not in leave_out:
+        if module.name in leave_out:
+            continue
+        try:
             module.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
+        except Exception:  # as freqtrade's own `send_msg`: one that fails must not silence the next
+            logger.exception("%s could not be told: %s", module.name, text)
 
 
 def force_exit(rpc: RPC, trade_id: str) -> None:
