@@ -580,6 +580,29 @@ class RiskSettings(Settings):
     """Systemic circuit breaker."""
 
 
+AlertLevel = Literal["info", "warning", "critical", "off"]
+
+
+class AlertSettings(Settings):
+    """Which alerts leave the bot by themselves; `off` = none."""
+
+    telegram: AlertLevel = "warning"
+    """Least level that goes to Telegram. `telegram.notification_settings` of freqtrade holds as well."""
+    webhook: AlertLevel = "warning"
+    """Least level that goes to freqtrade's webhook (`webhookstatus`) and API."""
+
+
+class TelegramSettings(Settings):
+    """Our commands in freqtrade's Telegram; who may use them is freqtrade's `telegram.chat_id` and users."""
+
+    commands: bool = True
+    """Join Telegram, where freqtrade's is enabled."""
+    keyboard: tuple[str, ...] = ("/agents", "/why", "/risk", "/plan")
+    """Keys added below freqtrade's keyboard; empty = none."""
+    base_url: str | None = Field(default=None, pattern=r"^https?://\S+/bot$")
+    """Bot API server instead of Telegram's, as `http://127.0.0.1:8081/bot`; it is told the bot's token."""
+
+
 class BotSettings(Settings):
     """The running bot (`freqtrade trade`)."""
 
@@ -589,6 +612,10 @@ class BotSettings(Settings):
     """Mode `confirm`: an entry that nobody confirmed within this time is refused."""
     alerts_kept: int = Field(default=500, ge=1)
     """Newest alerts kept in memory."""
+    alerts: AlertSettings = AlertSettings()
+    """Alerts over Telegram and webhook."""
+    telegram: TelegramSettings = TelegramSettings()
+    """Commands over Telegram."""
 
 
 class CostSettings(Settings):

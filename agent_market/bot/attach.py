@@ -14,15 +14,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from freqtrade.enums import RPCMessageType, RunMode
+from freqtrade.enums import RunMode
 
 from agent_market.bot import freqtrade_seams as seams
-from agent_market.bot.alerts import Alert, AlertBus
+from agent_market.bot.alerts import AlertBus
 from agent_market.bot.breaker_desk import BreakerDesk
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.entry_gate import EntryGate
+from agent_market.bot.forwarding import forwarder
 from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
 from agent_market.bot.market import LIVE
@@ -180,6 +181,7 @@ def attach(strategy: Any) -> Attachment:
         raise GateMissing(f"the risk gate cannot be installed: {error!r}") from error
     _step(attachment, "alerts", attachment.bus.start)
     _step(attachment, "the bot's messages", lambda: _join_messages(attachment))
+    _step(attachment, "Telegram", lambda: _join_telegram(attachment))
     _step(
         attachment,
         "the risk journal",
@@ -251,14 +253,16 @@ def _watch_ticks(attachment: Attachment, bot: Any) -> None:
     _start(attachment, "ticks", settings.tick_seconds, watch)
 
 
+def _join_telegram(attachment: Attachment) -> None:
+    if attachment.strategy.config.get("telegram", {}).get("enabled", False):
+        from agent_market.bot.telegram.joining import join  # noqa: PLC0415 - heavy, and only where it is enabled
+
+        join(attachment)
+
+
 def _join_messages(attachment: Attachment) -> None:
     manager = seams.rpc_manager(attachment.strategy)
 
-    def forward(alert: Alert) -> None:
-        if alert.level == "info" or alert.topic == "message":
-            return
-        kind = RPCMessageType.WARNING if alert.level == "warning" else RPCMessageType.EXCEPTION
-        seams.notify(manager, kind, alert.text)
-
-    attachment.on_detach(attachment.bus.subscribe(forward))
+    least = attachment.strategy.settings.bot.alerts.webhook
+    attachment.on_detach(attachment.bus.subscribe(forwarder(manager, least, ("telegram",))))
     seams.listen(attachment.strategy, lambda message: None, attachment.detach)

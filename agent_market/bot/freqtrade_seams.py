@@ -7,8 +7,9 @@ start (the gate) or go without (everything else).
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 
 from agent_market.errors import GateMissing
+
+logger = logging.getLogger(__name__)
 
 GATED = "get_valid_enter_price_and_stake"
 GATED_PARAMETERS = (
@@ -157,9 +160,18 @@ def listen(strategy: IStrategy, heard: Callable[[dict[str, Any]], None], ended: 
     manager.registered_modules.append(Listener(manager._rpc, manager._rpc._freqtrade.config, heard, ended))
 
 
-def notify(manager: RPCManager, kind: Any, text: str) -> None:
-    """A status message to Telegram, webhook and REST. Not from the bot's loop: a webhook may be slow."""
-    manager.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
+def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str] = ()) -> None:
+    """A status message to Telegram, webhook and REST. Not from the bot's loop: a webhook may be slow.
+
+    :param leave_out: names of modules that are not told.
+    """
+    for module in tuple(manager.registered_modules):
+        if module.name in leave_out:
+            continue
+        try:
+            module.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
+        except Exception:  # as freqtrade's own `send_msg`: one that fails must not silence the next
+            logger.exception("%s could not be told: %s", module.name, text)
 
 
 def force_exit(rpc: RPC, trade_id: str) -> None:

@@ -19,6 +19,7 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_n
 from pandas import DataFrame
 
 from agent_market.bot import attach as joining
+from agent_market.bot import telegram_seams
 from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
 from agent_market.bot.market import LIVE
@@ -52,6 +53,8 @@ class GuardedStrategy(IStrategy):
             self.settings = load_settings(config)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
+        if config.get("telegram", {}).get("enabled", False) and self.settings.bot.telegram.base_url:
+            telegram_seams.use_own_bot_api()
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
         if config.get("runmode") in LIVE and config.get("api_server", {}).get("enabled"):

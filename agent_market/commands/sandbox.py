@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +59,9 @@ def sandbox(
     ] = None,
     exchange_port: Annotated[int, typer.Option(help="Port of the exchange; 0 takes a free one.")] = 18080,
     model_port: Annotated[int, typer.Option(help="Port of the model; 0 takes a free one.")] = 18081,
+    telegram_port: Annotated[
+        int | None, typer.Option(help="Also serve a Telegram Bot API on this port; 0 takes a free one.")
+    ] = None,
     write_config: Annotated[
         Path | None,
         typer.Option(help="Write the addresses here, as a freqtrade config to give as a second -c."),
@@ -74,7 +78,9 @@ def sandbox(
     """
     from agent_market.sandbox.endpoints import write_overlay
     from agent_market.sandbox.faults import FaultBoard, load_plan
+    from agent_market.sandbox.server import running
     from agent_market.sandbox.session import MarketChoice, open_market, serving
+    from agent_market.sandbox.telegram import create_telegram_app
 
     if data is not None and synthetic:
         raise SandboxError("choose one market: --data or --synthetic")
@@ -92,12 +98,17 @@ def sandbox(
     )
     market = open_market(choice)
     board = FaultBoard(load_plan(faults) if faults else None)
-    with serving(market, board, exchange_port, model_port) as endpoints:
+    with ExitStack() as stack:
+        endpoints = stack.enter_context(serving(market, board, exchange_port, model_port))
         kind = f"synthetic market, seed {seed}" if made_up else f"candles of {data}"
         typer.echo(f"exchange  {endpoints.exchange}  ({kind}; {_describe(market, live)})")
         typer.echo(f"model     {endpoints.model}/v1  (heuristic: rules, no language model)")
+        telegram = None
+        if telegram_port is not None:
+            telegram = stack.enter_context(running(create_telegram_app(), telegram_port))
+            typer.echo(f"telegram  {telegram}/bot  (any token; /admin/say writes as a user)")
         if write_config is not None:
-            write_overlay(write_config, endpoints.exchange, endpoints.model)
+            write_overlay(write_config, endpoints.exchange, endpoints.model, telegram)
             typer.echo(f"config    {write_config}")
         if command:
             raise typer.Exit(_run(command))

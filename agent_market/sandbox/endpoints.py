@@ -49,10 +49,13 @@ _API_PATHS = {
 }
 
 
-def overlay(exchange_url: str, model_url: str | None = None) -> dict[str, Any]:
+def overlay(
+    exchange_url: str, model_url: str | None = None, telegram_url: str | None = None
+) -> dict[str, Any]:
     """The overlay for a sandbox at these base URLs ("http://127.0.0.1:PORT").
 
     :param model_url: of the model server, without `/v1`; None leaves the config's own.
+    :param telegram_url: of the Telegram server, without `/bot`; None leaves the config's own.
     """
     base = exchange_url.rstrip("/")
     config: dict[str, Any] = {
@@ -73,10 +76,17 @@ def overlay(exchange_url: str, model_url: str | None = None) -> dict[str, Any]:
     }
     if model_url is not None:
         config[SECTION] = {"llm": {"base_url": f"{model_url.rstrip('/')}/v1"}}
+    if telegram_url is not None:
+        telegram = {"base_url": f"{telegram_url.rstrip('/')}/bot"}
+        config.setdefault(SECTION, {})["bot"] = {"telegram": telegram}
     return config
 
 
-def write_overlay(path: Path, exchange_url: str, model_url: str | None = None) -> None:
+def write_overlay(
+    path: Path, exchange_url: str, model_url: str | None = None, telegram_url: str | None = None
+) -> None:
     """Write the overlay as JSON, in place of an earlier one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(overlay(exchange_url, model_url), option=orjson.OPT_INDENT_2) + b"\n")
+    path.write_bytes(
+        orjson.dumps(overlay(exchange_url, model_url, telegram_url), option=orjson.OPT_INDENT_2) + b"\n"
+    )
