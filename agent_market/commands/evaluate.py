@@ -40,7 +40,7 @@ def evaluate(
         from agent_market.learning.evaluation.run import evaluate as run
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"evaluate needs the package {error.name}; install agent-market[nets,sandbox]"
+            f"evaluate needs the package {error.name}; install agent-market[rl,sandbox]"
         ) from error
     from agent_market.learning.evaluation.plan import Plan
     from agent_market.learning.evaluation.world import read_candles

@@ -69,7 +69,8 @@ def test_entries_are_cut_to_the_symbol_limit_and_funds_stay_free(bot: DryBot) ->
     assert {"limit", "threshold", "value", "before", "after"} == set(first[0])
     bound = {row["limit"] for line in clamps for row in line["clamps"]}
     assert "symbol_notional" in bound
-    trade = Trade.get_open_trades()[0]
+    (trade, *_) = Trade.get_open_trades()
+    assert not trade.has_open_orders, "filled, which is when they are kept on the trade"
     assert trade.get_custom_data("agent_market_risk")["clamps"]
 
 

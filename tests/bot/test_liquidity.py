@@ -17,16 +17,16 @@ pytestmark = pytest.mark.slow
 def test_a_large_order_is_split_and_its_parts_add_up_to_what_was_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with dry_bot(tmp_path, {"stake_amount": 2_000, "max_open_trades": 1}) as dry:
-        monkeypatch.setattr(dry.attachment.desk.market, "liquidity", lambda *_: Liquidity(candle_value=800.0))
+    with dry_bot(tmp_path, {"stake_amount": 1_000, "max_open_trades": 1}) as dry:
+        monkeypatch.setattr(dry.attachment.desk.market, "liquidity", lambda *_: Liquidity(candle_value=400.0))
         assert dry.strategy.position_adjustment_enable is False
         for _ in range(6):
             dry.process()
         (trade,) = Trade.get_open_trades()
         parts = [order.notional for order in dry.orders if order.pair == trade.pair]
         assert len(parts) == 3
-        assert parts[:2] == pytest.approx([800.0, 800.0], rel=0.01)
-        assert sum(parts) == pytest.approx(2_000.0, rel=0.01)
+        assert parts[:2] == pytest.approx([400.0, 400.0], rel=0.01)
+        assert sum(parts) == pytest.approx(1_000.0, rel=0.01)
 
 
 def test_a_wide_market_is_tried_again_and_then_the_pair_is_locked(

@@ -167,12 +167,12 @@ def test_an_evaluation_from_candles_to_page(tmp_path, candles) -> None:
     assert dear.total < cheap.total
 
     page = tmp_path / "evaluation.md"
-    page.write_text(f"Before.\n{BEGIN}\nold\n{END}\nAfter.\n")
+    page.write_text(f"Before.\n{BEGIN}\nstale table\n{END}\nAfter.\n")
     write_page(report, page)
     text = page.read_text()
     assert text.startswith("Before.")
     assert text.endswith("After.\n")
-    assert "old" not in text
+    assert "stale table" not in text
     assert all(f"| {name} |" in text for name in names)
     assert (tmp_path / "evaluation.svg").read_text().count("<polyline") == 7
     assert orjson.loads(as_json(report))["plan"]["seeds"] == 2
