@@ -54,7 +54,7 @@ FAULTY = merged(
     {
         # One training: what is measured is the loop, not the load of training on a small machine.
         "freqai": {"live_retrain_hours": 24},
-        "agent_market": {"llm": {"breaker_open_s": 10.0}},
+        "agent_market": {"llm": {"breaker_failures": 3, "breaker_open_s": 10.0}},
     },
 )
 
