@@ -54,7 +54,7 @@ class Always(GuardedStrategy):
         return dataframe
 
     def custom_entry_price(self, pair, trade, current_time, proposed_rate, entry_tag, side, **kwargs):
-        # Through the spread: the market moves between freqtrade's two looks at the book, and a limit order at the
+        # Through the spread: the market moves between freqtrade's two looks at the book, and an order at the
         # best price of the first may then wait for hours.
         return proposed_rate * (1.001 if side == "long" else 0.999)
 BODY
