@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 import time
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workspace import Workspace, make_workspace, sandbox
+from workspace import Workspace, make_workspace, sandbox, stop
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 
@@ -64,12 +63,7 @@ def bot(workspace: Workspace, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
 
 
 def closed_trades(workspace: Workspace) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 import zipfile
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from workspace import Workspace, make_workspace, merged, sandbox
+from workspace import Workspace, make_workspace, merged, sandbox, stop
 
 from agent_market.sandbox.market import LiveMarket, StandingMarket, SyntheticSource
 
@@ -155,8 +154,7 @@ def test_a_dry_run_acts_on_the_newest_candle_and_retrains_at_least_twice(tmp_pat
                 assert bot.poll() is None, log.read_text()[-4000:]
             time.sleep(65)  # one more candle, on the newest model
         finally:
-            bot.send_signal(signal.SIGINT)
-            bot.wait(60)
+            stop(bot)
     text = log.read_text()
     assert trainings(log) >= 3, text[-4000:]
     assert not [bad for bad in BAD if bad in text], text[-6000:]

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -136,3 +137,17 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(inner, Mapping) and isinstance(value, Mapping)
         result[key] = merged(inner, value) if both else copy.deepcopy(value)
     return result
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C, as a trader presses it: again where Python dropped the first one (in a destructor, say)."""
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    process.kill()
+    process.wait()
+    raise AssertionError("the bot did not end at its third SIGINT")
