@@ -33,6 +33,7 @@ MANY_PAIRS = 1 << 26
 _FEWEST_IN_A_BATCH = 16
 _MARGIN, _BYTE_MARGIN = 6, 2
 _BRUTE_FORCE_BLOCK = 4096
+_SAMPLE, _APART = 32, 64
 _UNIT_ROUNDOFF = 2.0**-24
 
 
@@ -90,7 +91,7 @@ def _search_in_blocks(
     """
     order = np.argsort(sizes, kind="stable")
     left: list[Ints] = [order[:0]]
-    coded = _coded(rows, sizes)
+    coded = _coded(rows, queries, sizes, k)
     longest = _longest(rows)
     for start in range(0, len(order), BLOCK):
         members = order[start : start + BLOCK]
@@ -120,10 +121,19 @@ def _search_in_blocks(
     return np.concatenate(left)
 
 
-def _coded(rows: Rows, sizes: Ints) -> ByteScan | None:
+def _coded(rows: Rows, queries: Rows, sizes: Ints, k: int) -> ByteScan | None:
     """Rows rounded to bytes, where that pays and the machine can."""
     pays = int(sizes.sum()) >= MANY_PAIRS and rows.shape[1] <= byte_scan.LONGEST
-    return ByteScan(rows) if pays and byte_scan.available() else None
+    return ByteScan(rows, _usual_reach(rows, queries, sizes, k)) if pays and byte_scan.available() else None
+
+
+def _usual_reach(rows: Rows, queries: Rows, sizes: Ints, k: int) -> float:
+    """How far the last neighbour of a query is: the median over a few, in float32; 0 if nobody can say."""
+    able = np.flatnonzero(sizes >= k)
+    some = able[:: max(_APART, -(-len(able) // _SAMPLE))]
+    squared = [faiss.knn(queries[i : i + 1], rows[: sizes[i]], k)[0][0, -1] for i in some]
+    reach = float(np.sqrt(np.median(np.array(squared, dtype=np.float64)))) if squared else 0.0
+    return reach if np.isfinite(reach) else 0.0
 
 
 def _longest(rows: Rows) -> Floats:

@@ -47,8 +47,45 @@ def test_any_batch_on_any_data_is_as_the_naive_search(
     require_naive((rows + shift).astype(np.float32), (queries + shift).astype(np.float32), sizes, k)
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    count=st.integers(1, 400),
+    dim=st.integers(1, 200),
+    wanted=st.integers(1, 20),
+    reach=st.sampled_from([0.0, 0.3, 1.0, 1.2, 5.0, 1e6]),
+    power=st.sampled_from([1, 3, 9]),
+    outlying=st.sampled_from([0.1, 1.0, 3.0, 1e4]),
+)
+def test_nothing_that_is_left_out_is_nearer_whatever_distance_was_expected(
+    seed: int, count: int, dim: int, wanted: int, reach: float, power: int, outlying: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = (rng.normal(size=(count, dim)) ** power).astype(np.float32)
+    queries = (rng.normal(size=(9, dim)) ** power * outlying).astype(np.float32)
+    seen = np.sort(rng.integers(1, count + 1, size=9))
+    apart = ((rows[None].astype(np.float64) - queries[:, None]) ** 2).sum(axis=2)
+    near, found = ByteScan(rows, reach * float(np.sqrt(np.median(apart)))).search(queries, seen, wanted)
+    for i, size in enumerate(seen.tolist()):
+        expected = np.sort(apart[i, :size])[:wanted]
+        np.testing.assert_allclose(near[i, : len(expected)], expected, rtol=byte_scan.ROUNDING)
+        np.testing.assert_allclose(apart[i, found[i, : len(expected)]], expected, rtol=byte_scan.ROUNDING)
+        assert np.isinf(near[i, len(expected) :]).all()
+
+
+def test_the_usual_distance_spares_looks_and_changes_no_answer() -> None:
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(20_000, 32)).astype(np.float32)
+    queries = rng.normal(size=(64, 32)).astype(np.float32)
+    blind, told = ByteScan(rows), ByteScan(rows, 5.0)
+    answers = [scan.search(queries, np.full(64, 20_000), 12) for scan in (blind, told)]
+    assert np.array_equal(answers[0][0], answers[1][0])
+    assert np.array_equal(answers[0][1], answers[1][1])
+    assert told._looked < 0.75 * blind._looked
+
+
 @pytest.mark.usefixtures("always")
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e15])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e15, 1e30])
 def test_scale_does_not_matter(scale: float) -> None:
     rng = np.random.default_rng(1)
     rows = (np.cumsum(rng.normal(size=(3_000, 8)) * 0.1, axis=0) * scale).astype(np.float32)
