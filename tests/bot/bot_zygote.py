@@ -1,7 +1,7 @@
 """Imports freqtrade once and forks a whole bot for each line on stdin; tells pid and end of each on stdout.
 
-A fork shares nothing but imported code with the one before: every bot reads its config, opens its databases and
-joins freqtrade from scratch, as `freqtrade trade` does. All that it saves is the seconds of imports.
+A fork shares nothing but imported code with the one before: every bot reads its config, opens its databases
+and joins freqtrade from scratch, as `freqtrade trade` does. All that it saves is the seconds of imports.
 
     python bot_zygote.py LOG freqtrade-arguments...
 """

@@ -1,11 +1,12 @@
 """Kills a real dry-run bot with -9 at seeded random moments, restarts it, and checks the disk after each.
 
-The bot is freqtrade with FreqAI, our model, strategy, gate and threads, on the sandbox exchange and model. The
-market's clock moves on as fast as the bot can follow, and stands still or jumps on while it is dead.
+The bot is freqtrade with FreqAI, our model, strategy, gate and threads, on the sandbox exchange and model.
+The market's clock moves on as fast as the bot can follow, and stands still or jumps on while it is dead.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -15,15 +16,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kill_market import lost_answers, wrong_outcomes
 from kill_truth import Truth
 from killed_strategy import CANDLE_MS, Clock
 from workspace import Workspace, make_workspace, sandbox
 
+from agent_market.config import load_settings
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from agent_market.sandbox.market.candles import DAY, Candles, bucket_start, timeframe_ms
 from agent_market.sandbox.market.clock import wall_clock
@@ -96,6 +99,31 @@ class Report:
     def kills(self) -> int:
         return self.moments.total()
 
+    def problems(self) -> list[str]:
+        """All that was found after any kill, and what only the whole market shows, now."""
+        url = f"sqlite:///{self.truth.user_data / 'agent_market.sqlite'}"
+        settings = load_settings(CONFIG)
+        wrong = [
+            f"{name} has the outcome of another market" for name in wrong_outcomes(url, self.source, settings)
+        ]
+        lost = [f"{name} rests on an answer that is gone" for name in lost_answers(url)]
+        return [*self.truth.problems, *wrong, *lost]
+
+    def table(self) -> str:
+        """What was done and found, a line each."""
+        truth = self.truth
+        settled = sum(row.outcome is not None for row in truth.rows.values())
+        moments = ", ".join(f"{count} {name}" for name, count in sorted(self.moments.items()))
+        lines = {
+            "kills": f"{self.kills} ({moments}), {self.seconds / max(self.kills, 1):.2f} s each",
+            "with open trades": str(truth.with_open_trades),
+            "within a transaction": f"{truth.within_a_write}, of them kept whole {truth.writes_kept}",
+            "decisions": f"{len(truth.rows)} told as written, {settled} of them with an outcome",
+            "trades": f"{len(truth.trades)}, {sum(not t[3] for t in truth.trades.values())} seen closed",
+            "switched": f"{truth.switched} times (kill switch, mode, breaker)",
+        }
+        return "\n".join(f"{name:21} {value}" for name, value in lines.items())
+
 
 class Bots:
     """Starts one bot after the other."""
@@ -153,10 +181,8 @@ class Bots:
     def close(self) -> None:
         """End whatever runs."""
         if self._zygote.poll() is None and self._pid:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         assert self._zygote.stdin is not None
         self._zygote.stdin.close()
         self._zygote.wait(30)
@@ -183,6 +209,8 @@ def killed_bots(folder: Path, seed: int = 11) -> Iterator[tuple[Report, Callable
     clock.write(wall_clock() // CANDLE_MS * CANDLE_MS - LAG_MS)
     source = SyntheticSource(seed, PAIRS, clock.read() // DAY * DAY - 5 * DAY)
     with sandbox(ClosedCandles(source, clock=clock.read)) as (endpoints, _):
+        # That a client was killed is news to the server, and none to us.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         workspace = make_workspace(folder, endpoints)
         (workspace.user_data / "strategies" / "KilledStrategy.py").write_text(STRATEGY)
         workspace.config(CONFIG)

@@ -43,6 +43,7 @@ class Truth:
     within_a_write: int = 0
     writes_kept: int = 0
     with_open_trades: int = 0
+    switched: int = 0
     _read: int = 0
 
     @property
@@ -78,6 +79,7 @@ class Truth:
                     switching = line["to"]
                 case "switched":
                     self.switches |= switching
+                    self.switched += 1
                     switching = {}
                 case "started":
                     if line["state"] != self.switches:
@@ -152,9 +154,7 @@ class Truth:
             self.problems.append(f"decided on, and without an outcome: {late}")
 
     def _trades(self, database: sqlite3.Connection) -> None:
-        found = {
-            row[0]: row for row in database.execute("SELECT id, pair, enter_tag, is_open FROM trades")
-        }
+        found = {row[0]: row for row in database.execute("SELECT id, pair, enter_tag, is_open FROM trades")}
         for number, (_, pair, tag, is_open) in self.trades.items():
             if number not in found or found[number][1:3] != (pair, tag) or found[number][3] > is_open:
                 self.problems.append(f"trade {number} of {pair} was told, and is {found.get(number)}")

@@ -1,4 +1,4 @@
-"""What runs inside a bot that will be killed: it trades without rest, and tells of each commit once it is done.
+"""What runs in a bot that will be killed: it trades without rest, and tells of each commit once it is done.
 
 It tells by `os.write` of one line to a file opened for appending: what was written outlives the process, and
 needs neither of the two databases under test.
@@ -146,7 +146,9 @@ class Restless(AgentMarketStrategyBase):
         super().bot_loop_start(current_time=current_time, **kwargs)
         if calm and not self.attachment.breaker.frozen and self._locked_by_breaker():
             self._told("left locked")
-        self.unlock_reason("Auto lock")  # freqtrade's own after an exit, as long as a candle of the wall clock
+        self.unlock_reason(
+            "Auto lock"
+        )  # freqtrade's own after an exit, as long as a candle of the wall clock
         self._told("looped", trades=self._committed())
         if self._random.random() < ADVANCES:
             self._clock.advance()
