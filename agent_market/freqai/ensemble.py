@@ -163,8 +163,10 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         )
         acted_on = rows.last() if live else rows
         first = int(acted_on.closes_s[0])
+        if live and not session.started:
+            session.resume(datetime.fromtimestamp(first, tz=UTC))
         # A window whose predecessor came from FreqAI's cache has a gap before it; the store fills it.
-        if not session.started if live else not session.stands_at(first):
+        elif not live and not session.stands_at(first):
             session.rewind(datetime.fromtimestamp(first, tz=UTC))
         try:
             session.advance(acted_on, candles)

@@ -169,6 +169,13 @@ class PairSession:
         self._chronicle.restart(episodes)
         self._walked_to_s = int(before.timestamp()) - self.timeframe_s
 
+    def resume(self, close: datetime) -> None:
+        """Live: go on at the candle that closed at `close`, which the bot before may have decided on already.
+
+        What it decided stands. To decide anew would replace a record that a trade may rest on.
+        """
+        self.rewind(close + timedelta(seconds=1))
+
     def advance(self, rows: Rows, candles: Candles) -> tuple[Episode, ...]:
         """Decide on every row that calls for it, in order, and write the result to the store.
 

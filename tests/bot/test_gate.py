@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dry_bot import PAIRS, WALLET, DryBot, dry_bot
+from dry_bot import PAIRS, WALLET, DryBot, dry_bot, now
 from freqtrade.enums import SignalDirection
 from freqtrade.exceptions import StrategyError
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot.attach import current
+from agent_market.bot.attach import BREAKER_LOCK, current
 from agent_market.risk.systemic import Alarm
 
 GREEDY = """
@@ -258,6 +259,15 @@ def test_the_tripped_breaker_refuses_forced_entries_and_force_exit_does_not_dead
     bot.process()
     assert done.wait(60)
     assert Trade.get_open_trade_count() == 0
+
+
+def test_the_lock_of_a_bot_that_was_killed_ends_with_its_freeze(bot: DryBot) -> None:
+    bot.strategy.lock_pair(
+        "*", now() + timedelta(hours=1), BREAKER_LOCK
+    )  # left behind; the breaker has thawed
+    bot.process()
+    assert not PairLocks.is_global_lock(side="*")
+    assert bot.orders
 
 
 @pytest.mark.slow

@@ -176,7 +176,7 @@ class LiveBot:
     def candle(self, number: int) -> Episode | None:
         window = part(self._rows, 0, number + 1).last()
         if not self.session.started:
-            self.session.rewind(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
+            self.session.resume(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
         decided = self.session.advance(window, self._arrays)
         return decided[0] if decided else None
 
@@ -251,6 +251,25 @@ def test_live_a_restarted_bot_knows_its_last_views(tmp_path: object) -> None:
         assert view.depth != 0.0
         assert view.asof == episodes_of(again.database, "live")[0].view.asof
         assert "no answer is here yet" in (view.carried_because or "")
+    again.close()
+
+
+def test_live_a_bot_restarted_within_a_candle_keeps_what_was_decided_on_it(tmp_path: object) -> None:
+    bot = LiveBot(str(tmp_path))
+    bot.answers.gate.set()
+    start = next(n for n in range(450, 460) if bot.candle(n) is not None)
+    bot.until_news()
+    heard = bot.candle(start + 1)
+    assert heard is not None
+    assert not any(view.abstains for view in llm_views(heard))
+    bot.close()
+    again = LiveBot(str(tmp_path))  # has heard no agent yet, and would decide otherwise
+    assert again.candle(start + 1) is None
+    stored = episodes_of(again.database, "live")[-1]
+    assert (stored.views, stored.decision) == (heard.views, heard.decision)
+    closes_s = part(again._rows, 0, start + 2).last().closes_s
+    held = again.session.columns(closes_s)
+    assert held["decision_time"].tolist() == [heard.view.asof.timestamp()], "and goes on by it"
     again.close()
 
 

@@ -1,0 +1,251 @@
+"""Kills a real dry-run bot with -9 at seeded random moments, restarts it, and checks the disk after each.
+
+The bot is freqtrade with FreqAI, our model, strategy, gate and threads, on the sandbox exchange and model.
+The market's clock moves on as fast as the bot can follow, and stands still or jumps on while it is dead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kill_market import lost_answers, wrong_outcomes
+from kill_truth import Truth
+from killed_strategy import CANDLE_MS, Clock
+from workspace import Workspace, make_workspace, sandbox
+
+from agent_market.config import load_settings
+from agent_market.sandbox.market import LiveMarket, SyntheticSource
+from agent_market.sandbox.market.candles import DAY, Candles, bucket_start, timeframe_ms
+from agent_market.sandbox.market.clock import wall_clock
+
+PAIRS = ("BTC/USDT", "ETH/USDT")
+LAG_MS = 60 * 3_600_000
+"""Candles are so far behind the wall clock at first, so that they can hurry."""
+PATIENCE_S = 120.0
+
+STRATEGY = """
+from killed_strategy import Restless
+
+
+class KilledStrategy(Restless):
+    pass
+"""
+
+CONFIG: dict[str, Any] = {
+    "timeframe": "1m",
+    "max_open_trades": 2,
+    "stake_amount": 1_000,
+    "exchange": {
+        "pair_whitelist": list(PAIRS),
+        "outdated_offset": 1_000_000,
+        "_ft_has_params": {"ohlcv_max_poll_interval_secs": 0},
+    },
+    "internals": {"process_throttle_secs": 0},
+    "freqai": {
+        "train_period_days": 3,
+        "live_retrain_hours": 24,
+        "feature_parameters": {"include_timeframes": ["1m"], "include_corr_pairlist": []},
+        "model_training_parameters": {"n_estimators": 20, "n_jobs": 1},
+    },
+    "agent_market": {
+        "decision": {"cadence_candles": 1, "horizon_candles": 2, "gate_min_candles": 1},
+        "risk": {
+            "liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1},
+            "breaker": {
+                "stale_candles": 1e9,
+                "stale_ticks_s": 1e9,
+                "day_loss": 1.0,
+                "crashing_move": 1.0,
+                "flash_crash": 1.0,
+                "volatility_spike": 1e9,
+            },
+        },
+    },
+}
+
+
+class ClosedCandles(LiveMarket):
+    """Candles that have closed, and no other: freqtrade would take one of the past for a whole one."""
+
+    def candles(self, pair: str, timeframe: str, start: int, end: int) -> Candles:
+        closed = bucket_start(self.now(), timeframe_ms(timeframe))
+        return self._source.candles(pair, timeframe, start, min(end, closed))
+
+
+@dataclass
+class Report:
+    """What became of the kills. `moments` counts them by what the bot was doing."""
+
+    truth: Truth
+    source: SyntheticSource
+    workspace: Workspace
+    moments: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    @property
+    def kills(self) -> int:
+        return self.moments.total()
+
+    def problems(self) -> list[str]:
+        """All that was found after any kill, and what only the whole market shows, now."""
+        url = f"sqlite:///{self.truth.user_data / 'agent_market.sqlite'}"
+        settings = load_settings(CONFIG)
+        wrong = [
+            f"{name} has the outcome of another market" for name in wrong_outcomes(url, self.source, settings)
+        ]
+        lost = [f"{name} rests on an answer that is gone" for name in lost_answers(url)]
+        return [*self.truth.problems, *wrong, *lost]
+
+    def table(self) -> str:
+        """What was done and found, a line each."""
+        truth = self.truth
+        settled = sum(row.outcome is not None for row in truth.rows.values())
+        moments = ", ".join(f"{count} {name}" for name, count in sorted(self.moments.items()))
+        lines = {
+            "kills": f"{self.kills} ({moments}), {self.seconds / max(self.kills, 1):.2f} s each",
+            "with open trades": str(truth.with_open_trades),
+            "within a transaction": f"{truth.within_a_write}, of them kept whole {truth.writes_kept}",
+            "decisions": f"{len(truth.rows)} told as written, {settled} of them with an outcome",
+            "trades": f"{len(truth.trades)}, {sum(not t[3] for t in truth.trades.values())} seen closed",
+            "switched": f"{truth.switched} times (kill switch, mode, breaker)",
+        }
+        return "\n".join(f"{name:21} {value}" for name, value in lines.items())
+
+
+class Bots:
+    """Starts one bot after the other."""
+
+    def __init__(self, workspace: Workspace, folder: Path) -> None:
+        self.log = folder / "bot.log"
+        self._told = folder / "told.jsonl"
+        live = workspace.user_data / "live_data"
+        live.mkdir()
+        arguments = workspace.command(
+            *("trade", "--dry-run", "--strategy", "KilledStrategy", "--freqaimodel", "AgentEnsemble"),
+            *("--datadir", str(live), "--db-url", f"sqlite:///{workspace.user_data / 'trades.sqlite'}"),
+        )[3:]
+        zygote = [sys.executable, str(Path(__file__).with_name("bot_zygote.py")), str(self.log), *arguments]
+        self._zygote = subprocess.Popen(zygote, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._pid = 0
+        self._heard = 0
+
+    def start(self) -> None:
+        """A new process; returns once it has been forked."""
+        assert self._zygote.stdin is not None
+        self._heard = self._size()
+        self._zygote.stdin.write("a bot\n")
+        self._zygote.stdin.flush()
+        self._pid = int(self._line())
+
+    def kill(self) -> None:
+        """SIGKILL, and nothing else may have ended it."""
+        os.kill(self._pid, signal.SIGKILL)
+        code = int(self._line())
+        assert code == -signal.SIGKILL, f"the bot ended by itself: {code}\n{self._tail()}"
+
+    def wait_for(self, word: str) -> None:
+        """Until the bot tells so, after what was waited for before."""
+        sought = word.encode()
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            new = self._new()
+            if sought in new:
+                self._heard += new.index(sought) + len(sought)
+                return
+            assert time.monotonic() < deadline, f"no {word!r} within {PATIENCE_S:.0f} s\n{self._tail()}"
+            time.sleep(0.0005)
+
+    def _new(self) -> bytes:
+        if self._size() <= self._heard:
+            return b""
+        with self._told.open("rb") as file:
+            file.seek(self._heard)
+            return file.read()
+
+    def _size(self) -> int:
+        return self._told.stat().st_size if self._told.exists() else 0
+
+    def close(self) -> None:
+        """End whatever runs."""
+        if self._zygote.poll() is None and self._pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        assert self._zygote.stdin is not None
+        self._zygote.stdin.close()
+        self._zygote.wait(30)
+
+    def _line(self) -> str:
+        assert self._zygote.stdout is not None
+        line = self._zygote.stdout.readline()
+        assert line, "the process that forks the bots has ended"
+        return line
+
+    def _tail(self) -> str:
+        return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else "no log"
+
+
+@contextmanager
+def killed_bots(folder: Path, seed: int = 11) -> Iterator[tuple[Report, Callable[[], None]]]:
+    """A sandbox and a trained bot, already killed once, and how to start, kill and check it once more.
+
+    Leaving ends every process.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    clock = Clock(folder)
+    clock.write(wall_clock() // CANDLE_MS * CANDLE_MS - LAG_MS)
+    source = SyntheticSource(seed, PAIRS, clock.read() // DAY * DAY - 5 * DAY)
+    with sandbox(ClosedCandles(source, clock=clock.read)) as (endpoints, _):
+        # That a client was killed is news to the server, and none to us.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        workspace = make_workspace(folder, endpoints)
+        (workspace.user_data / "strategies" / "KilledStrategy.py").write_text(STRATEGY)
+        workspace.config(CONFIG)
+        report = Report(Truth(folder), source, workspace)
+        bots = Bots(workspace, folder)
+        try:
+            bots.start()
+            for pair in PAIRS:  # trained, and decided on
+                bots.wait_for(f'"writing", "batch": [["{pair}"')
+                bots.wait_for('"written"')
+            bots.kill()
+            report.truth.check()
+            dice = random.Random(seed)
+            yield report, lambda: _once(bots, report, clock, dice)
+        finally:
+            bots.close()
+
+
+def _once(bots: Bots, report: Report, clock: Clock, dice: random.Random) -> None:
+    """Start, kill at a random moment, check. Of ten: two while it starts, five at work, three in a write."""
+    began = time.monotonic()
+    bots.start()
+    moment = dice.choices(("starting", "at work", "writing"), (2, 5, 3))[0]
+    if moment == "starting":
+        time.sleep(dice.uniform(0.0, 0.5))
+    elif moment == "at work":
+        bots.wait_for('"looped"')
+        time.sleep(dice.uniform(0.0, 2.5))
+    else:
+        for _ in range(dice.randint(1, 6)):
+            bots.wait_for('"writing"')
+        time.sleep(dice.uniform(0.0, 0.02))
+    bots.kill()
+    report.moments[moment] += 1
+    report.truth.check()
+    if dice.random() < 0.5:
+        clock.advance(dice.randrange(4))
+    report.seconds += time.monotonic() - began

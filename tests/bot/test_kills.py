@@ -1,0 +1,30 @@
+"""A running bot with open trades is killed with -9 at random moments: nothing is lost, doubled or torn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kill_run import killed_bots
+
+KILLS = 40
+"""`benchmarks/kills.py` does two hundred in the same way."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_after_each_kill_the_store_the_trades_and_the_switches_are_as_they_were_told(tmp_path: Path) -> None:
+    with killed_bots(tmp_path / "bot") as (report, kill_once):
+        for _ in range(KILLS):
+            kill_once()
+            assert report.truth.problems == []
+        print(report.table())
+        assert report.problems() == []
+    truth = report.truth
+    assert report.kills == KILLS
+    assert truth.within_a_write >= 1, "no kill struck a transaction: the test has become tame"
+    assert truth.with_open_trades >= 1
+    assert len(truth.rows) >= KILLS / 2
+    assert sum(row.outcome is not None for row in truth.rows.values()) >= KILLS / 2
+    assert len(truth.trades) >= 2
+    assert truth.switched >= KILLS / 2
