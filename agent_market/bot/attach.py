@@ -23,7 +23,7 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.entry_gate import EntryGate
-from agent_market.bot.forwarding import forwarder
+from agent_market.bot.forwarding import Outbox, forwarder
 from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
 from agent_market.bot.market import LIVE
@@ -262,7 +262,8 @@ def _join_telegram(attachment: Attachment) -> None:
 
 def _join_messages(attachment: Attachment) -> None:
     manager = seams.rpc_manager(attachment.strategy)
-
     least = attachment.strategy.settings.bot.alerts.webhook
-    attachment.on_detach(attachment.bus.subscribe(forwarder(manager, least, ("telegram",))))
+    outbox = Outbox("webhook", forwarder(manager, least, ("telegram",)))
+    attachment.on_detach(outbox.stop)
+    attachment.on_detach(attachment.bus.subscribe(outbox))
     seams.listen(attachment.strategy, lambda message: None, attachment.detach)
