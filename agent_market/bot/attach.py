@@ -31,6 +31,7 @@ from agent_market.bot.ticks import TickWatch, mid_prices
 from agent_market.bot.trade_notes import note_decision
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
+from agent_market.redaction import Redactor
 from agent_market.risk.execution import Fill
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Attachment:
     confirmations: Confirmations
     journal: Journal
     live: bool
+    redactor: Redactor
     workers: list[Worker] = field(default_factory=list)
     reducing: frozenset[str] = frozenset()
     _warned: set[int] = field(default_factory=set)
@@ -204,9 +206,10 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     settings = strategy.settings
     user_data = Path(strategy.config["user_data_dir"])
     folder = control_folder(settings.bot.folder, user_data)
-    bus = AlertBus(settings.bot.alerts_kept)
+    redactor = Redactor(strategy.config)
+    bus = AlertBus(settings.bot.alerts_kept, redactor)
     breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
-    journal = Journal(folder, live=True) if live else _backtest_journal(strategy, folder)
+    journal = Journal(folder, live=True, redactor=redactor) if live else _backtest_journal(strategy, folder)
     return Attachment(
         strategy=strategy,
         desk=RiskDesk(strategy, settings.risk, bus, breaker, journal),
@@ -216,6 +219,7 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
         confirmations=Confirmations(timedelta(minutes=settings.bot.confirm_minutes)),
         journal=journal,
         live=live,
+        redactor=redactor,
     )
 
 
