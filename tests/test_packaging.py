@@ -10,16 +10,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import pytest
-import yaml
+from compose import BOTS, GIVEN, compose
 
 from agent_market import __version__
 from agent_market.commands.init import templates
-
-ENVIRONMENT = {"API_USERNAME": "me", "API_PASSWORD": "p", "API_JWT_SECRET": "0" * 32}
 
 
 def test_pyproject_and_package_agree_on_the_version(repository: Path) -> None:
@@ -45,26 +42,22 @@ def test_the_licence_is_the_gpl_3(repository: Path) -> None:
     assert len(text.splitlines()) > 600
 
 
-@pytest.fixture
-def compose(repository: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((repository / "docker-compose.yml").read_text())
-    return loaded
+@pytest.mark.parametrize("name", ["bot", *BOTS])
+def test_a_container_publishes_its_api_on_loopback_only(name: str, repository: Path) -> None:
+    (published,) = compose(repository)["services"][name]["ports"]
+    assert re.fullmatch(r"127\.0\.0\.1:808[0-3]:8080", published)
 
 
-def test_the_container_publishes_its_api_on_loopback_only(compose: dict[str, Any]) -> None:
-    (bot,) = compose["services"].values()
-    assert bot["ports"] == ["127.0.0.1:8080:8080"]
-
-
-def test_the_container_cannot_trade_real_money(compose: dict[str, Any]) -> None:
-    (bot,) = compose["services"].values()
+@pytest.mark.parametrize("name", ["bot", *BOTS])
+def test_a_container_cannot_trade_real_money(name: str, repository: Path) -> None:
+    bot = compose(repository)["services"][name]
     assert bot["environment"]["FREQTRADE__DRY_RUN"] == "true"
     assert "dryrun.json" in bot["command"]
 
 
-def test_the_container_starts_with_no_default_secret(compose: dict[str, Any]) -> None:
-    (bot,) = compose["services"].values()
-    for key, value in bot["environment"].items():
+@pytest.mark.parametrize("name", ["bot", *BOTS])
+def test_a_container_starts_with_no_default_secret(name: str, repository: Path) -> None:
+    for key, value in compose(repository)["services"][name]["environment"].items():
         if re.search("PASSWORD|SECRET|USERNAME", key):
             assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), f"{key} has a default"
 
@@ -80,15 +73,16 @@ def test_docker_accepts_the_compose_file(repository: Path) -> None:
     if client is None or subprocess.run([client, "compose", "version"], capture_output=True).returncode:
         pytest.skip("no docker client with the compose plugin here")
     done = subprocess.run(
-        [client, "compose", "config", "--format", "json"],
+        [client, "compose", "--profile", "*", "config", "--format", "json"],
         cwd=repository,
-        env=os.environ | ENVIRONMENT,
+        env=os.environ | GIVEN,
         capture_output=True,
         text=True,
         check=True,
     )
-    (bot,) = json.loads(done.stdout)["services"].values()
-    assert bot["ports"][0]["host_ip"] == "127.0.0.1"
+    services = json.loads(done.stdout)["services"]
+    assert set(services) == {"bot", *BOTS}
+    assert {bot["ports"][0]["host_ip"] for bot in services.values()} == {"127.0.0.1"}
 
 
 def test_ci_and_make_run_the_same_checks(repository: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from agent_market.redaction import Redactor
+
 logger = logging.getLogger(__name__)
 
 Level = Literal["info", "warning", "critical"]
@@ -39,7 +41,9 @@ Subscriber = Callable[[Alert], None]
 class AlertBus:
     """Publish never blocks and never raises; a subscriber that fails is logged and keeps its place."""
 
-    def __init__(self, kept: int = 500) -> None:
+    def __init__(self, kept: int = 500, redactor: Redactor | None = None) -> None:
+        """:param redactor: hides secrets in what is published; None hides none."""
+        self._redactor = redactor or Redactor({})
         self._recent: deque[Alert] = deque(maxlen=kept)
         self._subscribers: list[Subscriber] = []
         self._queue: queue.SimpleQueue[Alert | None] = queue.SimpleQueue()
@@ -59,10 +63,11 @@ class AlertBus:
             self._thread.join(timeout_s)
 
     def publish(self, level: Level, topic: Topic, text: str, **data: Any) -> Alert:
-        """Log, keep and queue one alert."""
+        """Log, keep and queue one alert, without secrets."""
+        text, clean = self._redactor.text(text), self._redactor.data(data)
         with self._lock:
             self._count += 1
-            alert = Alert(self._count, datetime.now(UTC), level, topic, text, data)
+            alert = Alert(self._count, datetime.now(UTC), level, topic, text, clean)
             self._recent.append(alert)
         logger.log(_LOG_LEVEL[level], "%s: %s", topic, text)
         self._queue.put(alert)

@@ -23,7 +23,7 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.entry_gate import EntryGate
-from agent_market.bot.forwarding import forwarder
+from agent_market.bot.forwarding import Outbox, forwarder
 from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
 from agent_market.bot.market import LIVE
@@ -31,6 +31,7 @@ from agent_market.bot.ticks import TickWatch, mid_prices
 from agent_market.bot.trade_notes import note_decision
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
+from agent_market.redaction import Redactor
 from agent_market.risk.execution import Fill
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Attachment:
     confirmations: Confirmations
     journal: Journal
     live: bool
+    redactor: Redactor
     workers: list[Worker] = field(default_factory=list)
     reducing: frozenset[str] = frozenset()
     _warned: set[int] = field(default_factory=set)
@@ -204,9 +206,10 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     settings = strategy.settings
     user_data = Path(strategy.config["user_data_dir"])
     folder = control_folder(settings.bot.folder, user_data)
-    bus = AlertBus(settings.bot.alerts_kept)
+    redactor = Redactor(strategy.config)
+    bus = AlertBus(settings.bot.alerts_kept, redactor)
     breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
-    journal = Journal(folder, live=True) if live else _backtest_journal(strategy, folder)
+    journal = Journal(folder, live=True, redactor=redactor) if live else _backtest_journal(strategy, folder)
     return Attachment(
         strategy=strategy,
         desk=RiskDesk(strategy, settings.risk, bus, breaker, journal),
@@ -216,6 +219,7 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
         confirmations=Confirmations(timedelta(minutes=settings.bot.confirm_minutes)),
         journal=journal,
         live=live,
+        redactor=redactor,
     )
 
 
@@ -262,7 +266,8 @@ def _join_telegram(attachment: Attachment) -> None:
 
 def _join_messages(attachment: Attachment) -> None:
     manager = seams.rpc_manager(attachment.strategy)
-
     least = attachment.strategy.settings.bot.alerts.webhook
-    attachment.on_detach(attachment.bus.subscribe(forwarder(manager, least, ("telegram",))))
+    outbox = Outbox("webhook", forwarder(manager, least, ("telegram",)))
+    attachment.on_detach(outbox.stop)
+    attachment.on_detach(attachment.bus.subscribe(outbox))
     seams.listen(attachment.strategy, lambda message: None, attachment.detach)

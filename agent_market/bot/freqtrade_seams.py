@@ -18,6 +18,7 @@ from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 
 from agent_market.errors import GateMissing
+from agent_market.redaction import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -177,3 +178,22 @@ def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str]
 def force_exit(rpc: RPC, trade_id: str) -> None:
     """Sell at market. From `bot_loop_start` or another thread only: it takes the bot's exit lock."""
     rpc._rpc_force_exit(trade_id, "market")
+
+
+def clean_results() -> None:
+    """Let the config that freqtrade packs with a backtest's result hold no secret.
+
+    Freqtrade blanks a list of settings of its own there, without `api_server.jwt_secret_key`, and knows
+    nothing of addresses in the section `agent_market`.
+    """
+    from freqtrade.optimize.optimize_reports import bt_storage  # noqa: PLC0415 - for backtests only
+
+    original = bt_storage.sanitize_config
+    if getattr(original, "is_ours", False):
+        return
+
+    def clean(config: Any, *, show_sensitive: bool = False) -> Any:
+        return without_secrets(original(config, show_sensitive=show_sensitive))
+
+    clean.is_ours = True  # type: ignore[attr-defined]
+    bt_storage.sanitize_config = clean

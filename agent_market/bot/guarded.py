@@ -19,6 +19,7 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_n
 from pandas import DataFrame
 
 from agent_market.bot import attach as joining
+from agent_market.bot import freqtrade_seams as seams
 from agent_market.bot import telegram_seams
 from agent_market.bot.desk import RiskDesk, fill_sign
 from agent_market.bot.journal import clamp_json
@@ -26,6 +27,7 @@ from agent_market.bot.market import LIVE
 from agent_market.bot.rest import install_in_bot
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
+from agent_market.log_redaction import hide_in_logs
 from agent_market.risk.execution import Fill
 from agent_market.risk.invalidation import invalidated
 from agent_market.risk.stops import average_true_range, stop_distance
@@ -48,6 +50,7 @@ class GuardedStrategy(IStrategy):
                 setattr(cls, name, _clamped(name, cls.__dict__[name]))
 
     def __init__(self, config: dict[str, Any]) -> None:
+        hide_in_logs(config)
         super().__init__(config)
         try:
             self.settings = load_settings(config)
@@ -57,7 +60,9 @@ class GuardedStrategy(IStrategy):
             telegram_seams.use_own_bot_api()
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
-        if config.get("runmode") in LIVE and config.get("api_server", {}).get("enabled"):
+        if config.get("runmode") not in LIVE:
+            seams.clean_results()
+        elif config.get("api_server", {}).get("enabled"):
             install_in_bot()  # before the API server is made, which is after the strategy
 
     _attachment: joining.Attachment | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from agent_market.bot.journal import decision_of
-from agent_market.freqai.manifest import latest_manifest
+from agent_market.bot.queries.source import open_source
 from agent_market.risk.invalidation import invalidation_level
-from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import find_episode
 
 Level = tuple[float, float | None]
@@ -19,12 +17,11 @@ class Invalidations:
 
     def __init__(self, strategy: Any) -> None:
         """
-        :raises DataError: no run of the model has been noted, so that its decisions cannot be found.
+        :raises DataError: there is no store, so that its decisions cannot be found.
         """
-        user_data = Path(strategy.config["user_data_dir"])
-        manifest = latest_manifest(user_data)
-        self._scope = manifest.scope
-        self._database = Database(store_url(manifest.store_url, user_data))
+        source = open_source(strategy.config)
+        self._scope = source.scope
+        self._database = source.database
         self._known: dict[tuple[str, int], Level] = {}
 
     def of(self, tag: str, sign: int) -> Level:

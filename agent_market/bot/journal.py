@@ -17,6 +17,7 @@ import orjson
 from agent_market.bot.durable import read_fact, write_fact
 from agent_market.errors import ControlUnreadable
 from agent_market.records import Clamp
+from agent_market.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,12 @@ BATCH = 256
 class Journal:
     """Thread-safe. Without a folder (hyperopt) it keeps the newest lines in memory only."""
 
-    def __init__(self, folder: Path | None, live: bool = True) -> None:
-        """:param live: False for a backtest: the file starts afresh, and days are not kept on disk."""
+    def __init__(self, folder: Path | None, live: bool = True, redactor: Redactor | None = None) -> None:
+        """
+        :param live: False for a backtest: the file starts afresh, and days are not kept on disk.
+        :param redactor: hides secrets in what is noted; None hides none.
+        """
+        self._redactor = redactor or Redactor({})
         self._folder = folder
         self._keep_days = live and folder is not None
         if folder is not None and not live:
@@ -42,7 +47,7 @@ class Journal:
     def note(self, kind: str, pair: str, tag: str, **data: Any) -> dict[str, Any]:
         """Keep one line; `flush` writes it."""
         line = {"at": datetime.now(UTC).isoformat(), "kind": kind, "pair": pair, "decision": decision_of(tag)}
-        line |= data
+        line |= self._redactor.data(data)
         with self._lock:
             self._recent.append(line)
             if self._folder is not None:

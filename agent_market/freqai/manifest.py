@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from agent_market.errors import DataError
+from agent_market.redaction import without_password
 
 FOLDER = Path("agent_market") / "runs"
 LATEST = "latest.json"
@@ -39,7 +40,11 @@ _READER = TypeAdapter(RunManifest)
 
 
 def write_manifest(manifest: RunManifest, user_data: Path) -> Path:
-    """Write `<user_data>/agent_market/runs/<scope>.json` and `latest.json`, each atomically."""
+    """Write `<user_data>/agent_market/runs/<scope>.json` and `latest.json`, each atomically.
+
+    The password of a database server is left out; who reads has it in `PGPASSWORD` or `~/.pgpass`.
+    """
+    manifest = replace(manifest, store_url=without_password(manifest.store_url))
     folder = user_data / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     packed = orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)

@@ -17,9 +17,9 @@ from dry_bot import PAIRS, WALLET
 from freqtrade.persistence import Trade
 
 from agent_market.bot.rest import models
-from agent_market.bot.rest.redaction import Redactor
 from agent_market.bot.trade_notes import note_decision
 from agent_market.errors import StoreError
+from agent_market.redaction import Redactor
 
 BASE = "/api/v1/agents"
 
@@ -257,11 +257,17 @@ def test_no_planted_secret_is_in_any_answer_or_log(
     assert failed.status_code == 503
     assert "key ***" in failed.json()["detail"]
     answers.append(failed.text)
-    logged = "\n".join(
-        record.getMessage() for record in caplog.records if record.name.startswith("agent_market.bot.rest")
-    )
-    for text in (*answers, logged, "\n".join(r.getMessage() for r in caplog.records if "uvicorn" in r.name)):
-        assert not [name for name, secret in SECRETS.items() if secret in text]
+    api.noted("refusal", "BTC/USDT", "BTC/USDT@77", cause=f"the gate failed: key {SECRETS['exchange']}")
+    api.dry.attachment.fault("planted", RuntimeError(f"key {SECRETS['jwt']}"))
+    journal = (api.dry.attachment.control.folder / "risk.jsonl").read_text()
+    assert '"cause":"the gate failed: key ***"' in journal
+    alerts = "".join(alert.text for alert in bus.recent())
+    assert "key ***" in alerts
+    # Log lines of all of freqtrade's, uvicorn's and ours; httpx is this test's own client.
+    logged = [logging.Formatter().format(r) for r in caplog.records if not r.name.startswith("http")]
+    assert any("key ***" in line for line in logged)
+    for text in (*answers, journal, alerts, *logged):
+        assert not [name for name, secret in SECRETS.items() if secret in text], text
 
 
 def test_secrets_are_found_by_name_in_urls_and_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

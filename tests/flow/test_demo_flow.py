@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
+import zipfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,35 @@ from agent_market.store.schema import answers
 
 pytestmark = pytest.mark.slow
 
+PLANTED = {
+    name: f"planted-{name}-0123456789"
+    for name in (
+        "key",
+        "secret",
+        "token",
+        "password",
+        "jwt-that-is-long-enough",
+        "hook",
+        "llm",
+        "address",
+        "fallback",
+    )
+}
+ENVIRONMENT = {
+    "FREQTRADE__EXCHANGE__KEY": PLANTED["key"],
+    "FREQTRADE__TELEGRAM__TOKEN": PLANTED["token"],
+    "FREQTRADE__API_SERVER__PASSWORD": PLANTED["password"],
+    "FREQTRADE__API_SERVER__JWT_SECRET_KEY": PLANTED["jwt-that-is-long-enough"],
+    "AGENT_MARKET_LLM_API_KEY": PLANTED["llm"],
+}
+FALLBACK = f"http://me:{PLANTED['address']}@127.0.0.1:9/v1?api_key={PLANTED['fallback']}"
+IN_A_FILE = {
+    "exchange": {"secret": PLANTED["secret"]},
+    "webhook": {"enabled": True, "url": f"http://127.0.0.1:9/{PLANTED['hook']}"},
+    "agent_market": {"llm": {"fallbacks": [{"base_url": FALLBACK, "model": "heuristic"}]}},
+}
+"""What a careless trader writes into a config file instead."""
+
 
 def write_demo(repository: Path, folder: Path) -> Path:
     """`config/flow_demo.yaml`, shortened, with a user_data directory of its own."""
@@ -27,6 +61,9 @@ def write_demo(repository: Path, folder: Path) -> Path:
     flow["config"] = [str(demo.parent / name) for name in flow["config"]]
     flow |= {"userdir": "user_data", "timerange": "20240301-20240410", "pairs": ["BTC/USDT", "ETH/USDT"]}
     flow["freqtrade"]["freqai"] |= {"train_period_days": 40, "backtest_period_days": 20}
+    secret = folder / "secret.json"
+    secret.write_text(json.dumps(IN_A_FILE))
+    flow["config"].append(str(secret))
     file = folder / "flow.yaml"
     file.write_text(yaml.safe_dump(flow))
     return file
@@ -35,7 +72,11 @@ def write_demo(repository: Path, folder: Path) -> Path:
 def run_flow(repository: Path, file: Path) -> str:
     script = repository / "scripts" / "agent_flow.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--config", str(file)], capture_output=True, text=True, timeout=600
+        [sys.executable, str(script), "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -54,6 +95,23 @@ def requests(user_data: Path) -> list[str]:
     with database.begin() as connection:
         found = [row.decode() for row in connection.scalars(select(answers.c.request))]
     database.close()
+    return found
+
+
+def left_in(folder: Path) -> dict[str, list[str]]:
+    """Planted secrets that stand in a file below `folder`, packed or not, by file."""
+    found = {}
+    for file in (f for f in folder.rglob("*") if f.is_file()):
+        texts = [file.read_bytes()]
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as packed:
+                texts += [packed.read(name) for name in packed.namelist()]
+        elif file.suffix in (".pkl", ".joblib"):
+            with suppress(zlib.error):
+                texts.append(zlib.decompress(texts[0]))
+        held = [name for name, secret in PLANTED.items() if any(secret.encode() in text for text in texts)]
+        if held:
+            found[str(file.relative_to(folder))] = held
     return found
 
 
@@ -78,5 +136,20 @@ def test_the_second_round_is_told_what_the_first_taught_and_a_second_run_asks_no
     assert not [prompt for prompt in asked if entries[1]["lines"][0] in prompt]
 
     before = (decisions_digest(user_data), feedback.read_bytes(), len(asked))
-    run_flow(repository, file)
+    again = run_flow(repository, file)
     assert (decisions_digest(user_data), feedback.read_bytes(), len(requests(user_data))) == before
+
+    # Secrets of the environment and of a config file: in no store, result, log, report or archived run.
+    assert not [name for name, secret in PLANTED.items() if secret in printed + again]
+    assert left_in(user_data) == {}
+    left = json.loads((tmp_path / "secret.json").read_text())["exchange"]["secret"]
+    assert left == PLANTED["secret"], "the trader's own file stays as it is"
+    (user_data / "planted.zip").write_bytes(zipped("config.json", PLANTED["llm"]))
+    assert left_in(user_data) == {"planted.zip": ["llm"]}, "what looks for them finds them"
+
+
+def zipped(name: str, text: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, text)
+    return packed.getvalue()

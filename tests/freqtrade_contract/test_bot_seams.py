@@ -7,9 +7,11 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from freqtrade.configuration import sanitize_config
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.optimize.optimize_reports import bt_storage
 from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
@@ -118,3 +120,15 @@ def test_a_strategy_without_a_bot_has_no_gate() -> None:
     strategy = SimpleNamespace(dp=SimpleNamespace(_DataProvider__rpc=manager))
     with pytest.raises(GateMissing, match="str, no FreqtradeBot"):
         seams.running_bot(strategy)  # type: ignore[arg-type]
+
+
+def test_the_config_packed_with_a_result_is_cleaned_where_freqtrade_packs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert 'sanitize_config(config["original_config"])' in source(bt_storage.store_backtest_results)
+    monkeypatch.setattr(bt_storage, "sanitize_config", sanitize_config)
+    seams.clean_results()
+    seams.clean_results()
+    config = {"api_server": {"password": "planted-1", "jwt_secret_key": "planted-2"}, "bot_name": "b"}
+    cleaned = bt_storage.sanitize_config(config)
+    assert cleaned == {"api_server": {"password": "***", "jwt_secret_key": "***"}, "bot_name": "b"}

@@ -19,6 +19,7 @@ from agent_market.agents.endpoints.dialect import Dialect
 from agent_market.agents.spending.wallet import Meter, Offer
 from agent_market.config import EndpointSettings, LLMSettings
 from agent_market.errors import BudgetExhausted, ConfigError, ModelUnavailable
+from agent_market.redaction import HIDDEN, secrets_in_url
 
 if TYPE_CHECKING:
     from agent_market.agents.endpoints.endpoint import ChatReply, Endpoint
@@ -47,6 +48,7 @@ class Line:
         self._settings = endpoint
         self._llm = llm
         self._secret = _secret(endpoint.api_key_env)
+        self._hidden = tuple(filter(None, (self._secret, *secrets_in_url(endpoint.base_url))))
         self._closing = closing
         self._usage = usage
         self._lock = threading.Lock()
@@ -157,7 +159,7 @@ class Line:
         self._usage.answered(*tokens)
         choice = reply.choices[0]
         return Completion(
-            text=choice.message.content or choice.message.refusal or "",
+            text=self._without_secrets(choice.message.content or choice.message.refusal or ""),
             cut_off=choice.finish_reason == "length",
             prompt_tokens=tokens[0],
             completion_tokens=tokens[1],
@@ -186,9 +188,13 @@ class Line:
         return min(backoff if wanted is None else wanted, self._llm.timeout_s)
 
     def _redacted(self, text: str) -> str:
-        if self._secret:
-            text = text.replace(self._secret, "***")
-        return " ".join(text.split())[:MAX_CAUSE]
+        return " ".join(self._without_secrets(text).split())[:MAX_CAUSE]
+
+    def _without_secrets(self, text: str) -> str:
+        """Some endpoints echo the headers or the address that they were asked with."""
+        for secret in self._hidden:
+            text = text.replace(secret, HIDDEN)
+        return text
 
 
 def _is_last(state: RetryCallState, retries: int, deadline: float) -> bool:
@@ -206,7 +212,7 @@ def _address(url: str) -> str:
     except ValueError as error:
         raise ConfigError(f"bad setting `agent_market.llm.base_url` ({error}): {problem}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"bad setting `agent_market.llm.base_url` = {url!r}: {problem}")
+        raise ConfigError(f"bad setting `agent_market.llm.base_url` = {url.rpartition('@')[2]!r}: {problem}")
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 

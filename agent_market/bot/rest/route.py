@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from agent_market.bot import freqtrade_api_seams as seams
-from agent_market.bot.rest.redaction import Redactor
 from agent_market.errors import AgentMarketError, ConfigError, ControlUnreadable, DataError, StoreError
+from agent_market.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 

@@ -135,7 +135,7 @@ class TelegramDesk:
             by = user_name(update.effective_user)
             loop = asyncio.get_running_loop()
             text = await loop.run_in_executor(pool, self._answer, command, context.args or (), by)
-            for html in messages(text):
+            for html in messages(self._attachment.redactor.text(text)):
                 await seams.say(module, html)
 
         return answer

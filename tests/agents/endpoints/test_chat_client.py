@@ -268,6 +268,19 @@ def test_the_key_goes_into_the_header_and_nowhere_else(
     assert not any(KEY in text for text in shown)
 
 
+def test_what_an_endpoint_echoes_of_key_and_address_is_neither_told_nor_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AGENT_MARKET_LLM_API_KEY", KEY)
+    echo = f"you sent {KEY} and pass-word-1 and query-key-2"
+    for said, text in ((completion(echo), "text"), (refusal(401, echo), "args")):
+        with chat_server(lambda _, said=said: said) as server:
+            address = server.url.replace("://", "://me:pass-word-1@") + "?api_key=query-key-2"
+            (got,) = ask(llm(address))
+        assert "you sent *** and *** and ***" in str(getattr(got, text))
+        assert not [s for s in (KEY, "pass-word-1", "query-key-2") if s in repr(got)]
+
+
 def test_without_a_key_no_header_is_sent_and_openais_own_variable_is_not_touched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from agent_market.store.episodes import write_episodes
 pytestmark = pytest.mark.slow
 
 CHAT, USER, STRANGER = 7, 42, 666
-TOKEN = "1:sandbox"
+TOKEN = "1:planted-token"
 ETH = PAIRS[1]
 PATIENCE_S = 60.0
 """Nothing here takes so long; a stalled machine may."""
@@ -241,6 +242,24 @@ def test_an_alert_with_marks_in_it_arrives_and_one_below_the_level_does_not(
     told = chat.wait("flash_crash <0.2> `beyond` *0.1", before)
     assert "critical: breaker" in told["text"]
     assert not [s for s in chat.sent(before) if "quiet_one" in s["text"]]
+
+
+def test_no_secret_is_told_by_an_answer_an_alert_or_the_log(
+    session: tuple[DryBot, Chat], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dry, chat = session
+
+    def leaks(*given: Any, **named: Any) -> tuple[()]:
+        raise RuntimeError(f"asked with {TOKEN}")
+
+    monkeypatch.setattr(recalled, "search_memory", leaks)
+    before = len(chat.sent())
+    assert "/memory failed: RuntimeError('asked with ***')" in chat.asks("/memory x", "/memory failed")
+    dry.attachment.fault("planted leak", RuntimeError(f"asked with {TOKEN}"))
+    chat.wait("planted leak: RuntimeError('asked with ***')", before)
+    logged = "\n".join(logging.Formatter().format(record) for record in caplog.records)
+    assert "RuntimeError: asked with ***" in logged
+    assert TOKEN not in logged + "".join(s["text"] for s in chat.sent())
 
 
 def _button(message: dict[str, Any], letter: str) -> str:
