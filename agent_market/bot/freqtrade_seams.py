@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freqtrade.freqtradebot import FreqtradeBot
@@ -106,6 +107,41 @@ def install_gate(bot: FreqtradeBot, gate: Gate) -> None:
     setattr(bot, GATED, gated)
     if getattr(bot, GATED) is not gated:
         raise GateMissing(f"FreqtradeBot.{GATED} cannot be replaced: entries would pass by the risk gate")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSent:
+    """An order as it leaves freqtrade for the exchange."""
+
+    pair: str
+    type: str
+    side: str
+    size: float
+    rate: float
+    leverage: float
+
+
+def watch_orders(
+    bot: FreqtradeBot, placed: Callable[[OrderSent], None], failed: Callable[[OrderSent, Exception], None]
+) -> None:
+    """Hear of each order that the exchange took, or that could not be placed there; nothing else changes.
+
+    Both are called on the bot's thread, under its lock, and must not raise.
+    """
+    original = bot.exchange.create_order
+
+    def create_order(**given: Any) -> Any:
+        names = ("pair", "ordertype", "side", "amount", "rate", "leverage")
+        order = OrderSent(*(given[name] for name in names))
+        try:
+            answer = original(**given)
+        except Exception as error:
+            failed(order, error)
+            raise
+        placed(order)
+        return answer
+
+    setattr(bot.exchange, "create_order", create_order)  # noqa: B010 - mypy knows it as a method
 
 
 def mark_forced_entries(rpc: RPC) -> None:

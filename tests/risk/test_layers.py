@@ -152,6 +152,7 @@ def test_poor_fills_are_told_and_halve_the_next_order() -> None:
         (Readings(candle_age={"A": 3.5, "B": 9.0}), "stale_data"),
         (Readings(tick_age_s=31.0), "stale_data"),
         (Readings(free_share=0.0), "no_free_funds"),
+        (Readings(candle_age={"A": 0.5, "B": -0.6}), "clock_skew"),
     ],
 )
 def test_each_danger_is_seen_alone(readings: Readings, cause: str) -> None:
