@@ -64,7 +64,7 @@ class Attachment:
     prices: FailOver[Prices] | None = None
     _warned: set[int] = field(default_factory=set)
     _faults: dict[str, int] = field(default_factory=dict)
-    _locked_for: str = ""
+    _locked_for: str = "before the start"
     _invalidations: Invalidations | None = None
     _undecided: bool = False
     _closed: list[Callable[[], None]] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Attachment:
         if state.frozen and state.until and self._locked_for != state.reason:
             self.strategy.lock_pair("*", state.until, BREAKER_LOCK)
             self._locked_for = state.reason
-        elif not state.frozen and self._locked_for:
+        elif not state.frozen and self._locked_for:  # also a lock that a killed bot left behind
             self.strategy.unlock_reason(BREAKER_LOCK)
             self._locked_for = ""
         for trade_id in self.reducing:

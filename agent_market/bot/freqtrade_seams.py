@@ -210,6 +210,14 @@ def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str]
             logger.exception("%s could not be told: %s", module.name, text)
 
 
+def force_entry(rpc: RPC, pair: str, stake: float) -> None:
+    """Buy as a human does over Telegram or REST. Not under the bot's lock.
+
+    :raises RPCException: it was refused, or could not be placed.
+    """
+    rpc._rpc_force_entry(pair, None, stake_amount=stake)
+
+
 def force_exit(rpc: RPC, trade_id: str) -> None:
     """Sell at market. From `bot_loop_start` or another thread only: it takes the bot's exit lock."""
     rpc._rpc_force_exit(trade_id, "market")
