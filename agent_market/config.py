@@ -378,6 +378,8 @@ class ContextSeries(Settings):
     """When the value is known, counted from `time_column`: a daily value at the end of its day ("1d")."""
     max_age: str = "7d"
     """A value older than this at the decision is absent, not carried on."""
+    fallbacks: tuple[Path, ...] = ()
+    """Files with the same columns, read in this order when `path` (or one before) cannot be read."""
 
 
 class PerceptionSettings(Settings):
@@ -446,6 +448,11 @@ class RiskBudget(Settings):
     """Most that all open positions together may lose at their stops, as a share of equity."""
     pair_share: Share = 0.5
     """Most of what is left of the budget that one entry may take, so that the next pair finds some."""
+    gap_loss: float | None = Field(default=None, gt=0, le=1)
+    """Most that the whole book may lose, as a share of equity, if prices gap by `gap` past all stops at once.
+    Unset: only losses at stops count."""
+    gap: Share = 0.30
+    """Fall that no stop is filled in, as a fraction of price; for `gap_loss`."""
     strategies: tuple[StrategyShare, ...] = ()
     """Shares by strategy; one that is not named has all of it. Together they may be at most 1."""
 
@@ -520,6 +527,15 @@ class ExecutionLimits(Settings):
     """Newest fills of a pair over which the mean is taken. Beyond the limit, orders in it are halved."""
 
 
+class PriceSource(Settings):
+    """An exchange that is asked for ticks while the bot's own does not answer."""
+
+    exchange: str
+    """Name of the exchange, as ccxt writes it; it must list the traded pairs by the same names."""
+    ccxt_config: dict[str, Any] = {}
+    """As freqtrade's `exchange.ccxt_config`; no keys are needed, only public prices are asked for."""
+
+
 class BreakerSettings(Settings):
     """The systemic circuit breaker: what freezes all entries, and for how long."""
 
@@ -545,6 +561,14 @@ class BreakerSettings(Settings):
     """Seconds without an answer from the exchange's tickers at which data are stale."""
     tick_seconds: float = Field(default=0.2, gt=0)
     """Pause between two looks at the exchange's tickers."""
+    tick_patience_s: float = Field(default=3.0, gt=0)
+    """Seconds to wait for one answer with tickers before the next source is asked."""
+    tick_retry_s: float = Field(default=2.0, gt=0)
+    """While another source stands in, those before it are tried again every so many seconds."""
+    tick_sources: tuple[PriceSource, ...] = ()
+    """Asked for ticks in this order when the bot's own exchange, and those before, do not answer."""
+    clock_candles: float = Field(default=0.5, gt=0)
+    """A candle that closes so many candles after the bot's clock freezes entries: one clock is wrong."""
     cooldown_minutes: float = Field(default=60.0, ge=0)
     """So long entries stay frozen after a crash, stress or spike was last seen."""
     reduce_to: float | None = Field(default=None, ge=0)
@@ -610,6 +634,9 @@ class BotSettings(Settings):
     """Folder of the kill switch, breaker state and risk journal; one a bot. `{user_data}` is filled in."""
     confirm_minutes: float = Field(default=10.0, gt=0)
     """Mode `confirm`: an entry that nobody confirmed within this time is refused."""
+    manual_after_s: float = Field(default=30.0, gt=0)
+    """Seconds without an answer from the exchange after which the stops of open trades are listed in
+    `manual_orders.csv`, to be placed by hand."""
     alerts_kept: int = Field(default=500, ge=1)
     """Newest alerts kept in memory."""
     alerts: AlertSettings = AlertSettings()

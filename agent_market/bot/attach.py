@@ -23,11 +23,15 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.entry_gate import EntryGate
+from agent_market.bot.failover import FailOver, Switch
 from agent_market.bot.forwarding import Outbox, forwarder
 from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
+from agent_market.bot.manual_orders import ManualSheet
+from agent_market.bot.manual_watch import ManualWatch
 from agent_market.bot.market import LIVE
-from agent_market.bot.ticks import TickWatch, mid_prices
+from agent_market.bot.price_sources import price_sources
+from agent_market.bot.ticks import Prices, TickWatch
 from agent_market.bot.trade_notes import note_decision
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
@@ -54,10 +58,12 @@ class Attachment:
     control: Control
     confirmations: Confirmations
     journal: Journal
+    manual: ManualWatch
     live: bool
     redactor: Redactor
     workers: list[Worker] = field(default_factory=list)
     reducing: frozenset[str] = frozenset()
+    prices: FailOver[Prices] | None = None
     _warned: set[int] = field(default_factory=set)
     _faults: dict[str, int] = field(default_factory=dict)
     _locked_for: str | None = None  # not known: a bot that was killed may have left its lock behind
@@ -88,7 +94,13 @@ class Attachment:
             self.strategy.unlock_reason(BREAKER_LOCK)
             self._locked_for = ""
         for trade_id in self.reducing:
-            seams.force_exit(seams.rpc_of(self.strategy), trade_id)
+            try:
+                seams.force_exit(seams.rpc_of(self.strategy), trade_id)
+            except Exception as error:
+                logger.exception("trade %s cannot be sold", trade_id)
+                self.fault(f"the breaker cannot sell trade {trade_id}", error)
+                self.manual.not_sold(trade_id, f"the breaker reduces the book ({state.reason})", error)
+        self.manual.hold()
 
     def watch_position(self, trade: Any, profit: float) -> None:
         """Alert a trade's loss beyond `risk.position.warn_loss`, once."""
@@ -177,6 +189,7 @@ def attach(strategy: Any) -> Attachment:
         )
         seams.install_gate(bot, gate)
         seams.mark_forced_entries(seams.rpc_of(strategy))
+        seams.watch_orders(bot, attachment.manual.placed, attachment.manual.failed)
     except GateMissing:
         raise
     except Exception as error:
@@ -210,14 +223,17 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     bus = AlertBus(settings.bot.alerts_kept, redactor)
     breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
     journal = Journal(folder, live=True, redactor=redactor) if live else _backtest_journal(strategy, folder)
+    desk = RiskDesk(strategy, settings.risk, bus, breaker, journal)
+    sheet = ManualSheet(folder if live else None, bus)
     return Attachment(
         strategy=strategy,
-        desk=RiskDesk(strategy, settings.risk, bus, breaker, journal),
+        desk=desk,
         bus=bus,
         breaker=breaker,
         control=Control(folder),
         confirmations=Confirmations(timedelta(minutes=settings.bot.confirm_minutes)),
         journal=journal,
+        manual=ManualWatch(desk, sheet, settings.bot.manual_after_s),
         live=live,
         redactor=redactor,
     )
@@ -249,12 +265,20 @@ def _start(attachment: Attachment, name: str, every_s: float, work: Callable[[],
 def _watch_ticks(attachment: Attachment, bot: Any) -> None:
     settings = attachment.desk.settings.breaker
 
-    def prices() -> dict[str, float]:
-        tickers = bot.exchange.fetch_bids_asks() or bot.exchange.get_tickers()
-        return mid_prices(tickers, set(bot.active_pair_whitelist))
+    def told(switch: Switch) -> None:
+        text = f"ticks come from {switch.after} instead of {switch.before}, {switch.seconds:.1f} s without: "
+        attachment.bus.publish("warning", "fault", text + switch.cause, source=switch.after)
 
-    watch = TickWatch(prices, attachment.breaker, settings)
-    _start(attachment, "ticks", settings.tick_seconds, watch)
+    prices = attachment.prices = price_sources(bot, settings, told)
+    watch = TickWatch(prices, attachment.breaker, settings, source=lambda: prices.using)
+
+    def look() -> None:
+        try:
+            watch()
+        finally:
+            attachment.manual.silent(prices.silent_s())
+
+    _start(attachment, "ticks", settings.tick_seconds, look)
 
 
 def _join_telegram(attachment: Attachment) -> None:

@@ -42,6 +42,7 @@ class RiskDesk:
         self.fills = FillBook(settings.execution)
         self.splits = SplitBook(settings.liquidity.split_minutes)
         self._looked: datetime | None = None
+        self._looked_at: dict[str, Any] = {}
         self._today: date | None = None
         self._at: datetime | None = None
 
@@ -150,6 +151,14 @@ class RiskDesk:
         for age in range(back, -1, -1):
             self.look(now - age * candle, age)
 
+    def look_at_new(self, pair: str, now: datetime) -> None:
+        """Live, before an entry: look, if the pair has a candle that no look has seen.
+
+        Freqtrade analyses new candles after `bot_loop_start` and enters on them in the same iteration.
+        """
+        if self._looked_at.get(pair) != self.market.newest(pair):
+            self.look(now)
+
     def look(self, now: datetime, back: int = 0) -> None:
         """One look of the breaker at candles and account; live, once an iteration.
 
@@ -157,6 +166,8 @@ class RiskDesk:
         """
         self._looked = now
         pairs = {*self.strategy.dp.current_whitelist(), *(t.pair for t in open_trades())}
+        if self.market.live:
+            self._looked_at = {pair: self.market.newest(pair) for pair in pairs}
         readings = self.market.readings(sorted(pairs), now, back)
         book = book_of(self.strategy, self.market.close)
         started = self.journal.day_start(_day(now), book.equity) if not back else 0.0

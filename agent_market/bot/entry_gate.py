@@ -81,6 +81,7 @@ class EntryGate:
         mode: str,
     ) -> tuple[float, float]:
         forced = is_forced()
+        self._desk.look_at_new(pair, datetime.now(UTC))
         cause = self._forbidden(forced, leverage, trade)
         if cause:
             return self._refuse(pair, side, tag, cause, mode, forced), leverage

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freqtrade.freqtradebot import FreqtradeBot
@@ -109,6 +110,41 @@ def install_gate(bot: FreqtradeBot, gate: Gate) -> None:
         raise GateMissing(f"FreqtradeBot.{GATED} cannot be replaced: entries would pass by the risk gate")
 
 
+@dataclass(frozen=True, slots=True)
+class OrderSent:
+    """An order as it leaves freqtrade for the exchange."""
+
+    pair: str
+    type: str
+    side: str
+    size: float
+    rate: float
+    leverage: float
+
+
+def watch_orders(
+    bot: FreqtradeBot, placed: Callable[[OrderSent], None], failed: Callable[[OrderSent, Exception], None]
+) -> None:
+    """Hear of each order that the exchange took, or that could not be placed there; nothing else changes.
+
+    Both are called on the bot's thread, under its lock, and must not raise.
+    """
+    original = bot.exchange.create_order
+
+    def create_order(**given: Any) -> Any:
+        names = ("pair", "ordertype", "side", "amount", "rate", "leverage")
+        order = OrderSent(*(given[name] for name in names))
+        try:
+            answer = original(**given)
+        except Exception as error:
+            failed(order, error)
+            raise
+        placed(order)
+        return answer
+
+    setattr(bot.exchange, "create_order", create_order)  # noqa: B010 - mypy knows it as a method
+
+
 def mark_forced_entries(rpc: RPC) -> None:
     """Make `is_forced()` true within an entry that a human forced over Telegram or REST."""
     original = rpc._rpc_force_entry
@@ -173,6 +209,14 @@ def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str]
             module.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
         except Exception:  # as freqtrade's own `send_msg`: one that fails must not silence the next
             logger.exception("%s could not be told: %s", module.name, text)
+
+
+def force_entry(rpc: RPC, pair: str, stake: float) -> None:
+    """Buy as a human does over Telegram or REST. Not under the bot's lock.
+
+    :raises RPCException: it was refused, or could not be placed.
+    """
+    rpc._rpc_force_entry(pair, None, stake_amount=stake)
 
 
 def force_exit(rpc: RPC, trade_id: str) -> None:

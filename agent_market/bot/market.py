@@ -51,6 +51,11 @@ class Market:
         close = float(frame["close"].to_numpy()[-1])
         return close if np.isfinite(close) else None
 
+    def newest(self, pair: str) -> pd.Timestamp | None:
+        """Open time of the newest analysed candle; None without one."""
+        frame = self.frame(pair)
+        return pd.Timestamp(frame["date"].iloc[-1]) if len(frame) else None
+
     def returns(self, pair: str, candles: int) -> pd.Series:
         """The newest returns by candle date, at most `candles`, finite."""
         frame = self.frame(pair)

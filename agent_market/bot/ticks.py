@@ -22,12 +22,18 @@ class TickWatch:
         breaker: BreakerDesk,
         settings: BreakerSettings,
         clock: Callable[[], float] = time.monotonic,
+        source: Callable[[], str] = lambda: "",
     ) -> None:
-        """:param prices: mid price by pair, now; raises where the exchange does not answer."""
+        """
+        :param prices: mid price by pair, now; raises where the exchange does not answer.
+        :param source: name of who answered last: prices of two exchanges are not compared with each other.
+        """
         self._prices = prices
         self._breaker = breaker
         self._settings = settings
         self._clock = clock
+        self._source = source
+        self._seen_from = ""
         self._answered = clock()
         self._highs: dict[str, deque[tuple[float, float]]] = {}
 
@@ -43,6 +49,9 @@ class TickWatch:
             raise
         if prices:
             self._answered = self._clock()
+        if self._source() != self._seen_from:
+            self._seen_from = self._source()
+            self._highs.clear()
         self._see({pair: self._fall(pair, price) for pair, price in prices.items()})
 
     def _see(self, falls: Prices) -> None:

@@ -6,6 +6,7 @@ then until it is `max_age` old, and is absent before and after: an old value is 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ import pandas as pd
 
 from agent_market.config import ContextSeries
 from agent_market.errors import ConfigError, DataError
+
+logger = logging.getLogger(__name__)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -37,6 +40,7 @@ class DatedSeries:
     known_at: Ints
     values: Floats
     max_age: int
+    user_data: Path
 
     def as_known(self, asofs: Ints) -> Floats:
         """Newest value with known_at <= asof, at most `max_age` old; NaN where there is none."""
@@ -62,27 +66,27 @@ class ContextBook:
         without a value is skipped; a row that is there twice counts once. Times are ISO 8601 text or
         datetimes; without a timezone they are UTC.
 
+        Where a file cannot be read, the series' fallbacks are, in order; that is logged.
+
         :param user_data: where relative paths start.
-        :raises DataError: a file is missing, empty or unreadable, lacks a column, holds a time or a value
-            that is none, or two different values for one time.
+        :raises DataError: a file without a fallback is missing, empty or unreadable, lacks a column, holds a
+            time or a value that is none, or two different values for one time.
         :raises ConfigError: a name is given twice, or `known_after` or `max_age` is no duration >= 0.
         """
         twice = [name for name, count in Counter(spec.name for spec in series).items() if count > 1]
         if twice:
             raise ConfigError(f"context series named twice: {', '.join(twice)}; give each its own name")
-        return cls(tuple(_load(spec, user_data / spec.path) for spec in series))
+        return cls(tuple(_first(spec, user_data) for spec in series))
 
     def refreshed(self) -> ContextBook:
         """This book with the files that changed on disk read again; itself if none did.
 
-        A bot that runs for weeks calls it before each candle, else its daily series go stale.
+        A bot that runs for weeks calls it before each candle, else its daily series go stale.  A series that
+        stands on a fallback goes back to the file before it as soon as that can be read.
 
         :raises DataError: as `load`.
         """
-        current = tuple(
-            old if _file_state(old.spec, old.path) == old.file_state else _load(old.spec, old.path)
-            for old in self.series
-        )
+        current = tuple(_again(old) for old in self.series)
         unchanged = all(new is old for new, old in zip(current, self.series, strict=True))
         return self if unchanged else ContextBook(current)
 
@@ -105,7 +109,33 @@ class ContextBook:
         return pd.DataFrame(known, index=asofs, columns=list(known), dtype=np.float64)
 
 
-def _load(spec: ContextSeries, path: Path) -> DatedSeries:
+def _first(spec: ContextSeries, user_data: Path, known: DatedSeries | None = None) -> DatedSeries:
+    """The series from the first of its files that can be read; `known` if that is the one, and unchanged."""
+    problem: DataError | None = None
+    for path in (user_data / spec.path, *(user_data / other for other in spec.fallbacks)):
+        try:
+            if known is not None and path == known.path and _file_state(spec, path) == known.file_state:
+                return known
+            found = _load(spec, path, user_data)
+        except DataError as error:
+            problem = problem or error
+            continue
+        if problem is not None and (known is None or known.path != path):
+            logger.warning("%s; %s stands in", problem, path)
+        elif known is not None and known.path != path:
+            logger.warning("context series `%s` comes from %s again", spec.name, path)
+        return found
+    assert problem is not None
+    raise problem
+
+
+def _again(old: DatedSeries) -> DatedSeries:
+    if not old.spec.fallbacks and _file_state(old.spec, old.path) == old.file_state:
+        return old
+    return _first(old.spec, old.user_data, old)
+
+
+def _load(spec: ContextSeries, path: Path, user_data: Path) -> DatedSeries:
     file_state = _file_state(spec, path)
     table = _read(spec, path)
     times = _times(spec, path, table[spec.time_column])
@@ -123,6 +153,7 @@ def _load(spec: ContextSeries, path: Path) -> DatedSeries:
         known_at=np.delete(times, repeated) + _duration(spec, "known_after"),
         values=np.delete(values, repeated),
         max_age=_duration(spec, "max_age"),
+        user_data=user_data,
     )
 
 

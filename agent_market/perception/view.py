@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from agent_market.errors import DataError
 from agent_market.perception.regime import regime
-from agent_market.records import MarketView
+from agent_market.records import Headline, MarketView
 
 
 def make_view(
@@ -22,6 +22,7 @@ def make_view(
     context: Mapping[str, float],
     state: npt.NDArray[np.floating],
     close: float | None = None,
+    headlines: tuple[Headline, ...] = (),
 ) -> MarketView:
     """What is known about `pair` at `asof`; entries that are NaN or infinite are left out.
 
@@ -29,6 +30,7 @@ def make_view(
     :param state: the row's state vector (STATE_DIM,), finite: a moment that memory cannot compare with
         others is no moment to decide on, so callers leave such rows out (see `state_matrix`).
     :param close: price of the candle's close; NaN, infinite and 0 count as not known.
+    :param headlines: news, newest first; those known only after `asof` are left out.
     :raises DataError: `asof` has no timezone, or `state` is not finite.
     """
     if asof.tzinfo is None:
@@ -49,6 +51,7 @@ def make_view(
         regime=regime(known),
         state=tuple(map(float, state)),
         close=float(close) if close and math.isfinite(close) else None,
+        headlines=tuple(line for line in headlines if line.known_at <= asof),
     )
 
 

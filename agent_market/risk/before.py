@@ -71,6 +71,15 @@ def risk_budget(entry: Entry, book: Book, conditions: Conditions, settings: Risk
     return Room(allowed / book.equity, risk / book.equity, allowed / entry.stop_distance)
 
 
+def gap_loss(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
+    """What the whole book loses where prices gap past every stop; longs and shorts do not offset."""
+    limit, gap = settings.budget.gap_loss, settings.budget.gap
+    if limit is None:
+        return None
+    held = sum(h.notional for h in book.holdings)
+    return Room(limit, gap * (held + entry.notional) / book.equity, limit * book.equity / gap - held)
+
+
 def free_funds(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """What stays free of equity after the stake is taken."""
     threshold = settings.entry.free_funds
@@ -118,6 +127,7 @@ RISK_CAPS: tuple[Cap, ...] = (
     symbol_notional,
     correlated_exposure,
     risk_budget,
+    gap_loss,
     free_funds,
     value_at_risk,
     execution,

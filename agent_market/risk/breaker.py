@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
 
-PASSING = ("stale_data", "no_free_funds")
+PASSING = ("stale_data", "no_free_funds", "clock_skew")
 """Causes that freeze entries only for as long as they hold."""
 
 
@@ -39,8 +39,8 @@ def step(
 ) -> BreakerState:
     """The state after a look at `now`: alarms that hold renew it, old ones lapse after their time.
 
-    A day's loss freezes until 00:00 UTC, stale data and missing funds while they last, the others
-    `cooldown_minutes` from when they were last seen.
+    A day's loss freezes until 00:00 UTC, stale data, missing funds and wrong clocks while they last, the
+    others `cooldown_minutes` from when they were last seen.
     """
     seen = tuple(seen)
     causes = {alarm.cause for alarm in seen}

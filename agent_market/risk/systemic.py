@@ -18,6 +18,7 @@ Cause = Literal[
     "day_loss",
     "stale_data",
     "no_free_funds",
+    "clock_skew",
     "damaged_state",
 ]
 
@@ -88,6 +89,9 @@ def _stale(readings: Readings, settings: BreakerSettings) -> list[Alarm]:
         age = readings.candle_age[youngest]
         if age > settings.stale_candles:  # every pair's candles are that old
             found.append(Alarm("stale_data", settings.stale_candles, age, "candles"))
+        ahead = max(-age for age in readings.candle_age.values())
+        if ahead > settings.clock_candles:
+            found.append(Alarm("clock_skew", settings.clock_candles, ahead, "candles from the future"))
     if readings.tick_age_s is not None and readings.tick_age_s > settings.stale_ticks_s:
         found.append(Alarm("stale_data", settings.stale_ticks_s, readings.tick_age_s, "tickers"))
     return found

@@ -24,8 +24,14 @@ def tightening(returns: Floats, settings: TighteningSettings) -> float:
 
 
 def volatility_ratio(returns: Floats, settings: TighteningSettings) -> float | None:
-    """Present over usual volatility; None where it cannot be said."""
-    if len(returns) < settings.slow_candles:
+    """Present over usual volatility; None where it cannot be said.
+
+    The usual one is that of the candles before the present ones: with these in it, 24 of 240 candles could
+    never be more than sqrt(240 / 24) = 3.2 times the usual, however wild.
+    """
+    fast, slow = settings.fast_candles, settings.slow_candles
+    before = returns[-slow:-fast]
+    if len(returns) < slow or len(before) < 2:
         return None
-    usual = float(np.std(returns[-settings.slow_candles :]))
-    return float(np.std(returns[-settings.fast_candles :])) / usual if usual > 0.0 else None
+    usual = float(np.std(before))
+    return float(np.std(returns[-fast:])) / usual if usual > 0.0 else None

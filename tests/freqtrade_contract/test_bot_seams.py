@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 from freqtrade.configuration import sanitize_config
 from freqtrade.data.dataprovider import DataProvider
+from freqtrade.exceptions import TemporaryError
+from freqtrade.exchange import Exchange
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.optimize.optimize_reports import bt_storage
@@ -60,6 +62,33 @@ def test_no_entry_order_is_made_anywhere_but_in_execute_entry() -> None:
     assert len(places) == 2, "one for entries, one for exits"
     assert source(FreqtradeBot.execute_trade_exit).count("exchange.create_order(") == 1
     assert "create_order(" not in source(RPC)
+
+
+def test_orders_are_sent_with_the_named_arguments_that_are_watched() -> None:
+    parameters = inspect.signature(Exchange.create_order).parameters
+    assert parameters["pair"].kind is inspect.Parameter.KEYWORD_ONLY
+    for method in (FreqtradeBot.execute_entry, FreqtradeBot.execute_trade_exit):
+        call = re.search(r"self\.exchange\.create_order\((.*?)\n        +\)", source(method), re.DOTALL)
+        assert call is not None
+        for name in ("pair=", "ordertype=", "side=", "amount=", "rate=", "leverage="):
+            assert name in call[1], (method, name)
+
+
+def test_what_watches_orders_hears_both_ends_and_changes_nothing() -> None:
+    given = {"pair": "A/B", "ordertype": "limit", "side": "buy", "amount": 2.0, "rate": 5.0, "leverage": 1.0}
+    heard: list[object] = []
+
+    def create_order(**order: object) -> str:
+        if order["rate"] == 6.0:
+            raise TemporaryError("planted")
+        return "taken"
+
+    bot = SimpleNamespace(exchange=SimpleNamespace(create_order=create_order))
+    seams.watch_orders(bot, heard.append, lambda order, error: heard.append((order.rate, str(error))))  # type: ignore[arg-type]
+    assert bot.exchange.create_order(**given) == "taken"
+    with pytest.raises(TemporaryError, match="planted"):
+        bot.exchange.create_order(**(given | {"rate": 6.0}))
+    assert heard == [seams.OrderSent("A/B", "limit", "buy", 2.0, 5.0, 1.0), (6.0, "planted")]
 
 
 @pytest.mark.parametrize(

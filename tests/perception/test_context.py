@@ -265,3 +265,31 @@ def test_a_weekend_shows_fridays_vix_and_the_end_of_funding_is_absent(test_data)
     assert sunday["vix"] == real.at(at("2023-05-06T00:00"))["vix"]
     assert set(sunday) == set(REAL)
     assert set(real.at(at("2024-05-07T12:00"))) == {"fear_greed", "vix", "dxy"}
+
+
+def test_a_fallback_stands_in_for_a_file_that_is_cut_off_until_it_is_back(tmp_path, caplog):
+    (tmp_path / "second.csv").write_text("date,value\n2024-01-01,11\n")
+    spec = series().model_copy(update={"fallbacks": (Path("missing.csv"), Path("second.csv"))})
+    first = tmp_path / "mood.csv"
+    first.write_text("date,value\n2024-01-01,10\n")
+    mood = ContextBook.load([spec], tmp_path)
+    moment = at("2024-01-02T00:00")
+    assert mood.at(moment) == {"mood": 10.0}
+    assert mood.refreshed() is mood
+    first.unlink()
+    stands_in = mood.refreshed()
+    assert stands_in.at(moment) == {"mood": 11.0}
+    assert "stands in" in caplog.text
+    caplog.clear()
+    assert stands_in.refreshed() is stands_in
+    assert not caplog.text, "said once"
+    first.write_text("not a table")
+    assert stands_in.refreshed().at(moment) == {"mood": 11.0}, "damaged is as good as cut off"
+    first.write_text("date,value\n2024-01-01,12\n")
+    assert stands_in.refreshed().at(moment) == {"mood": 12.0}
+
+
+def test_without_any_file_that_can_be_read_the_first_problem_is_told(tmp_path):
+    spec = series().model_copy(update={"fallbacks": (Path("second.csv"),)})
+    with pytest.raises(DataError, match=r"mood\.csv"):
+        ContextBook.load([spec], tmp_path)

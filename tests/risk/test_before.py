@@ -154,3 +154,12 @@ def test_poor_fills_halve_the_order() -> None:
 def test_a_number_that_nothing_can_be_ordered_on_is_an_error(what: str, bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=what):
         sized(**bad)  # type: ignore[arg-type]
+
+
+def test_the_gap_limit_counts_the_whole_book_and_stays_off_unless_it_is_set() -> None:
+    book = Book(10_000.0, 8_000.0, (Holding("ETH/USDT", -1, 2_000.0, 0.0),))
+    assert bound(sized(replace(ENTRY, stake=2_000.0), book)) == []
+    result = sized(replace(ENTRY, stake=2_000.0), book, budget={"gap_loss": 0.09, "gap": 0.30})
+    assert result.stake == pytest.approx(1_000.0)  # (2,000 + 1,000) x 30% = 900 = 9% of 10,000
+    clamp = result.clamps[0]
+    assert (clamp.limit, clamp.threshold, clamp.value) == ("gap_loss", 0.09, pytest.approx(0.12))

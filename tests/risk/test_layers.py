@@ -23,7 +23,7 @@ from agent_market.risk.invalidation import invalidated, invalidation_level
 from agent_market.risk.liquidity import book_liquidity, usual_value
 from agent_market.risk.stops import average_true_range, stop_distance
 from agent_market.risk.systemic import Alarm, Readings, alarms
-from agent_market.risk.tightening import tightening
+from agent_market.risk.tightening import tightening, volatility_ratio
 from agent_market.risk.value_at_risk import day_var, ewma_deviation, ewma_var, historical_var, var_room
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -71,6 +71,15 @@ def test_limits_tighten_to_usual_over_present_volatility_and_no_further_than_the
     wild[-10:] *= 100
     assert tightening(wild, settings) == pytest.approx(max(0.25, np.sqrt(0.1)), rel=1e-3)
     assert tightening(calm[:50], settings) == 1.0, "too little history to say"
+
+
+def test_the_volatility_alarm_can_be_reached_and_counts_against_what_was_usual_before() -> None:
+    settings = TighteningSettings(fast_candles=24, slow_candles=240)
+    returns = np.tile([0.01, -0.01], 120)
+    returns[-24:] *= 5
+    assert volatility_ratio(returns, settings) == pytest.approx(5.0)
+    assert volatility_ratio(returns[:239], settings) is None, "too little history to say"
+    assert volatility_ratio(np.zeros(240), settings) is None
 
 
 def test_depth_counts_within_the_band_on_the_side_taken() -> None:
@@ -152,6 +161,7 @@ def test_poor_fills_are_told_and_halve_the_next_order() -> None:
         (Readings(candle_age={"A": 3.5, "B": 9.0}), "stale_data"),
         (Readings(tick_age_s=31.0), "stale_data"),
         (Readings(free_share=0.0), "no_free_funds"),
+        (Readings(candle_age={"A": 0.5, "B": -0.6}), "clock_skew"),
     ],
 )
 def test_each_danger_is_seen_alone(readings: Readings, cause: str) -> None:

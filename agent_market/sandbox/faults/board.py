@@ -15,6 +15,7 @@ from agent_market.sandbox.faults.spec import (
     Fault,
     FaultPlan,
     FlashCrash,
+    Gullible,
     Latency,
     MalformedJson,
     MissingCandles,
@@ -142,6 +143,20 @@ class FaultBoard:
             for armed in self._armed:
                 if isinstance(armed.fault, BadAnswer) and armed.strikes(path, now):
                     return armed.fault
+        return None
+
+    def believed(self, path: str, body: bytes) -> Gullible | None:
+        """The first `gullible` whose text this request holds; draws and counts, so ask once a request."""
+        if not self._armed:
+            return None
+        with self._lock:
+            now = self._clock()
+            for armed in self._armed:
+                fault = armed.fault
+                if not isinstance(fault, Gullible) or fault.text.encode() not in body:
+                    continue
+                if armed.strikes(path, now):
+                    return fault
         return None
 
     def market(self) -> MarketFaults:

@@ -99,6 +99,21 @@ class BadAnswer(RequestFault):
     """Plain words, JSON that ends early, or JSON with every number far outside its range."""
 
 
+class Gullible(RequestFault):
+    """The model takes a planted headline at its word, over sound HTTP and in the schema asked for.
+
+    Where a request holds `text`, the answer is `depth` with `confidence`, whatever the numbers say.
+    """
+
+    kind: Literal["gullible"] = "gullible"
+    text: str = Field(min_length=4, pattern=r"^[A-Za-z0-9 .,%:-]+$")
+    """What the request must hold; plain characters, so that no encoding changes them."""
+    depth: float = Field(default=10.0, ge=-10, le=10, allow_inf_nan=False)
+    """The opinion that it forms."""
+    confidence: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)
+    """How sure it says to be."""
+
+
 class MissingCandles(Fault):
     """The exchange leaves candles out."""
 
@@ -132,6 +147,7 @@ AnyFault = Annotated[
     | MalformedJson
     | TruncatedJson
     | BadAnswer
+    | Gullible
     | MissingCandles
     | StaleCandles
     | FlashCrash,

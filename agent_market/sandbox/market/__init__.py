@@ -8,6 +8,7 @@ from agent_market.sandbox.market.clock import LiveMarket, StandingMarket
 from agent_market.sandbox.market.faulty import FaultyMarket, MarketFault
 from agent_market.sandbox.market.feather import FeatherSource
 from agent_market.sandbox.market.protocol import Market, Source
+from agent_market.sandbox.market.storm import Storm
 from agent_market.sandbox.market.synthetic import SyntheticSource
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "MarketFault",
     "Source",
     "StandingMarket",
+    "Storm",
     "SyntheticSource",
 ]

@@ -57,7 +57,8 @@ def create_model_app(board: FaultBoard | None = None) -> FastAPI:
 def _add_chat(app: FastAPI, board: FaultBoard, meter: UsageMeter) -> None:
     async def chat(request: Request) -> Response:
         try:
-            completion = complete(await request.body(), board.bad_answer(CHAT))
+            body = await request.body()
+            completion = complete(body, board.bad_answer(CHAT), board.believed(CHAT, body))
         except RequestRefused as refused:
             return _refusal(refused)
         meter.call(completion.model, completion.prompt_tokens, completion.completion_tokens)

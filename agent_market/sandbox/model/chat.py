@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from agent_market.sandbox.faults import BadAnswer
+from agent_market.sandbox.faults import BadAnswer, Gullible
 from agent_market.sandbox.model.case import read_case
 from agent_market.sandbox.model.catalog import FINGERPRINT
 from agent_market.sandbox.model.directives import read_directives
@@ -36,8 +36,10 @@ class Completion:
     completion_tokens: int
 
 
-def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
+def complete(body: bytes, fault: BadAnswer | None = None, believed: Gullible | None = None) -> Completion:
     """Answer a request for `/v1/chat/completions`. The same bytes in give the same bytes out.
+
+    :param believed: a planted headline that decides the opinion.
 
     Without a block of numbers the answer is text, or, where a schema was asked for, a `refusal`.
 
@@ -45,6 +47,8 @@ def complete(body: bytes, fault: BadAnswer | None = None) -> Completion:
     """
     request = read_chat(body)
     said = _answer(request)
+    if said is not None and believed is not None:
+        said = _swayed(said, believed)
     refused = said is None and request.schema is not None
     if said is None:
         text = NEEDS_NUMBERS
@@ -86,6 +90,17 @@ def _answer(request: ChatRequest) -> dict[str, Any] | None:
         return propose(factors)
     case = read_case(request.user_texts)
     return None if case is None else say(replace(case, directives=read_directives(request.system_texts)))
+
+
+def _swayed(said: dict[str, Any], believed: Gullible) -> dict[str, Any]:
+    """The same answer with the opinion that the headline leads to."""
+    opinion: dict[str, Any] = {
+        "depth": believed.depth,
+        "confidence": believed.confidence * (100 if "ruling" in said else 1),
+        "belief": f"{DISCLAIMER}, and made to believe a headline: {believed.text}"[:200],
+        "invalidation": None,
+    }
+    return {name: opinion.get(name, value) for name, value in said.items()}
 
 
 def _spoilt(fitted: dict[str, Any], fault: BadAnswer) -> str:

@@ -1,0 +1,140 @@
+"""The strategies that are put under stress: one that always wants in, and one that asks the committee."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from agent_market.agents.committee import Committee, open_committee
+from agent_market.agents.latest import LatestViews
+from agent_market.agents.prompting.beliefs import Chronicle
+from agent_market.bot.guarded import GuardedStrategy
+from agent_market.cycle import Desk, run_cycle
+from agent_market.decision.experts.seats import seats
+from agent_market.decision.learner import WeightLearner
+from agent_market.memory.episodic import EpisodicMemory
+from agent_market.memory.lessons import LessonBook
+from agent_market.perception.context import ContextBook
+from agent_market.perception.features import WARM_UP, market_features
+from agent_market.perception.state import state_matrix
+from agent_market.perception.view import make_view
+from agent_market.records import AgentView, Episode, Headline
+from agent_market.store.database import Database, store_url
+
+SCOPE = "stress"
+NO_QUANT = "no model is trained in the stress suite"
+
+
+class Eager(GuardedStrategy):
+    """Wants in on every pair, always: whatever keeps it out is the risk layer."""
+
+    timeframe = "1m"
+    stoploss = -0.10
+    minimal_roi = {"0": 10}  # noqa: RUF012 - as freqtrade has it
+    startup_candle_count = 0
+    process_only_new_candles = False
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """The candles as they are."""
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """In."""
+        dataframe["enter_long"] = 1
+        dataframe["enter_tag"] = f"stress {metadata['pair']}@now"
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """Never out."""
+        return dataframe
+
+    def custom_entry_price(
+        self,
+        pair: str,
+        trade: Any,
+        current_time: datetime,
+        proposed_rate: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """Through the spread: prices move between freqtrade's two looks at the book, and an order would wait."""
+        return proposed_rate * 1.001
+
+
+class Advised(Eager):
+    """Goes in where the committee's decision, after the depth limits, is to buy.
+
+    The real committee, `run_cycle` and gate; no trained model and an empty memory stand beside the agents. It
+    decides anew on each pair after `ask_again`, and waits for the answers (a bot of ours does not).
+    """
+
+    startup_candle_count = WARM_UP + 50
+
+    def bot_start(self, **kwargs: Any) -> None:
+        """Join the bot, and seat the committee."""
+        super().bot_start(**kwargs)
+        self.headlines: tuple[str, ...] = ()
+        self.decisions: dict[str, Episode] = {}
+        user_data = Path(self.config["user_data_dir"])
+        self._database = Database(store_url(self.settings.store.url, user_data))
+        pairs = self.config["exchange"]["pair_whitelist"]
+        self._committee: Committee = open_committee(
+            self.settings, self._database, user_data, pairs=pairs, is_live=True, scope=SCOPE
+        )
+        self._context = ContextBook.load(self.settings.perception.context, user_data)
+        self.attachment.on_detach(self._leave)
+
+    def ask_again(self, *headlines: str) -> None:
+        """Decide anew at the next candle loop, with these headlines in the news."""
+        self.headlines = headlines
+        self.decisions.clear()
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """The committee's decision on the newest candle."""
+        pair = metadata["pair"]
+        if pair not in self.decisions and len(dataframe) > WARM_UP:
+            self.decisions[pair] = self._decide(pair, dataframe)
+        episode = self.decisions.get(pair)
+        if episode is not None and episode.verdict.action == "buy":
+            dataframe["enter_long"] = 1
+            dataframe["enter_tag"] = f"stress {episode.decision.id}"
+        return dataframe
+
+    def _decide(self, pair: str, dataframe: DataFrame) -> Episode:
+        features = market_features(dataframe).iloc[-1:]
+        asof = pd.Timestamp(dataframe["date"].iloc[-1]).to_pydatetime() + timedelta(minutes=1)
+        self._context = self._context.refreshed()
+        view = make_view(
+            pair,
+            self.timeframe,
+            asof,
+            {str(name): float(value) for name, value in features.iloc[0].items()},
+            self._context.at(asof),
+            state_matrix(features)[0],
+            float(dataframe["close"].iloc[-1]),
+            tuple(Headline(asof, text) for text in self.headlines),
+        )
+        quant = AgentView.abstain("quant", NO_QUANT)
+        return run_cycle(view, quant, timedelta(minutes=12), self._desk(pair))
+
+    def _desk(self, pair: str) -> Desk:
+        names = seats([role.name for role in self._committee.roles], self.settings.decision)
+        return Desk(
+            SCOPE,
+            self.settings,
+            EpisodicMemory(self._database, SCOPE, pair, self.settings.memory),
+            LessonBook(self._database, SCOPE, self.settings.memory.text),
+            self._committee,
+            LatestViews(timedelta(0)),
+            WeightLearner(names, self.settings.decision),
+            Chronicle(),
+        )
+
+    def _leave(self) -> None:
+        self._committee.close()
+        self._database.close()
