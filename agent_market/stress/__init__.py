@@ -1,1 +1,1 @@
-"""The stress suite: real dry-run bots on the sandbox, what must hold under each trouble, and what was measured."""
+"""The stress suite: real dry-run bots on the sandbox, what must hold in each trouble, what was measured."""

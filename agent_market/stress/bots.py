@@ -183,12 +183,26 @@ def stressed_bot(
     file = write_config(folder, server.url, risk or {}, strategy, section or {}, changes)
     arguments = {"config": [str(file)], "user_data_dir": str(folder), "datadir": str(folder)}
     with ExitStack() as stack:
-        bot = FreqtradeBot(Configuration(arguments, RunMode.DRY_RUN).get_config())
+        with logging_as_it_was():
+            config = Configuration(arguments, RunMode.DRY_RUN).get_config()
+        bot = FreqtradeBot(config)
         stack.callback(bot.cleanup)
         bot.state = State.RUNNING
         made = StressedBot(bot, server)
         seams.watch_orders(bot, made.orders.append, lambda order, error: None)
         yield made
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Freqtrade sets up logging to the terminal as it reads a config; here it goes where it went before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def write_config(

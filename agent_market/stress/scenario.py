@@ -25,7 +25,7 @@ class Claim(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class Scenario(Generic[E]):
-    """One trouble. `run` gets an empty folder and returns the evidence, a frozen dataclass of measurements."""
+    """One trouble. `run` gets an empty folder and returns the evidence, a dataclass of measurements."""
 
     name: str
     what: str
@@ -69,5 +69,6 @@ def examine(scenario: Scenario[Any], folder: Path) -> Finding:
         return Finding(scenario.name, scenario.what, time.perf_counter() - started, rows, {})
     seconds = time.perf_counter() - started
     rows = tuple(Row(c.must, c.measured(evidence), bool(c.holds(evidence))) for c in scenario.claims)
-    assert is_dataclass(evidence) and not isinstance(evidence, type)
+    assert is_dataclass(evidence)
+    assert not isinstance(evidence, type)
     return Finding(scenario.name, scenario.what, seconds, rows, asdict(evidence))

@@ -62,7 +62,7 @@ class Eager(GuardedStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        """Through the spread: prices move between freqtrade's two looks at the book, and an order would wait."""
+        """Through the spread: prices move between freqtrade's two looks at the book."""
         return proposed_rate * 1.001
 
 

@@ -69,5 +69,5 @@ class Storm:
             blown = np.maximum(np.round(level * (price / level) ** self.factor, decimals), tick)
             return np.where(after, blown, price)
 
-        prices = (blow(price) for price in (pieces.open, pieces.high, pieces.low, pieces.close))
-        return Candles(pieces.time, *prices, pieces.volume)
+        opened, high, low, closed = map(blow, (pieces.open, pieces.high, pieces.low, pieces.close))
+        return Candles(pieces.time, opened, high, low, closed, pieces.volume)

@@ -1,4 +1,4 @@
-"""The exchange answers HTTP 500 to everything, and then refuses orders alone: nothing is lost, a human is told."""
+"""The exchange answers HTTP 500 to everything, and then refuses an order alone: a human is told."""
 
 from __future__ import annotations
 
@@ -148,15 +148,19 @@ API_ERRORS = Scenario(
         Claim(
             "nothing is bought meanwhile, and the bot lives",
             lambda e: e.bought_meanwhile == 0 and e.loops > 1,
-            lambda e: f"{e.bought_meanwhile} orders in {e.loops} loops, {e.loops_failed} of them to be retried",
+            lambda e: (
+                f"{e.bought_meanwhile} orders in {e.loops} loops, {e.loops_failed} of them to be retried"
+            ),
         ),
         Claim(
             f"the stop of each open trade is on the sheet for a human, and alerted, {SHEET_S + ROOM_S:g} s "
             f"after it (`manual_after_s` = {SHEET_S:g})",
-            lambda e: e.sheet_s <= SHEET_S + ROOM_S
-            and e.stops_listed == e.open_trades == 2
-            and e.stops_as_freqtrade_has_them
-            and e.critical_alerts >= 1,
+            lambda e: (
+                e.sheet_s <= SHEET_S + ROOM_S
+                and e.stops_listed == e.open_trades == 2
+                and e.stops_as_freqtrade_has_them
+                and e.critical_alerts >= 1
+            ),
             lambda e: f"{e.stops_listed} of {e.open_trades} after {e.sheet_s:.2f} s",
         ),
         Claim(
@@ -166,10 +170,12 @@ API_ERRORS = Scenario(
         ),
         Claim(
             "an order that is refused is listed with pair, side, price and size until it gets through",
-            lambda e: e.sale_listed is not None
-            and (e.sale_listed[0], e.sale_listed[1], e.sale_listed[3]) == e.sale_wanted
-            and e.sale_listed[2] > 0
-            and e.left_after_sale == 0,
+            lambda e: (
+                e.sale_listed is not None
+                and (e.sale_listed[0], e.sale_listed[1], e.sale_listed[3]) == e.sale_wanted
+                and e.sale_listed[2] > 0
+                and e.left_after_sale == 0
+            ),
             _sale,
         ),
     ),

@@ -1,4 +1,4 @@
-"""The exchange's clock jumps an hour ahead of the bot's, then behind: nothing is bought on candles of another time."""
+"""The exchange's clock jumps an hour ahead of the bot's, then behind: nothing is bought by a wrong clock."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def _trades() -> dict[int, tuple[str, float, float]]:
 
 CLOCK_JUMP = Scenario(
     "clock-jump",
-    f"The exchange's clock jumps an hour ahead of the bot's while it runs, then is {BACK_MINUTES} minutes behind "
-    "as it starts again.",
+    "The exchange's clock jumps an hour ahead of the bot's while it runs, then is "
+    f"{BACK_MINUTES} minutes behind as it starts again.",
     jump,
     (
         Claim(

@@ -93,7 +93,7 @@ FLASH_CRASH = Scenario(
         Claim(
             "nothing is bought once frozen, not even by a forced entry",
             lambda e: e.bought_after == 0 and "entries are frozen" in e.forced_entry,
-            lambda e: f"{e.bought_after} orders; forced entry: {e.forced_entry or 'placed'}",
+            lambda e: f"{e.bought_after} orders; {e.forced_entry or 'a forced entry was placed'}",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""`freqtrade trade` in a process of its own, killed with -9 at random moments: nothing lost, nothing doubled."""
+"""`freqtrade trade` in a process of its own, killed with -9 at random: nothing lost, nothing doubled."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Killed:
 
 
 def kill_again_and_again(folder: Path) -> Killed:
-    """Start, kill and look, over and over on the same folder; then once while paused, and once while frozen."""
+    """Start, kill and look, over and over on one folder; then once while paused, and once while frozen."""
     draws = Random(SEED)
     state = folder / "agent_market"
     damaged = lost = doubled = 0
@@ -183,16 +183,19 @@ def _is_json(line: bytes) -> bool:
 
 KILLED = Scenario(
     "kill-9",
-    f"The bot's process is killed with -9 {KILLS} times at random moments with trades open, then while paused, "
-    "while frozen, and as it starts again.",
+    f"The bot's process is killed with -9 {KILLS} times at random moments with trades open, then while "
+    "paused, while frozen, and as it starts again.",
     kill_again_and_again,
     (
         Claim(
             "no trade is lost, changed or doubled, and the trades database is whole",
-            lambda e: e.open_trades > 0
-            and e.trades_lost_or_changed == e.pairs_doubled == e.databases_damaged == 0,
-            lambda e: f"{e.kills} kills, {e.open_trades} trades open: {e.trades_lost_or_changed} lost or "
-            f"changed, {e.pairs_doubled} doubled, {e.databases_damaged} damaged",
+            lambda e: (
+                e.open_trades > 0 and e.trades_lost_or_changed == e.pairs_doubled == e.databases_damaged == 0
+            ),
+            lambda e: (
+                f"{e.kills} kills, {e.open_trades} trades open: {e.trades_lost_or_changed} lost or "
+                f"changed, {e.pairs_doubled} doubled, {e.databases_damaged} damaged"
+            ),
         ),
         Claim(
             "every line of the risk journal can be read",
@@ -206,9 +209,13 @@ KILLED = Scenario(
         ),
         Claim(
             "frozen entries are frozen after the restart, for the same cause",
-            lambda e: "flash_crash" in e.alarms_before and e.alarms_before == e.alarms_after and e.told_frozen,
-            lambda e: f"{', '.join(e.alarms_before) or 'not frozen'}, then "
-            f"{', '.join(e.alarms_after) or 'not frozen'}",
+            lambda e: (
+                "flash_crash" in e.alarms_before and e.alarms_before == e.alarms_after and e.told_frozen
+            ),
+            lambda e: (
+                f"{', '.join(e.alarms_before) or 'not frozen'}, then "
+                f"{', '.join(e.alarms_after) or 'not frozen'}"
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The model endpoint goes down, then its fallback too: another answers, then agents abstain and nobody buys."""
+"""The model endpoint goes down: the fallback answers. It goes down too: agents abstain and nobody buys."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Down:
 
 
 def down(folder: Path) -> Down:
-    """Stop the first endpoint, then let it hang, then stop the second as well; decide on each pair each time."""
+    """Stop the first endpoint, let it hang, then let the second refuse; decide on each pair each time."""
     with ExitStack() as stack:
         server = stack.enter_context(exchange())
         first_up, second_up = stack.enter_context(ExitStack()), stack.enter_context(ExitStack())
@@ -109,8 +109,8 @@ def _asked(episode: Episode) -> Iterable[AgentView]:
 
 MODEL_DOWN = Scenario(
     "model-down",
-    f"The model endpoint is gone, then hangs (`timeout_s` = {TIMEOUT_S:g}), with a fallback; then the fallback "
-    "refuses too.",
+    f"The model endpoint is gone, then hangs (`timeout_s` = {TIMEOUT_S:g}), with a fallback; then the "
+    "fallback refuses too.",
     down,
     (
         Claim(

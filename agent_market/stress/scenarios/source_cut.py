@@ -102,8 +102,8 @@ def _context(bot: StressedBot) -> float | None:
 
 SOURCE_CUT = Scenario(
     "source-cut",
-    "The exchange's tickers hang, then answer HTTP 500, with a second exchange in `tick_sources`; then a context "
-    "file with a fallback is deleted.",
+    "The exchange's tickers hang, then answer HTTP 500, with a second exchange in `tick_sources`; then a "
+    "context file with a fallback is deleted.",
     cut,
     (
         Claim(
@@ -129,9 +129,11 @@ SOURCE_CUT = Scenario(
         Claim(
             f"the next decision reads the fallback of a file that is gone, within {FAILOVER_S:g} s",
             lambda e: e.context == (FIRST, SECOND) and e.context_s <= FAILOVER_S,
-            lambda e: f"value {e.context[0]:g}, then {e.context[1]:g}; decided in {e.context_s:.2f} s"
-            if None not in e.context
-            else f"values {e.context}",
+            lambda e: (
+                f"value {e.context[0]:g}, then {e.context[1]:g}; decided in {e.context_s:.2f} s"
+                if None not in e.context
+                else f"values {e.context}"
+            ),
         ),
     ),
 )

@@ -59,7 +59,7 @@ def storm(folder: Path) -> Stormy:
     with exchange(market) as server, stressed_bot(folder / "late", server, stake_amount=STAKE) as bot:
         for _ in range(4):
             bot.step()
-        desk, equity = bot.attachment.desk, bot.equity()
+        equity = bot.equity()
         clamps = [line for line in bot.attachment.journal.recent(500) if line["kind"] == "clamps"]
         days = [market.candles(pair, "1m", wall_clock() - DAY, wall_clock()) for pair in PAIRS]
         return Stormy(
@@ -96,15 +96,16 @@ def _book_var(bot: StressedBot, equity: float) -> float:
 
 VOLATILITY = Scenario(
     "volatility",
-    f"Every minute moves {FACTOR:g} times as far as it would: seen by a bot {BEGUN_MINUTES} minutes into it, and "
-    f"by one that starts after {LASTED_HOURS} hours of it and wants 20% of the wallet in each pair.",
+    f"Every minute moves {FACTOR:g} times as far as it would: seen by a bot {BEGUN_MINUTES} minutes into it, "
+    f"and by one that starts after {LASTED_HOURS} hours of it and wants 20% of the wallet in each pair.",
     storm,
     (
         Claim(
             f"as it begins, `breaker.volatility_spike` = {SPIKE:g} freezes entries: none is placed",
             lambda e: e.early_ratio > SPIKE and "volatility_spike" in e.early_causes and e.early_orders == 0,
-            lambda e: f"{e.early_ratio:.1f} times the usual; {', '.join(e.early_causes)}; "
-            f"{e.early_orders} orders",
+            lambda e: (
+                f"{e.early_ratio:.1f} times the usual; {', '.join(e.early_causes)}; {e.early_orders} orders"
+            ),
         ),
         Claim(
             f"from the candles at hand to frozen at most {FREEZE_S} s",
@@ -114,8 +115,10 @@ VOLATILITY = Scenario(
         Claim(
             f"a day later, VaR of the whole book stays within `value_at_risk.limit` = {VAR:.0%} a day",
             lambda e: e.late_var <= VAR * SLACK and "value_at_risk" in e.late_clamps,
-            lambda e: f"{e.late_var:.1%}; book {e.late_book:.0%} of equity, {e.late_wanted:.0%} wanted, after a "
-            f"day with a range of {e.day_move:.0%}",
+            lambda e: (
+                f"{e.late_var:.1%}; book {e.late_book:.0%} of equity, {e.late_wanted:.0%} wanted, after a "
+                f"day with a range of {e.day_move:.0%}"
+            ),
         ),
         Claim(
             "every cut is in the risk journal by name",
