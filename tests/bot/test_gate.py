@@ -17,6 +17,7 @@ from freqtrade.persistence import PairLocks, Trade
 from freqtrade.rpc import RPCException
 
 from agent_market.bot.attach import BREAKER_LOCK, current
+from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
 
 GREEDY = """
@@ -282,6 +283,26 @@ def test_the_breaker_reduces_the_book_to_its_safe_level(tmp_path: Path) -> None:
         assert sum(left.values()) <= 0.15 * WALLET * SLACK
         assert "ETH/USDT" not in left, "the largest goes first"
         assert len(left) >= 2, "and no more than needed"
+
+
+def test_a_lock_that_a_killed_bot_left_behind_goes_when_nothing_is_frozen(bot: DryBot) -> None:
+    bot.strategy.lock_pair("*", now() + timedelta(hours=1), BREAKER_LOCK)
+    bot.process()
+    assert not PairLocks.is_global_lock(side="*")
+    assert bot.orders
+
+
+def test_a_candle_that_no_look_has_seen_is_looked_at_before_an_entry_on_it(
+    bot: DryBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.attachment.desk.settings = bot.attachment.desk.settings.model_copy(
+        update={"breaker": BreakerSettings(volatility_spike=1.0001)}
+    )
+    ratio = "agent_market.bot.market.volatility_ratio"
+    monkeypatch.setattr(ratio, lambda returns, settings: 5.0 if len(returns) else None)
+    bot.process()  # the candles come after `bot_loop_start` of this very iteration
+    assert not bot.orders
+    assert [a.cause for a in bot.attachment.breaker.state.alarms] == ["volatility_spike"]
 
 
 def test_without_a_gate_the_bot_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from agent_market.perception.features_page import features_page
 from agent_market.perception.regime import REGIMES, regime
 from agent_market.perception.state import STATE_DIM, STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
+from agent_market.records import Headline
 
 ASOF = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -140,3 +141,10 @@ def test_the_page_of_features_is_that_of_the_code(repository):
     assert page == features_page(), (
         "docs/features.md is out of date: python -m agent_market.perception.features_page > docs/features.md"
     )
+
+
+def test_a_headline_that_was_known_only_later_is_left_out() -> None:
+    asof = datetime(2024, 1, 2, tzinfo=UTC)
+    news = (Headline(asof, "now"), Headline(asof + timedelta(seconds=1), "later"))
+    view = make_view("BTC/USDT", "1h", asof, {}, {}, np.zeros(STATE_DIM), headlines=news)
+    assert [line.text for line in view.headlines] == ["now"]

@@ -21,6 +21,7 @@ from agent_market.sandbox.faults import (
     FaultBoard,
     FaultPlan,
     FlashCrash,
+    Gullible,
     Latency,
     MalformedJson,
     MarketFaults,
@@ -387,3 +388,16 @@ class TestAsTheOpenaiClientSeesThem:
             json.loads(bad("truncated"))
         assert json.loads(bad("out_of_range"))["depth"] == 1e6
         assert -10 <= json.loads(self.ask(sandbox_model) or "")["depth"] <= 10
+
+    def test_a_gullible_model_believes_the_headline_that_it_is_shown_and_no_other(
+        self, sandbox_model: str, sandbox_board: FaultBoard
+    ) -> None:
+        before = json.loads(self.ask(sandbox_model) or "")["depth"]
+        sandbox_board.set([Gullible(text="no such headline")])
+        assert json.loads(self.ask(sandbox_model) or "")["depth"] == before
+        assert sandbox_board.report()["faults"][0]["hits"] == 0
+        sandbox_board.set([Gullible(text="features", depth=-7.5)])
+        said = json.loads(self.ask(sandbox_model) or "")
+        assert said["depth"] == -7.5
+        assert said["confidence"] == 1.0
+        assert sandbox_board.report()["faults"][0]["hits"] == 1

@@ -79,6 +79,7 @@ FLASH_CRASH = Scenario(
             f"entries are frozen at most {FREEZE_S} s after the crash",
             lambda e: e.frozen_s <= FREEZE_S,
             lambda e: f"{e.frozen_s:.3f} s",
+            timed=True,
         ),
         Claim(
             f"equity loses at most `risk.budget.gap_loss` = {GAP_LOSS:.0%}",

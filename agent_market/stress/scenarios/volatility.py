@@ -108,7 +108,7 @@ VOLATILITY = Scenario(
             ),
         ),
         Claim(
-            f"from the candles at hand to frozen at most {FREEZE_S} s",
+            f"the look at all candles that freezes them takes at most {FREEZE_S} s",
             lambda e: e.early_look_s <= FREEZE_S,
             lambda e: f"{e.early_look_s:.3f} s",
         ),
