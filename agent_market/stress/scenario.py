@@ -18,7 +18,7 @@ E = TypeVar("E")
 class Claim(Generic[E]):
     """One thing that must hold: the sentence, whether it does, and the evidence in words.
 
-    `timed` says that it holds the wall clock to a limit: a machine that is busy with other things may miss it.
+    `timed`: it holds the wall clock to a limit, which a machine that is busy with other things may miss.
     """
 
     must: str

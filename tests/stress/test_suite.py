@@ -75,7 +75,7 @@ def test_json_holds_every_measurement(good: Scenario[Any], broken: Scenario[Any]
     assert whole["held"] is False
     first, second = whole["scenarios"]
     assert first["evidence"] == {"seconds": 1.0}
-    assert first["rows"][0] == {"must": "within 5 s", "measured": "1 s", "held": True}
+    assert first["rows"][0] == {"must": "within 5 s", "measured": "1 s", "held": True, "timed": False}
     assert (second["name"], second["held"], second["evidence"]) == ("broken", False, {})
 
 

@@ -144,6 +144,7 @@ API_ERRORS = Scenario(
             f"entries are frozen {STALE_S + 0.5:g} s after the first error (`stale_ticks_s` = {STALE_S:g})",
             lambda e: e.frozen_s <= STALE_S + 0.5,
             lambda e: f"{e.frozen_s:.2f} s",
+            timed=True,
         ),
         Claim(
             "nothing is bought meanwhile, and the bot lives",
@@ -162,11 +163,13 @@ API_ERRORS = Scenario(
                 and e.critical_alerts >= 1
             ),
             lambda e: f"{e.stops_listed} of {e.open_trades} after {e.sheet_s:.2f} s",
+            timed=True,
         ),
         Claim(
             "once the exchange answers, the sheet is empty and entries go on within a candle",
             lambda e: e.back_s <= CANDLE_S and e.left_on_sheet == 0,
             lambda e: f"bought again {e.back_s:.1f} s later, {e.left_on_sheet} rows left",
+            timed=True,
         ),
         Claim(
             "an order that is refused is listed with pair, side, price and size until it gets through",

@@ -117,6 +117,7 @@ MODEL_DOWN = Scenario(
             f"with the endpoint gone, five decisions rest on the fallback's answers within {FAILOVER_S:g} s",
             lambda e: e.dead_s <= FAILOVER_S and e.dead_views == e.views_wanted > 0,
             lambda e: f"{e.dead_views} of {e.views_wanted} views in {e.dead_s:.2f} s",
+            timed=True,
         ),
         Claim(
             "with it hanging, every view comes from the fallback too",

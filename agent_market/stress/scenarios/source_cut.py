@@ -110,16 +110,19 @@ SOURCE_CUT = Scenario(
             f"prices come from the second source at most {FAILOVER_S:g} s after the first goes silent",
             lambda e: e.silent_s <= FAILOVER_S,
             lambda e: f"{e.silent_s:.2f} s",
+            timed=True,
         ),
         Claim(
             f"and at most {FAILOVER_S:g} s after it begins to refuse",
             lambda e: e.refused_s <= FAILOVER_S,
             lambda e: f"{e.refused_s:.2f} s",
+            timed=True,
         ),
         Claim(
             f"a crash that only the second source shows freezes entries within {FREEZE_S} s",
             lambda e: e.frozen_on_second_s <= FREEZE_S,
             lambda e: f"{e.frozen_on_second_s:.3f} s",
+            timed=True,
         ),
         Claim(
             "the first source is gone back to by itself",
@@ -134,6 +137,7 @@ SOURCE_CUT = Scenario(
                 if None not in e.context
                 else f"values {e.context}"
             ),
+            timed=True,
         ),
     ),
 )

@@ -111,6 +111,7 @@ VOLATILITY = Scenario(
             f"the look at all candles that freezes them takes at most {FREEZE_S} s",
             lambda e: e.early_look_s <= FREEZE_S,
             lambda e: f"{e.early_look_s:.3f} s",
+            timed=True,
         ),
         Claim(
             f"a day later, VaR of the whole book stays within `value_at_risk.limit` = {VAR:.0%} a day",
