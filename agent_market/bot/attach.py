@@ -224,7 +224,7 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
     journal = Journal(folder, live=True, redactor=redactor) if live else _backtest_journal(strategy, folder)
     desk = RiskDesk(strategy, settings.risk, bus, breaker, journal)
-    sheet = ManualSheet(folder if live else None, bus)
+    sheet = ManualSheet(folder if live else None, bus, redactor)
     return Attachment(
         strategy=strategy,
         desk=desk,

@@ -13,11 +13,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_market.bot.alerts import AlertBus
+from agent_market.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,18 @@ class ManualSheet:
     """The sheet of one bot. Thread-safe; a failure to write it is alerted, never raised."""
 
     def __init__(
-        self, folder: Path | None, bus: AlertBus, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        folder: Path | None,
+        bus: AlertBus,
+        redactor: Redactor,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """:param folder: None (backtests) = no files."""
+        """
+        :param folder: None (backtests) = no files.
+        :param redactor: hides secrets that an exchange's error may quote.
+        """
         self._folder = folder
+        self._redactor = redactor
         self._bus = bus
         self._clock = clock
         self._lock = threading.Lock()
@@ -91,6 +100,7 @@ class ManualSheet:
 
         One entry at a time: the gate sized each as if no other were placed, so all together may be too much.
         """
+        order = replace(order, why=self._redactor.text(order.why))
         with self._lock:
             if not order.trade and any(not o.trade and o.key != order.key for o in self._orders.values()):
                 logger.info("not on the sheet, for an entry is there already: %s", _line(order))

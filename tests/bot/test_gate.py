@@ -285,13 +285,6 @@ def test_the_breaker_reduces_the_book_to_its_safe_level(tmp_path: Path) -> None:
         assert len(left) >= 2, "and no more than needed"
 
 
-def test_a_lock_that_a_killed_bot_left_behind_goes_when_nothing_is_frozen(bot: DryBot) -> None:
-    bot.strategy.lock_pair("*", now() + timedelta(hours=1), BREAKER_LOCK)
-    bot.process()
-    assert not PairLocks.is_global_lock(side="*")
-    assert bot.orders
-
-
 def test_a_candle_that_no_look_has_seen_is_looked_at_before_an_entry_on_it(
     bot: DryBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

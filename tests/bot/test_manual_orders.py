@@ -14,6 +14,7 @@ from freqtrade.persistence import Trade
 
 from agent_market.bot.alerts import Alert, AlertBus
 from agent_market.bot.manual_orders import CSV, NOTHING, TEXT, ManualOrder, ManualSheet, Position
+from agent_market.redaction import Redactor
 from agent_market.risk.systemic import Alarm
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -22,7 +23,7 @@ HELD = Position("7", "ETH/USDT", "sell", 3.0, 90.0)
 
 
 def sheet(folder: Path | None, now: datetime = NOW) -> ManualSheet:
-    return ManualSheet(folder, AlertBus(), lambda: now)
+    return ManualSheet(folder, AlertBus(), Redactor({"key": "s3cret-key"}), lambda: now)
 
 
 def alerts(made: ManualSheet) -> tuple[Alert, ...]:
@@ -67,6 +68,14 @@ def test_an_order_that_got_through_after_all_leaves_the_sheet_and_people_are_tol
     assert rows(tmp_path) == []
     assert (tmp_path / TEXT).read_text() == NOTHING
     assert "do not place by hand" in alerts(made)[-1].text
+
+
+def test_a_secret_that_an_error_quotes_is_on_no_sheet(tmp_path: Path) -> None:
+    made = sheet(tmp_path)
+    made.failed(replace(ENTRY, why="401 for key s3cret-key"))
+    for name in (CSV, TEXT):
+        assert "401 for key" in (tmp_path / name).read_text()
+        assert "s3cret" not in (tmp_path / name).read_text()
 
 
 def test_a_silent_exchange_lists_the_stops_of_open_trades_until_it_answers(tmp_path: Path) -> None:
