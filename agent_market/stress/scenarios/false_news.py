@@ -83,7 +83,7 @@ def _depth(bot: StressedBot) -> float:
 
 FALSE_NEWS = Scenario(
     "false-news",
-    "A false headline is planted, and the model behind every agent takes it at its word: depth 10, surely. "
+    "A false headline is planted, and the model behind every agent takes it at its word: depth 10, certain. "
     f"Each entry asks for {STAKE:,.0f} of 10,000.",
     believe,
     (
