@@ -15,12 +15,12 @@ EXIT_NOT_HELD = 1
 
 def stress(
     only: Annotated[
-        list[str] | None, typer.Option("--only", "-o", help="A scenario; repeat for more. All without it.")
+        list[str] | None, typer.Option(help="A scenario; repeat for more. All without it.")
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="Say what the scenarios are, and run none.")] = False,
-    output: Annotated[Path, typer.Option(help="Folder for stress.json, stress.html and stress.log.")] = Path(
-        "user_data/agent_market/stress"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for stress.json, stress.html and stress.log.")
+    ] = Path("user_data/agent_market/stress"),
 ) -> None:
     """Put real dry-run bots on the sandbox through every trouble, measure, and write one table.
 
