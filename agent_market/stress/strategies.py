@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from agent_market.agents.committee import Committee, open_committee
@@ -29,13 +30,13 @@ SCOPE = "stress"
 NO_QUANT = "no model is trained in the stress suite"
 
 
-class Eager(GuardedStrategy):
-    """Wants in on every pair, always: whatever keeps it out is the risk layer."""
+class _AlwaysIn:
+    """Wants in on every pair, always, and never out."""
 
     timeframe = "1m"
     stoploss = -0.10
     minimal_roi = {"0": 10}  # noqa: RUF012 - as freqtrade has it
-    startup_candle_count = 0
+    startup_candle_count = 250
     process_only_new_candles = False
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -64,6 +65,14 @@ class Eager(GuardedStrategy):
     ) -> float:
         """Through the spread: prices move between freqtrade's two looks at the book."""
         return proposed_rate * 1.001
+
+
+class Eager(_AlwaysIn, GuardedStrategy):
+    """Behind the risk layer: whatever keeps it out is that."""
+
+
+class Bare(_AlwaysIn, IStrategy):
+    """Without the layer, to compare with. For backtests."""
 
 
 class Advised(Eager):

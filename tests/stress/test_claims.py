@@ -31,7 +31,9 @@ GOOD: dict[str, tuple[Scenario[Any], Any]] = {
     ),
     "volatility": (
         VOLATILITY,
-        Stormy(9.0, ("volatility_spike",), 0, 0.01, 0.5, 2, 1.0, 0.2, 0.08, ("value_at_risk",)),
+        Stormy(
+            9.0, ("volatility_spike",), 0, 0.01, 0.5, 2, 1.0, 0.2, 0.08, ("value_at_risk",), -0.05, 30, -0.4
+        ),
     ),
     "model-down": (MODEL_DOWN, Down(15, 1.0, 15, 7.0, 15, 15, 0, ("hold",), 0, 3)),
     "kill-9": (KILLED, Killed(7, 4, 0, 0, 0, 5, 0, 0, ("flash_crash",), ("flash_crash",), True)),
@@ -93,7 +95,10 @@ def test_all_claims_hold_on_good_evidence(name: str) -> None:
         ("volatility", {"early_causes": ()}, [0]),
         ("volatility", {"early_look_s": 0.6}, [1]),
         ("volatility", {"late_var": 0.09}, [2]),
-        ("volatility", {"late_clamps": ()}, [2, 3]),
+        ("volatility", {"late_clamps": ()}, [2, 4]),
+        ("volatility", {"day_change": -0.061}, [3]),
+        ("volatility", {"bare_change": 0.0}, [3]),
+        ("volatility", {"day_trades": 0}, [3]),
         ("model-down", {"dead_s": 5.1}, [0]),
         ("model-down", {"dead_views": 14}, [0]),
         ("model-down", {"hanging_views": 0}, [1]),

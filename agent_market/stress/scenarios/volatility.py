@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,25 @@ import numpy as np
 
 from agent_market.risk.tightening import volatility_ratio
 from agent_market.risk.value_at_risk import day_var
-from agent_market.sandbox.market import LiveMarket, Storm
+from agent_market.sandbox.market import LiveMarket, Storm, SyntheticSource
 from agent_market.sandbox.market.candles import DAY, HOUR, MINUTE
 from agent_market.sandbox.market.clock import wall_clock
-from agent_market.stress.bots import PAIRS, StressedBot, calm_source, exchange, stressed_bot
+from agent_market.stress.bots import (
+    PAIRS,
+    SEED,
+    THIN_BOOKS,
+    StressedBot,
+    calm_source,
+    exchange,
+    stressed_bot,
+)
+from agent_market.stress.day import DayOfTrading, walk
 from agent_market.stress.scenario import Claim, Scenario
 
 FACTOR = 10.0
+FALLING_DAY = int(datetime(2024, 8, 2, tzinfo=UTC).timestamp() * 1000)
+"""On which the seeded market falls by 6%, and its storm by half."""
+DAY_LOSS, ROOM = 0.05, 0.01
 BEGUN_MINUTES, LASTED_HOURS = 24, 24
 STAKE = 2_000.0
 SPIKE, VAR, FREEZE_S = 4.0, 0.08, 0.5
@@ -38,6 +51,11 @@ class Stormy:
     late_book: float
     late_var: float
     late_clamps: tuple[str, ...]
+    day_change: float
+    """Of equity over one whole such day, after costs, in a backtest with the layer."""
+    day_trades: int
+    bare_change: float
+    """The same day and signals without the layer."""
 
 
 def storm(folder: Path) -> Stormy:
@@ -56,12 +74,14 @@ def storm(folder: Path) -> Stormy:
         orders = bot.bought
     lasted = Storm(calm_source(), now // HOUR * HOUR - LASTED_HOURS * HOUR, FACTOR)
     market = LiveMarket(lasted)
+    _early_in_a_candle()  # the next one would move the VaR of what was sized on this one
     with exchange(market) as server, stressed_bot(folder / "late", server, stake_amount=STAKE) as bot:
         for _ in range(4):
             bot.step()
         equity = bot.equity()
         clamps = [line for line in bot.attachment.journal.recent(500) if line["kind"] == "clamps"]
         days = [market.candles(pair, "1m", wall_clock() - DAY, wall_clock()) for pair in PAIRS]
+        day, bare = _whole_day(folder, server.url)
         return Stormy(
             early_ratio=float(np.median([ratio for ratio in early if ratio is not None] or [0.0])),
             early_causes=causes,
@@ -73,7 +93,26 @@ def storm(folder: Path) -> Stormy:
             late_book=bot.held() / equity,
             late_var=_book_var(bot, equity),
             late_clamps=tuple(sorted({row["limit"] for line in clamps for row in line["clamps"]})),
+            day_change=day.change,
+            day_trades=day.trades,
+            bare_change=bare.change,
         )
+
+
+def _whole_day(folder: Path, url: str) -> tuple[DayOfTrading, DayOfTrading]:
+    """A falling day that becomes a storm at midnight, with the layer and without."""
+    source = Storm(SyntheticSource(seed=SEED, pairs=PAIRS), FALLING_DAY, FACTOR)
+    risk = {"liquidity": THIN_BOOKS, "breaker": {"reduce_to": 0.0}}
+    return (
+        walk(folder / "day", url, source, FALLING_DAY, "Eager", risk),
+        walk(folder / "bare", url, source, FALLING_DAY, "Bare", risk),
+    )
+
+
+def _early_in_a_candle() -> None:
+    passed = wall_clock() % MINUTE
+    if passed > 45_000:
+        time.sleep((MINUTE - passed) / 1000 + 1.0)
 
 
 def _ratio(bot: StressedBot, pair: str) -> float | None:
@@ -119,6 +158,17 @@ VOLATILITY = Scenario(
             lambda e: (
                 f"{e.late_var:.1%}; book {e.late_book:.0%} of equity, {e.late_wanted:.0%} wanted, after a "
                 f"day with a range of {e.day_move:.0%}"
+            ),
+        ),
+        Claim(
+            f"one whole falling day of it costs at most `breaker.day_loss` = {DAY_LOSS:.0%}, and "
+            f"{ROOM:.0%} for the candle that shows it",
+            lambda e: (
+                e.day_change >= -(DAY_LOSS + ROOM) and e.bare_change < e.day_change and e.day_trades > 0
+            ),
+            lambda e: (
+                f"{e.day_change:+.1%} after costs, {e.bare_change:+.1%} without the layer (a backtest, "
+                "so that nobody waits for a day)"
             ),
         ),
         Claim(
