@@ -127,7 +127,8 @@ def watch_orders(
 ) -> None:
     """Hear of each order that the exchange took, or that could not be placed there; nothing else changes.
 
-    Both are called on the bot's thread, under its lock, and must not raise.
+    Both are called on the bot's thread, under its lock. What they raise is logged: an order that the exchange
+    took must be written down by freqtrade whatever happens here.
     """
     original = bot.exchange.create_order
 
@@ -137,9 +138,9 @@ def watch_orders(
         try:
             answer = original(**given)
         except Exception as error:
-            failed(order, error)
+            _tell(failed, order, error)
             raise
-        placed(order)
+        _tell(placed, order)
         return answer
 
     setattr(bot.exchange, "create_order", create_order)  # noqa: B010 - mypy knows it as a method
@@ -209,6 +210,13 @@ def notify(manager: RPCManager, kind: Any, text: str, leave_out: Collection[str]
             module.send_msg({"type": kind, "status": text})  # type: ignore[arg-type,misc]
         except Exception:  # as freqtrade's own `send_msg`: one that fails must not silence the next
             logger.exception("%s could not be told: %s", module.name, text)
+
+
+def _tell(heard: Callable[..., None], *what: Any) -> None:
+    try:
+        heard(*what)
+    except Exception:
+        logger.exception("what watches orders failed")
 
 
 def force_entry(rpc: RPC, pair: str, stake: float) -> None:

@@ -91,6 +91,16 @@ def test_what_watches_orders_hears_both_ends_and_changes_nothing() -> None:
     assert heard == [seams.OrderSent("A/B", "limit", "buy", 2.0, 5.0, 1.0), (6.0, "planted")]
 
 
+def test_what_watches_orders_cannot_make_freqtrade_lose_one() -> None:
+    def broken(*heard: object) -> None:
+        raise RuntimeError("planted")
+
+    bot = SimpleNamespace(exchange=SimpleNamespace(create_order=lambda **order: "taken"))
+    seams.watch_orders(bot, broken, broken)  # type: ignore[arg-type]
+    names = ("pair", "ordertype", "side", "amount", "rate", "leverage")
+    assert bot.exchange.create_order(**dict.fromkeys(names, 1.0)) == "taken"
+
+
 @pytest.mark.parametrize(
     ("method", "within"),
     [
