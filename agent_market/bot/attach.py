@@ -23,15 +23,15 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.entry_gate import EntryGate
-from agent_market.bot.failover import FailOver, Switch
+from agent_market.bot.failover import FailOver
 from agent_market.bot.forwarding import Outbox, forwarder
 from agent_market.bot.invalidations import Invalidations
 from agent_market.bot.journal import Journal
 from agent_market.bot.manual_orders import ManualSheet
 from agent_market.bot.manual_watch import ManualWatch
 from agent_market.bot.market import LIVE
-from agent_market.bot.price_sources import price_sources
-from agent_market.bot.ticks import Prices, TickWatch
+from agent_market.bot.price_sources import tick_looks
+from agent_market.bot.ticks import Prices
 from agent_market.bot.trade_notes import note_decision
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
@@ -265,19 +265,8 @@ def _start(attachment: Attachment, name: str, every_s: float, work: Callable[[],
 def _watch_ticks(attachment: Attachment, bot: Any) -> None:
     settings = attachment.desk.settings.breaker
 
-    def told(switch: Switch) -> None:
-        text = f"ticks come from {switch.after} instead of {switch.before}, {switch.seconds:.1f} s without: "
-        attachment.bus.publish("warning", "fault", text + switch.cause, source=switch.after)
-
-    prices = attachment.prices = price_sources(bot, settings, told)
-    watch = TickWatch(prices, attachment.breaker, settings, source=lambda: prices.using)
-
-    def look() -> None:
-        try:
-            watch()
-        finally:
-            attachment.manual.silent(prices.silent_s())
-
+    prices, look = tick_looks(bot, settings, attachment.breaker, attachment.bus, attachment.manual.silent)
+    attachment.prices = prices
     _start(attachment, "ticks", settings.tick_seconds, look)
 
 

@@ -7,12 +7,43 @@ from typing import Any
 
 import ccxt
 
+from agent_market.bot.alerts import AlertBus
+from agent_market.bot.breaker_desk import BreakerDesk
 from agent_market.bot.failover import FailOver, Switch
-from agent_market.bot.ticks import Prices, mid_prices
+from agent_market.bot.ticks import Prices, TickWatch, mid_prices
 from agent_market.config import BreakerSettings, PriceSource
 from agent_market.errors import ConfigError
 
 Pairs = Callable[[], set[str]]
+
+
+def tick_looks(
+    bot: Any,
+    settings: BreakerSettings,
+    breaker: BreakerDesk,
+    bus: AlertBus,
+    silent: Callable[[float], None],
+) -> tuple[FailOver[Prices], Callable[[], None]]:
+    """The sources, and one look of the breaker at their ticks, to be called again and again.
+
+    :param silent: told after each look for how many seconds the bot's own exchange has not answered.
+    :raises ConfigError: ccxt knows no exchange of a given name.
+    """
+
+    def told(switch: Switch) -> None:
+        text = f"ticks come from {switch.after} instead of {switch.before}, {switch.seconds:.1f} s without: "
+        bus.publish("warning", "fault", text + switch.cause, source=switch.after)
+
+    prices = price_sources(bot, settings, told)
+    watch = TickWatch(prices, breaker, settings, source=lambda: prices.using)
+
+    def look() -> None:
+        try:
+            watch()
+        finally:
+            silent(prices.silent_s())
+
+    return prices, look
 
 
 def price_sources(bot: Any, settings: BreakerSettings, told: Callable[[Switch], None]) -> FailOver[Prices]:
