@@ -30,6 +30,7 @@ from agent_market.bot.journal import Journal
 from agent_market.bot.manual_orders import ManualSheet
 from agent_market.bot.manual_watch import ManualWatch
 from agent_market.bot.market import LIVE
+from agent_market.bot.noting import DecisionNotes
 from agent_market.bot.price_sources import tick_looks
 from agent_market.bot.ticks import Prices
 from agent_market.bot.trade_notes import note_decision
@@ -125,17 +126,15 @@ class Attachment:
     def filled(self, trade: Any, order: Any, fill: Fill) -> None:
         """Note a fill; alert a poor one; keep the entry's clamps on the trade (`agent_market_risk`)."""
         poor = self.desk.fills.add(fill)
-        if self.live:
-            self.journal.note(
-                "fill", fill.pair, trade.enter_tag or "", slippage=fill.slippage, seconds=fill.seconds
-            )
-            if order.ft_order_side == trade.entry_side:
-                clamps = [n for n in self.journal.recent(50, trade.pair) if n["kind"] == "clamps"]
-                if clamps:
-                    trade.set_custom_data("agent_market_risk", clamps[-1])
+        when = {} if self.live else {"candle": fill.filled_at.isoformat()}
+        tag = trade.enter_tag or ""
+        self.journal.note("fill", fill.pair, tag, slippage=fill.slippage, seconds=fill.seconds, **when)
         for cause in poor:
             self.bus.publish("warning", "execution", f"{fill.pair}: {cause}", pair=fill.pair)
         if self.live and order.ft_order_side == trade.entry_side:
+            clamps = [n for n in self.journal.recent(50, trade.pair) if n["kind"] == "clamps"]
+            if clamps:
+                trade.set_custom_data("agent_market_risk", clamps[-1])
             note_decision(self.strategy.config, trade)
 
     def detach(self) -> None:
@@ -222,7 +221,11 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     redactor = Redactor(strategy.config)
     bus = AlertBus(settings.bot.alerts_kept, redactor)
     breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
-    journal = Journal(folder, live=True, redactor=redactor) if live else _backtest_journal(strategy, folder)
+    notes = DecisionNotes(strategy.config, type(strategy).__name__)
+    if live:
+        journal = Journal(folder, True, redactor, notes)
+    else:
+        journal = _backtest_journal(strategy, folder, redactor, notes)
     desk = RiskDesk(strategy, settings.risk, bus, breaker, journal)
     sheet = ManualSheet(folder if live else None, bus, redactor)
     return Attachment(
@@ -239,10 +242,10 @@ def _assemble(strategy: Any, live: bool) -> Attachment:
     )
 
 
-def _backtest_journal(strategy: Any, folder: Path) -> Journal:
+def _backtest_journal(strategy: Any, folder: Path, redactor: Redactor, notes: DecisionNotes) -> Journal:
     if strategy.config.get("runmode") != RunMode.BACKTEST:
         return Journal(None)
-    journal = Journal(folder / "backtest" / type(strategy).__name__, live=False)
+    journal = Journal(folder / "backtest" / type(strategy).__name__, False, redactor, notes)
     atexit.register(journal.flush)  # freqtrade tells a strategy of no backtest's end
     return journal
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,19 @@ BATCH = 256
 class Journal:
     """Thread-safe. Without a folder (hyperopt) it keeps the newest lines in memory only."""
 
-    def __init__(self, folder: Path | None, live: bool = True, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        live: bool = True,
+        redactor: Redactor | None = None,
+        keep: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+    ) -> None:
         """
         :param live: False for a backtest: the file starts afresh, and days are not kept on disk.
         :param redactor: hides secrets in what is noted; None hides none.
+        :param keep: told by each `flush` of the new lines, to keep them elsewhere too; it may not raise.
         """
+        self._keep = keep
         self._redactor = redactor or Redactor({})
         self._folder = folder
         self._keep_days = live and folder is not None
@@ -42,6 +51,7 @@ class Journal:
         self._lock = threading.Lock()
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._waiting: list[bytes] = []
+        self._unkept: list[dict[str, Any]] = []
         self._day: tuple[date, float] | None = None
 
     def note(self, kind: str, pair: str, tag: str, **data: Any) -> dict[str, Any]:
@@ -52,6 +62,7 @@ class Journal:
             self._recent.append(line)
             if self._folder is not None:
                 self._waiting.append(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY))
+                self._unkept.append(line)
             full = not self._keep_days and len(self._waiting) >= BATCH
         if full:
             self.flush()
@@ -64,19 +75,21 @@ class Journal:
         return tuple(chosen[-limit:])
 
     def flush(self) -> None:
-        """Append what waits to `risk.jsonl`; what cannot be written waits on, and it is logged."""
+        """Append what waits to `risk.jsonl`, then tell `keep`; what the file does not take waits on."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
-        if not waiting or self._folder is None:
-            return
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / NAME).open("ab") as file:
-                file.write(b"".join(line + b"\n" for line in waiting))
-        except OSError as error:
-            logger.error("the risk journal cannot be written: %s", error)
-            with self._lock:
-                self._waiting = waiting + self._waiting
+            unkept, self._unkept = self._unkept, []
+        if waiting and self._folder is not None:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with (self._folder / NAME).open("ab") as file:
+                    file.write(b"".join(line + b"\n" for line in waiting))
+            except OSError as error:
+                logger.error("the risk journal cannot be written: %s", error)
+                with self._lock:
+                    self._waiting = waiting + self._waiting
+        if self._keep is not None:
+            self._keep(unkept)
 
     def day_start(self, day: date, equity: float) -> float:
         """Equity at the first look of `day`, kept over restarts; later looks get the first one's."""

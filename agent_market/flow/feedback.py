@@ -21,7 +21,7 @@ from agent_market.errors import FlowError
 from agent_market.flow.files import write_atomically
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.contenders import BASELINES
-from agent_market.reports.html import ReportContent
+from agent_market.reports.content import ReportContent
 from agent_market.reports.scorecards import (
     RegimeRecord,
     Scorecard,

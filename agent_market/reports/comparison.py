@@ -91,6 +91,7 @@ def compare(
     candles: Mapping[str, pd.DataFrame],
     default_fee: float,
     models: ModelCosts = NO_MODELS,
+    weighing: str = "",
 ) -> Comparison:
     """Put all strategies of a result and buy-and-hold on one daily grid and measure them.
 
@@ -98,10 +99,11 @@ def compare(
     :param default_fee: fee of one side as a fraction, for buy-and-hold when no strategy made a trade to read
         it from.
     :param models: what the agents' answers cost; whoever trades on them pays it.
+    :param weighing: who weighed the agents, for their label.
     """
     first = run.first
     grid = daily_grid(first.start, first.end)
-    parts = parts_of(tuple(strategy.name for strategy in run.strategies), first.freqai_model)
+    parts = parts_of(tuple(strategy.name for strategy in run.strategies), first.freqai_model, weighing)
     found = [_contender(s, parts[s.name], candles, grid, models) for s in run.strategies]
     fee = fee_of(run, default_fee)
     fine = candle_grid(first.start, first.end, first.timeframe)

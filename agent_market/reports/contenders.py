@@ -20,7 +20,7 @@ class PartInfo:
 
 AGENTS = PartInfo(
     part="agents",
-    label="Agents (Hedge)",
+    label="Agents",
     strategy="AgentMarketStrategy",
     missing="The result holds no strategy that is not a baseline.",
 )
@@ -70,10 +70,13 @@ def model_name(freqai_model: str | None) -> str:
     return MODELS.get(freqai_model.removesuffix("Regressor").removesuffix("Classifier"), freqai_model)
 
 
-def parts_of(names: tuple[str, ...], freqai_model: str | None = None) -> dict[str, PartInfo]:
+def parts_of(
+    names: tuple[str, ...], freqai_model: str | None = None, weighing: str = ""
+) -> dict[str, PartInfo]:
     """Which part each strategy of a result plays, by strategy name.
 
     :param freqai_model: class of the FreqAI model of the run, which the model alone is labelled by.
+    :param weighing: who weighed the agents, for their label; empty = not said.
 
     Names of our own strategies are fixed.  Without `AgentMarketStrategy` the first strategy that is no
     baseline (a user's subclass, say) stands for the agents; any further one is shown under its own name.
@@ -83,7 +86,8 @@ def parts_of(names: tuple[str, ...], freqai_model: str | None = None) -> dict[st
     parts = {}
     for name in names:
         if name == agents:
-            label = AGENTS.label if name == AGENTS.strategy else name
+            ours = f"{AGENTS.label} ({weighing})" if weighing else AGENTS.label
+            label = ours if name == AGENTS.strategy else name
             parts[name] = PartInfo("agents", label, name, AGENTS.missing)
         else:
             parts[name] = by_strategy.get(name) or PartInfo("other", name, name, "")

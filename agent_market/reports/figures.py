@@ -86,8 +86,11 @@ def pair_figure(candles: pd.DataFrame | None, episodes: Sequence[Episode], timef
     return figure
 
 
-def rewards_figure(paths: Sequence[RewardPath]) -> go.Figure:
-    """Cumulative reward of each agent, and of the references (thick, dashed)."""
+def rewards_figure(paths: Sequence[RewardPath], weighing: str) -> go.Figure:
+    """Cumulative reward of each agent, and of the references (thick, dashed).
+
+    :param weighing: who weighed the agents in the fused decision.
+    """
     figure = go.Figure()
     agents = [path.name for path in paths if not path.is_baseline]
     for path in paths:
@@ -99,7 +102,7 @@ def rewards_figure(paths: Sequence[RewardPath]) -> go.Figure:
         figure.add_scatter(
             x=path.known_at_s * 1000.0,
             y=path.total,
-            name=_plain(path.name),
+            name=_plain(f"{FUSED} ({weighing})" if path.name == FUSED else path.name),
             line={**line, "shape": "hv"},
             hovertemplate="%{y:.2f}",
         )

@@ -12,9 +12,10 @@ from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.records import Episode
 from agent_market.reports.candles import load_candles
 from agent_market.reports.comparison import compare
-from agent_market.reports.html import ReportContent
+from agent_market.reports.content import ReportContent
 from agent_market.reports.model_costs import model_costs
 from agent_market.reports.result import BacktestRun, load_run
+from agent_market.reports.weighing import weighing
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import episodes_of
 
@@ -43,7 +44,13 @@ def gather(result: Path, user_data: Path, datadir: Path | None = None) -> Report
     episodes = episodes_in(run, settings, user_data)
     return ReportContent(
         run=run,
-        comparison=compare(run, candles, settings.costs.fee, model_costs(episodes, settings.budget)),
+        comparison=compare(
+            run,
+            candles,
+            settings.costs.fee,
+            model_costs(episodes, settings.budget),
+            weighing(episodes, settings.decision),
+        ),
         episodes=episodes,
         candles=candles,
         settings=settings,

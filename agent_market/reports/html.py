@@ -11,64 +11,30 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
-import plotly.graph_objects as go
-from freqtrade.exchange import timeframe_to_seconds
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 import agent_market
-from agent_market.config import AgentMarketSettings
-from agent_market.records import Episode
-from agent_market.reports import figures, text
-from agent_market.reports.calibration import CalibrationRow, calibration_rows, reliability_figure
-from agent_market.reports.comparison import Comparison, Contender
+from agent_market.reports import text
+from agent_market.reports.calibration import calibration_rows
+from agent_market.reports.content import ReportContent
 from agent_market.reports.credit import credit_table
 from agent_market.reports.decisions import decision_table
-from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words, split_by_knowledge
+from agent_market.reports.knowledge import lead_in_words
+from agent_market.reports.leads import lead_of
 from agent_market.reports.model_costs import model_costs
-from agent_market.reports.provenance import warnings_of
-from agent_market.reports.result import BacktestRun
-from agent_market.reports.scorecards import Scorecard, reward_paths, scorecards
+from agent_market.reports.page_data import figures_of
+from agent_market.reports.scorecards import Scorecard, scorecards
 from agent_market.reports.uncertainty import MIN_DAYS, RESAMPLES
 from agent_market.reports.weights import weight_table
 
 TEMPLATES = Path(agent_market.__file__).parent / "templates" / "report"
 
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-
-
-@dataclass(frozen=True, slots=True)
-class ReportContent:
-    """Everything that a report shows. `episodes` are those decided within the run's span.
-
-    `written_at` is shown at the foot of the page; None leaves it out, so that equal runs give equal pages.
-    """
-
-    run: BacktestRun
-    comparison: Comparison
-    episodes: tuple[Episode, ...]
-    candles: Mapping[str, pd.DataFrame]
-    settings: AgentMarketSettings
-    written_at: datetime | None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What must be read before any figure."""
-        return warnings_of(self.settings.llm.model, self.run.config, self.run.notes)
-
-    @property
-    def knowledge(self) -> KnowledgeSplit:
-        """Results before and after the models' knowledge cutoff."""
-        settings = self.settings
-        return split_by_knowledge(self.comparison, self.episodes, settings.llm, settings.budget)
 
 
 def render(content: ReportContent) -> str:
@@ -95,7 +61,7 @@ def render(content: ReportContent) -> str:
         content=content,
         facts=facts(content),
         rows=[
-            (contender, _lead(content.comparison, contender)) for contender in content.comparison.contenders
+            (contender, lead_of(content.comparison, contender)) for contender in content.comparison.contenders
         ],
         cards=cards,
         calibration=calibration,
@@ -103,7 +69,7 @@ def render(content: ReportContent) -> str:
         weights=weight_table(content.episodes),
         knowledge=content.knowledge,
         silence=silence(content, cards),
-        figures=json_for_html(_figures(content, calibration)),
+        figures=json_for_html(figures_of(content, calibration)),
         decisions=json_for_html(_decisions(content)),
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         plotly=Markup(plotly),
@@ -182,75 +148,11 @@ def json_for_html(value: Any) -> Markup:
     return Markup(packed.translate(_ESCAPES))
 
 
-def _figures(content: ReportContent, calibration: tuple[CalibrationRow, ...]) -> dict[str, Any]:
-    first = content.run.first
-    seconds = timeframe_to_seconds(first.timeframe)
-    by_pair = {pair: [e for e in content.episodes if e.view.pair == pair] for pair in first.pairs}
-    decision = content.settings.decision
-    return {
-        "equity": _plain(figures.equity_figure(content.comparison)),
-        "reliability": _plain(reliability_figure(calibration)),
-        "pairs": {
-            pair: _plain(figures.pair_figure(content.candles.get(pair), episodes, seconds))
-            for pair, episodes in by_pair.items()
-        },
-        "rewards": {
-            "": _plain(figures.rewards_figure(reward_paths(content.episodes, decision))),
-            **{
-                pair: _plain(figures.rewards_figure(reward_paths(episodes, decision)))
-                for pair, episodes in by_pair.items()
-            },
-        },
-    }
-
-
 def _decisions(content: ReportContent) -> dict[str, Any]:
     agents = content.comparison.of("agents")
     tags = [] if agents is None else [str(tag) for tag in agents.entry_tags]
     traded = {tag.rsplit(" ", 1)[-1] for tag in tags}
     return decision_table(content.episodes, content.settings.decision, traded)
-
-
-def _plain(figure: go.Figure) -> dict[str, Any]:
-    """Data and layout as JSON values; arrays stay packed, the template of plotly is left out."""
-    figure.update_layout(template="none")
-    packed: dict[str, Any] = json.loads(figure.to_json())
-    return {"data": packed["data"], "layout": {k: v for k, v in packed["layout"].items() if k != "template"}}
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """The agents' lead over a contender, as text and as a bar: positions in per cent of the cell's width."""
-
-    text: str
-    finding: str
-    left: float | None = None
-    width: float | None = None
-    middle: float | None = None
-
-
-def _lead(comparison: Comparison, contender: Contender) -> Lead | None:
-    difference = comparison.difference_to(contender.part) if contender.part != "agents" else None
-    if difference is None:
-        return None
-    interval = difference.interval
-    low, high = interval.low, interval.high
-    if low is None or high is None:
-        return Lead(f"{text.basis_points(interval.mean)}, no interval", difference.finding)
-    widest = max(
-        (abs(v) for d in comparison.differences for v in (d.interval.low, d.interval.high) if v is not None),
-        default=0.0,
-    )
-    words = f"{text.basis_points(interval.mean)} [{text.in_basis_points(low)}, {text.in_basis_points(high)}]"
-    if widest == 0:
-        return Lead(words, difference.finding)
-
-    def place(value: float) -> float:
-        return round(50 + 48 * value / widest, 2)
-
-    return Lead(
-        words, difference.finding, place(low), max(place(high) - place(low), 0.5), place(interval.mean)
-    )
 
 
 def _sha256(script: str) -> str:

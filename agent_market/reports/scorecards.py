@@ -12,7 +12,7 @@ from agent_market.config import DecisionSettings
 from agent_market.records import DEPTH_LIMIT, Episode
 from agent_market.reflection.outcomes import expected_std, rewards_of, scaled_reward
 
-FUSED = "fused (Hedge)"
+FUSED = "fused"
 EQUAL = "equal weights"
 ALWAYS_LONG = "always long"
 

@@ -231,3 +231,17 @@ jobs = Table(
     Column("at", BigInteger, nullable=False, comment="as of when it last ran"),
     Column("result", LargeBinary, nullable=False, comment="JSON"),
 )
+
+risk_notes = Table(
+    "risk_notes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("scope", String(128), nullable=False, comment="that of the decision's episode"),
+    Column("run", String(128), nullable=False, comment="live, or backtest/<Strategy>: begins afresh"),
+    Column("decision", String(64), nullable=False, comment="decision id, as entry tags name it"),
+    Column("pair", String(64), nullable=False),
+    Column("kind", String(16), nullable=False, comment="clamps, refusal or fill"),
+    Column("known_at", BigInteger, nullable=False, comment="no query before it sees the note"),
+    Column("data", LargeBinary, nullable=False, comment="JSON: each limit with its value"),
+    Index("ix_risk_notes_decision", "scope", "decision"),
+)

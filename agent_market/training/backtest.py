@@ -15,8 +15,8 @@ from agent_market.commands.init import TEMPLATES
 from agent_market.errors import FlowError
 from agent_market.flow.feedback import write_atomically
 from agent_market.flow.freqtrade import call_freqtrade, last_words
+from agent_market.reports.content import ReportContent
 from agent_market.reports.gather import gather
-from agent_market.reports.html import ReportContent
 from agent_market.training.report import BacktestMetrics
 from agent_market.training.settings import TrainingSettings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from agent_market.bot.rest import models
 from agent_market.bot.trade_notes import note_decision
 from agent_market.errors import StoreError
 from agent_market.redaction import Redactor
+from agent_market.store.risk_notes import risk_notes_of
 
 BASE = "/api/v1/agents"
 
@@ -137,6 +139,16 @@ def test_a_decision_is_shown_whole_with_what_the_gate_did(api: ApiBot) -> None:
     assert whole["fate"] == "traded"
     assert whole["episode"]["decision"]["contributions"] == {"quant": 3.0, "aggressive": 1.0}
     assert (whole["journal"][-1]["kind"], whole["journal"][-1]["slippage"]) == ("fill", 0.001)
+    clamp = {"limit": "free_funds", "threshold": 0.1, "value": 0.02, "before": 9.0, "after": 4.5}
+    api.noted("clamps", "BTC/USDT", "BTC/USDT@0", clamps=[clamp])
+    deadline = time.monotonic() + 30  # the file is written first, and that is what `noted` waits for
+    while not (kept := risk_notes_of(api.store, "live", "BTC/USDT@0")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [(note.kind, note.data["clamps"]) for note in kept] == [("clamps", [clamp])]
+    (api.dry.attachment.control.folder / "risk.jsonl").rename(api.dry.folder / "moved.jsonl")
+    journal = api.get("decisions/BTC/USDT@0")["journal"]
+    (api.dry.folder / "moved.jsonl").rename(api.dry.attachment.control.folder / "risk.jsonl")
+    assert [line["clamps"] for line in journal] == [[clamp]], "the store has it too"
     missing = api.client.get(f"{BASE}/decisions/BTC/USDT@never")
     assert missing.status_code == 404
     assert "no decision 'BTC/USDT@never'" in missing.json()["detail"]

@@ -21,7 +21,7 @@ from agent_market.flow.feedback import (
     visible_feedback,
 )
 from agent_market.reports.comparison import compare
-from agent_market.reports.html import ReportContent
+from agent_market.reports.content import ReportContent
 from agent_market.reports.result import load_run
 
 MARCH = datetime(2024, 3, 1, 1, tzinfo=UTC)

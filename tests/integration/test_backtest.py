@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from workspace import REPOSITORY, Workspace, make_workspace, sandbox
 
+from agent_market.cli import app
 from agent_market.records import Episode
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
+from agent_market.store.database import Database, store_url
+from agent_market.store.risk_notes import risk_notes_of
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 SPAN = "20240301-20240410"
@@ -30,6 +34,20 @@ CONFIG: dict[str, Any] = {
     },
 }
 REPLAY = {**CONFIG, "agent_market": {"llm": {"mode": "replay"}}}
+
+
+SMALL_ORDERS = {"entry": {"symbol_notional": 0.05}}
+EAGER = """
+from agent_market.freqai.strategy import AgentMarketStrategyBase
+from freqtrade.strategy import DecimalParameter
+
+
+class Eager(AgentMarketStrategyBase):
+    minimal_roi = {"0": 10.0}
+    stoploss = -0.1
+    entry_threshold = DecimalParameter(0.1, 8.0, default=0.1, decimals=1, space="fusion")
+    exit_threshold = DecimalParameter(-10.0, 8.0, default=-9.9, decimals=1, space="fusion")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +122,34 @@ def test_a_second_run_asks_no_model_and_decides_the_same(recorded: Recorded) -> 
     assert again.code == 0, again.output
     assert recorded.calls() == calls
     assert recorded.workspace.episodes() == recorded.episodes
+
+
+@pytest.mark.slow
+def test_what_limits_did_to_an_order_stands_beside_its_decision(recorded: Recorded) -> None:
+    user_data = recorded.workspace.user_data
+    (user_data / "strategies" / "Eager.py").write_text(EAGER)
+    recorded.workspace.config({**REPLAY, "agent_market": {**REPLAY["agent_market"], "risk": SMALL_ORDERS}})
+    run = recorded.workspace.backtest(SPAN, "--export", "none", "--strategy", "Eager")
+    (user_data / "strategies" / "Eager.py").unlink()
+    assert run.code == 0, run.output
+    journal = user_data / "agent_market" / "backtest" / "Eager" / "risk.jsonl"
+    lines = [line for line in map(json.loads, journal.read_text().splitlines()) if line["decision"]]
+    assert lines
+    manifest = recorded.workspace.manifest()
+    database = Database(store_url(manifest.store_url, user_data))
+    for decision in {line["decision"] for line in lines}:
+        notes = risk_notes_of(database, manifest.scope, decision)
+        noted = [line for line in lines if line["decision"] == decision]
+        kept = [(n.kind, n.data.get("clamps")) for n in notes]
+        assert kept == [(line["kind"], line.get("clamps")) for line in noted]
+        assert [n.known_at.isoformat() for n in notes] == [line["candle"] for line in noted]
+    database.close()
+    asked = ["why", lines[0]["decision"], "--userdir", str(user_data)]
+    told = CliRunner().invoke(app, asked).output
+    clamp = lines[0]["clamps"][0]
+    assert told.startswith(f"Decision {lines[0]['decision']}\n")
+    assert "\nFate: traded\n" in told
+    assert f"in backtest/Eager: {clamp['limit']} {clamp['before']:.6g} to" in told
 
 
 def test_replay_opens_no_socket_to_a_model_and_decides_the_same(

@@ -11,7 +11,8 @@ from sample_episodes import AGENTS, make_episode, make_history
 
 from agent_market.config import load_settings
 from agent_market.reports.comparison import compare
-from agent_market.reports.html import ReportContent, facts, json_for_html, render, silence, write_report
+from agent_market.reports.content import ReportContent
+from agent_market.reports.html import facts, json_for_html, render, silence, write_report
 from agent_market.reports.result import load_run
 from agent_market.reports.scorecards import scorecards
 from agent_market.reports.text import MINUS
@@ -75,7 +76,7 @@ def content_of(folder, strategies=None, episodes=None, days=40, pairs=("BTC/USDT
     candles = changes.pop("candles", candles)
     return ReportContent(
         run=run,
-        comparison=compare(run, candles, 0.001),
+        comparison=compare(run, candles, 0.001, weighing="Hedge"),
         episodes=make_history(pairs, days=20) if episodes is None else episodes,
         candles=candles,
         settings=load_settings(config),

@@ -14,7 +14,8 @@ from sample_episodes import make_episode
 from agent_market.config import BudgetSettings, LLMSettings, load_settings
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_knowledge
-from agent_market.reports.html import ReportContent, render
+from agent_market.reports.content import ReportContent
+from agent_market.reports.html import render
 from agent_market.reports.knowledge import models_of, split_by_knowledge
 from agent_market.reports.result import load_run
 

@@ -16,7 +16,8 @@ from agent_market.config import BudgetSettings, load_settings
 from agent_market.records import Bill, Episode
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
-from agent_market.reports.html import ReportContent, facts
+from agent_market.reports.content import ReportContent
+from agent_market.reports.html import facts
 from agent_market.reports.model_costs import NO_MODELS, ModelCosts, model_costs
 from agent_market.reports.result import load_run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from agent_market.errors import ConfigError, DataError
 from agent_market.records import Debate, Episode
 from agent_market.store.episode_json import moment, record_from_json, seconds
 from agent_market.store.episodes import find_episode, read_debate
+from agent_market.store.risk_notes import risk_notes_of
 from agent_market.store.schema import episodes
 
 Fate = Literal["traded", "refused", "clamped", "hold", "not_traded"]
@@ -70,7 +71,7 @@ def decision_page(
             return Page(tuple(rows), last, scanned)
         scanned += 1
         last = f"{row.asof}~{row.pair}"
-        found = _row(source.scope, row, log)
+        found = _row(source, row, log)
         if fate in (None, found.fate):
             rows.append(found)
     return Page(tuple(rows), None, scanned)
@@ -87,8 +88,9 @@ def decision_whole(
     if episode is None:
         raise DataError(f"no decision {decision!r} in scope {source.scope!r}; the list of decisions has ids")
     debate = read_debate(source.database, source.scope, decision)
-    fate, refusal = fate_of(episode, log)
-    return DecisionRow(episode, fate, refusal, debate is not None), debate, log.of(decision)
+    lines = _lines_of(source, log, decision)
+    fate, refusal = fate_of(episode, lines)
+    return DecisionRow(episode, fate, refusal, debate is not None), debate, lines
 
 
 def decisions_since(source: Source, asof: int) -> list[tuple[int, str]]:
@@ -110,9 +112,11 @@ def newest_asof(source: Source) -> datetime | None:
     return None if newest is None else moment(newest)
 
 
-def fate_of(episode: Episode, log: RiskLog) -> tuple[Fate, str]:
-    """What became of a decision, and the gate's newest cause where it refused an order of it."""
-    lines = log.of(episode.id)
+def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[Fate, str]:
+    """What became of a decision, and the gate's newest cause where it refused an order of it.
+
+    :param lines: those of the risk journal about it.
+    """
     causes = [str(line.get("cause", "")) for line in lines if line["kind"] == "refusal"]
     cause = causes[-1] if causes else ""
     if any(line["kind"] == "fill" for line in lines):
@@ -124,9 +128,31 @@ def fate_of(episode: Episode, log: RiskLog) -> tuple[Fate, str]:
     return ("clamped" if episode.verdict.action == "hold" else "not_traded"), ""
 
 
-def _row(scope: str, row: Any, log: RiskLog) -> DecisionRow:
-    episode = record_from_json(scope, row.record, row.outcome)
-    fate, refusal = fate_of(episode, log)
+def _lines_of(source: Source, log: RiskLog, decision: str) -> tuple[Line, ...]:
+    """Of the bot's journal, which is the newest; else what the store keeps beside the episode."""
+    followed = log.of(decision) if source.is_bots else ()
+    return followed or _kept_lines(source, decision)
+
+
+def _kept_lines(source: Source, decision: str) -> tuple[Line, ...]:
+    notes = risk_notes_of(source.database, source.scope, decision)
+    return tuple(
+        {
+            "at": n.known_at.isoformat(),
+            "kind": n.kind,
+            "pair": n.pair,
+            "decision": n.decision,
+            "run": n.run,
+            **n.data,
+        }
+        for n in notes
+    )
+
+
+def _row(source: Source, row: Any, log: RiskLog) -> DecisionRow:
+    episode = record_from_json(source.scope, row.record, row.outcome)
+    lines = log.of(episode.id) if source.is_bots else _kept_lines(source, episode.id)
+    fate, refusal = fate_of(episode, lines)
     return DecisionRow(episode, fate, refusal, bool(row.debated))
 
 

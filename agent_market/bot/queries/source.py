@@ -34,6 +34,11 @@ class Source:
     url: str
 
     @property
+    def is_bots(self) -> bool:
+        """Whether these are the decisions of the bot that writes the risk journal in `folder`."""
+        return self.scope == (self.settings.memory.scope or LIVE_SCOPE)
+
+    @property
     def database(self) -> Database:
         """The store; opened once a process.
 
@@ -67,6 +72,22 @@ def open_source(config: Mapping[str, Any], scope: str | None = None) -> Source:
         folder=control_folder(settings.bot.folder, user_data),
         scope=scope or (found.scope if found else own),
         url=store_url(found.store_url if found else settings.store.url, user_data),
+    )
+
+
+def own_source(config: Mapping[str, Any], identifier: str) -> Source:
+    """The source of the backtest that runs in this process; `identifier` is FreqAI's.
+
+    :raises ConfigError: the section `agent_market` is wrong.
+    """
+    settings = load_settings(config)
+    user_data = Path(config["user_data_dir"])
+    return Source(
+        settings=settings,
+        user_data=user_data,
+        folder=control_folder(settings.bot.folder, user_data),
+        scope=settings.memory.scope or identifier,
+        url=store_url(settings.store.url, user_data),
     )
 
 

@@ -15,6 +15,7 @@ from agent_market.bot.queries.risk_log import Line
 from agent_market.bot.telegram.asked import Asked, moment
 from agent_market.errors import DataError
 from agent_market.records import AgentView, Debate, Episode
+from agent_market.store.risk_notes import LIVE
 
 CASES = 3
 
@@ -57,7 +58,11 @@ def why_text(row: DecisionRow, debate: Debate | None, lines: Sequence[Line], tra
         *said,
         *([f"Debate: {debate.ended_because}; /debate {episode.id}"] if debate is not None else []),
         f"Together: depth {decision.depth:+.2f} of 10, {decision.action}",
-        *(f"Limit on depth: {c.limit} {c.before:+.2f} to {c.after:+.2f}" for c in verdict.clamps),
+        *(
+            f"Limit on depth: {c.limit} {c.before:+.2f} to {c.after:+.2f} "
+            f"(limit {c.threshold:.4g}, seen {c.value:.4g})"
+            for c in verdict.clamps
+        ),
         *(_order(line) for line in lines),
         f"Fate: {row.fate.replace('_', ' ')}" + (f" ({row.refusal})" if row.refusal else ""),
     ]
@@ -86,12 +91,16 @@ def _view(view: AgentView, weight: float) -> str:
 
 
 def _order(line: Line) -> str:
+    run = line.get("run", LIVE)
+    where = "" if run == LIVE else f" in {run}"
     if line["kind"] == "clamps":
-        return "Limit on the order: " + ", ".join(
-            f"{c['limit']} {c['before']:.6g} to {c['after']:.6g}" for c in line["clamps"]
+        return f"Limit on the order{where}: " + ", ".join(
+            f"{c['limit']} {c['before']:.6g} to {c['after']:.6g} "
+            f"(limit {c['threshold']:.4g}, seen {c['value']:.4g})"
+            for c in line["clamps"]
         )
     if line["kind"] == "refusal":
-        return f"Refused ({line['mode']}): {line['cause']}"
+        return f"Refused ({line['mode']}){where}: {line['cause']}"
     return f"Filled: slippage {line['slippage']:+.3%}, {line['seconds']:.0f} s after the order"
 
 

@@ -25,8 +25,9 @@ from agent_market.flow.fingerprints import code_of, versions_of
 from agent_market.flow.steps.backtest import RESULT, newest_result
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.reports.console import print_comparison
+from agent_market.reports.content import ReportContent
 from agent_market.reports.gather import gather
-from agent_market.reports.html import ReportContent, write_report
+from agent_market.reports.html import write_report
 from agent_market.reports.result import load_freqtrade_table
 
 SUMMARY = "summary.json"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from agent_market.decision.naming import ONLINE
 from agent_market.decision.online import Walk, fused
 from agent_market.decision.panel import Floats
 from agent_market.learning.evaluation.arena import CASH, HEDGE, HOLD, UNIFORM, Arena, Contender
@@ -28,17 +29,7 @@ def _references() -> tuple[Contender, ...]:
     )
 
 
-_NAMES: Mapping[str, str] = {
-    "uniform": UNIFORM,
-    "majority": "majority",
-    "leader": "follow the leader",
-    "hedge": HEDGE,
-    "adahedge": "AdaHedge",
-    "fixed_share": "fixed share",
-    "ml_poly": "ML-Poly",
-    "boa": "BOA",
-    "newton": "online Newton step",
-}
+_NAMES: Mapping[str, str] = {**ONLINE, "uniform": UNIFORM, "hedge": HEDGE}
 
 
 def _online() -> tuple[Contender, ...]:

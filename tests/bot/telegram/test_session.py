@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from dry_bot import PAIRS, DryBot, dry_bot
 from episode_makers import an_episode, an_outcome
+from phone import CHAT, PATIENCE_S, TOKEN, USER, Chat, telegram_section, wait
 
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.telegram import recalled
@@ -28,51 +28,8 @@ from agent_market.store.episodes import write_episodes
 
 pytestmark = pytest.mark.slow
 
-CHAT, USER, STRANGER = 7, 42, 666
-TOKEN = "1:planted-token"
+STRANGER = 666
 ETH = PAIRS[1]
-PATIENCE_S = 60.0
-"""Nothing here takes so long; a stalled machine may."""
-
-
-@dataclass
-class Chat:
-    """The trader's phone."""
-
-    client: httpx.Client
-
-    def say(self, text: str, chat: int = CHAT, user: int = USER) -> int:
-        """Write; the number of what was sent before, for `wait`."""
-        before = len(self.sent())
-        said = {"text": text, "chat_id": chat, "user_id": user, "username": "anna"}
-        self.client.post("/admin/say", json=said).raise_for_status()
-        return before
-
-    def press(self, message_id: int, data: str, chat: int = CHAT, user: int = USER) -> None:
-        pressed = {"data": data, "message_id": message_id, "chat_id": chat, "user_id": user}
-        self.client.post("/admin/press", json=pressed).raise_for_status()
-
-    def sent(self, after: int = 0) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.get("/admin/sent", params={"after": after}).json()
-        return found
-
-    def wait(self, words: str, after: int = 0, method: str = "sendMessage") -> dict[str, Any]:
-        """The first thing sent that has `words` in it."""
-        return wait(
-            lambda: next((s for s in self.sent(after) if words in s["text"] and s["method"] == method), None),
-            lambda: f"{words!r} in {[s['text'][:300] for s in self.sent(after)]}",
-        )
-
-    def asks(self, text: str, words: str) -> str:
-        return str(self.wait(words, self.say(text))["text"])
-
-
-def wait(look: Callable[[], Any], what: Callable[[], object] = str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := look()):
-        assert time.monotonic() < end, f"waited in vain for {what()}"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +37,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DryBot, 
     folder = tmp_path_factory.mktemp("telegram")
     with ExitStack() as stack:
         url = stack.enter_context(running(create_telegram_app(TOKEN)))
-        telegram = {"enabled": True, "token": TOKEN, "chat_id": str(CHAT), "authorized_users": [str(USER)]}
         ours = {"bot": {"telegram": {"base_url": f"{url}/bot"}}}
         _decide(folder)
-        dry = stack.enter_context(dry_bot(folder, {"telegram": telegram, "agent_market": ours}))
+        dry = stack.enter_context(dry_bot(folder, {"telegram": telegram_section(), "agent_market": ours}))
         chat = Chat(stack.enter_context(httpx.Client(base_url=url)))
         wait(lambda: chat.client.get("/admin/commands").json())
         yield dry, chat

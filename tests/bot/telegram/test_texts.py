@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -10,6 +11,7 @@ from episode_makers import an_episode, an_outcome
 
 from agent_market.bot.confirmations import Proposal
 from agent_market.bot.control import ControlState
+from agent_market.bot.journal import clamp_json
 from agent_market.bot.queries.cost import Cost, Share
 from agent_market.bot.queries.decisions import DecisionRow
 from agent_market.bot.telegram.commands import COMMANDS, help_text
@@ -21,6 +23,7 @@ from agent_market.bot.telegram.sending import LONGEST, MOST_PARTS, messages
 from agent_market.bot.telegram.state import book_text, breaker_text, plan_text, switch_text
 from agent_market.bot.telegram.trust import agents_text
 from agent_market.config import Caps, DecisionSettings, RiskSettings
+from agent_market.records import Clamp, Verdict
 from agent_market.reports.scorecards import scorecards
 from agent_market.risk.breaker import BreakerState
 from agent_market.risk.orders import Book, Holding
@@ -64,8 +67,11 @@ def test_agents_are_told_by_weight_with_what_they_earned() -> None:
 
 def test_why_tells_the_chain_from_view_to_fill() -> None:
     episode = an_episode(1, depths={"quant": 4.0}, belief="momentum & volume <agree>")
+    turbulent = Clamp("turbulence", 0.99, 0.995, 4.0, 2.0)
+    episode = replace(episode, verdict=Verdict(2.0, "hold", (turbulent,)))
     lines = [
-        {"kind": "clamps", "clamps": [{"limit": "symbol_notional", "before": 9000.0, "after": 3000.0}]},
+        {"kind": "clamps", "clamps": clamp_json((Clamp("symbol_notional", 0.3, 0.9, 9000.0, 3000.0),))},
+        {"kind": "refusal", "mode": "initial", "cause": "vix", "run": "backtest/Mine"},
         {"kind": "refusal", "mode": "initial", "cause": "spread"},
         {"kind": "fill", "slippage": 0.0012, "seconds": 3.0},
     ]
@@ -76,7 +82,9 @@ def test_why_tells_the_chain_from_view_to_fill() -> None:
         "Remembered: no case like it",
         "- quant +4.0, weight 1.00: momentum & volume <agree>",
         "Together: depth +4.00 of 10, hold",
-        "Limit on the order: symbol_notional 9000 to 3000",
+        "Limit on depth: turbulence +4.00 to +2.00 (limit 0.99, seen 0.995)",
+        "Limit on the order: symbol_notional 9000 to 3000 (limit 0.3, seen 0.9)",
+        "Refused (initial) in backtest/Mine: vix",
         "Refused (initial): spread",
         "Filled: slippage +0.120%, 3 s after the order",
         "Fate: traded (spread)",

@@ -1,0 +1,80 @@
+"""What risk did to a decision's orders, beside its episode: clamps with limit and value, refusals, fills.
+
+Lines are only added.  A backtest's begin afresh with it, as its episodes are written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, insert, select
+
+from agent_market.store.database import Database
+from agent_market.store.episode_json import moment, seconds
+from agent_market.store.schema import risk_notes
+
+LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskNote:
+    """One line: `kind` is clamps, refusal or fill; `data` is JSON-ready; times are whole seconds, UTC."""
+
+    decision: str
+    pair: str
+    kind: str
+    known_at: datetime
+    data: Mapping[str, Any]
+    run: str = LIVE
+    """Of what: `LIVE`, or a backtest by its name."""
+
+
+def add_risk_notes(database: Database, scope: str, notes: Iterable[RiskNote]) -> None:
+    """Add lines in one transaction.
+
+    :raises StoreError: the database fails; none was kept.
+    """
+    rows = [
+        {
+            "scope": scope,
+            "run": note.run,
+            "decision": note.decision,
+            "pair": note.pair,
+            "kind": note.kind,
+            "known_at": seconds(note.known_at.replace(microsecond=0)),
+            "data": orjson.dumps(note.data, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+        }
+        for note in notes
+    ]
+    if rows:
+        with database.begin() as connection:
+            connection.execute(insert(risk_notes), rows)
+
+
+def begin_run(database: Database, scope: str, run: str) -> None:
+    """Take away what an earlier backtest of that name left in the scope."""
+    with database.begin() as connection:
+        connection.execute(delete(risk_notes).where(risk_notes.c.scope == scope, risk_notes.c.run == run))
+
+
+def risk_notes_of(
+    database: Database, scope: str, decision: str, asof: datetime | None = None
+) -> tuple[RiskNote, ...]:
+    """The lines of a decision known by `asof` (all if None), in the order in which they were added."""
+    query = (
+        select(risk_notes)
+        .where(risk_notes.c.scope == scope, risk_notes.c.decision == decision)
+        .order_by(risk_notes.c.id)
+    )
+    if asof is not None:
+        query = query.where(risk_notes.c.known_at <= int(asof.timestamp()))
+    with database.begin() as connection:
+        rows = connection.execute(query).all()
+    return tuple(
+        RiskNote(row.decision, row.pair, row.kind, moment(row.known_at), orjson.loads(row.data), row.run)
+        for row in rows
+    )
