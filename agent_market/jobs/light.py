@@ -27,7 +27,9 @@ def outcomes(bench: Bench) -> dict[str, Any]:
     written = 0
     for pair, group in groupby(waiting, key=lambda episode: episode.view.pair):
         bench.pause()
-        episodes = list(group)
+        episodes = [e for e in group if e.view.timeframe == bench.timeframe]
+        if not episodes:
+            continue
         candles = bench.prices(pair, episodes[0].view.asof)
         if not len(candles):
             continue
