@@ -61,6 +61,7 @@ CONFIG: dict[str, Any] = {
         "model_training_parameters": {"n_estimators": 20, "n_jobs": 1},
     },
     "agent_market": {
+        "jobs": {"outcomes_minutes": 0.001, "costs_minutes": 0.001, "retry_minutes": 0.001},
         "decision": {"cadence_candles": 1, "horizon_candles": 2, "gate_min_candles": 1},
         "risk": {
             "liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1},
@@ -119,6 +120,7 @@ class Report:
             "with open trades": str(truth.with_open_trades),
             "within a transaction": f"{truth.within_a_write}, of them kept whole {truth.writes_kept}",
             "decisions": f"{len(truth.rows)} told as written, {settled} of them with an outcome",
+            "outcomes": f"{truth.settled_by_job} of them by the job beside the loop",
             "trades": f"{len(truth.trades)}, {sum(not t[3] for t in truth.trades.values())} seen closed",
             "switched": f"{truth.switched} times (kill switch, mode, breaker)",
         }
