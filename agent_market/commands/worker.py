@@ -18,6 +18,12 @@ def worker(
     userdir: Annotated[
         Path | None, typer.Option("--userdir", "-d", help="The bot's user_data directory.")
     ] = None,
+    db_url: Annotated[
+        str | None, typer.Option("--db-url", help="The bot's trades, where its command line says so.")
+    ] = None,
+    datadir: Annotated[
+        Path | None, typer.Option("--datadir", help="The bot's candles, where its command line says so.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
     show: Annotated[
         bool, typer.Option("--list", help="Show every job, when it ran and how, and end.")
@@ -34,7 +40,7 @@ def worker(
     from agent_market.commands.working.loop import Shift
     from agent_market.commands.working.opening import bot_config
 
-    shift = Shift(bot_config(config or [], userdir))
+    shift = Shift(bot_config(config or [], userdir, db_url, datadir))
     if show:
         shift.show()
         return

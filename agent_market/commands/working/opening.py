@@ -13,9 +13,12 @@ from agent_market.errors import ConfigError
 USER_DATA = Path("user_data")
 
 
-def bot_config(files: Sequence[Path], userdir: Path | None) -> dict[str, Any]:
+def bot_config(
+    files: Sequence[Path], userdir: Path | None, db_url: str | None = None, datadir: Path | None = None
+) -> dict[str, Any]:
     """Merged as freqtrade does; without files, config.json in the user_data directory.
 
+    :param db_url: as on the bot's command line; so is `datadir`.
     :raises ConfigError: freqtrade would refuse it.
     """
     chosen = list(files) or [(userdir or USER_DATA) / "config.json"]
@@ -29,4 +32,8 @@ def bot_config(files: Sequence[Path], userdir: Path | None) -> dict[str, Any]:
         logging.disable(logging.NOTSET)
     if config is None:
         raise ConfigError(finding.detail)
+    if db_url is not None:
+        config["db_url"] = db_url
+    if datadir is not None:
+        config["datadir"] = datadir
     return config
