@@ -14,6 +14,7 @@ from agent_market.jobs.job import Bench, Job, Tell
 from agent_market.jobs.prices import prices_of_bot
 from agent_market.jobs.runner import Runner
 from agent_market.jobs.table import jobs_of
+from agent_market.redaction import Redactor
 
 LOOK_S = 5.0
 """Seconds between two looks at what is due; less where a job's interval is."""
@@ -34,7 +35,13 @@ class LightJobs:
         settings = self._source.settings.jobs
         jobs = jobs_of(self._source.settings, "light")
         retry = timedelta(minutes=settings.retry_minutes)
-        self._runner = Runner(jobs, self._bench, lambda job, error: failed(_named(job), error), retry)
+        self._runner = Runner(
+            jobs,
+            self._bench,
+            lambda job, error: failed(f"the job {job.name} failed", error),
+            retry,
+            Redactor(strategy.config),
+        )
         least = min((job.every.total_seconds() for job in jobs), default=LOOK_S)
         self.every_s = min(LOOK_S, max(least, 0.01))
 
@@ -71,7 +78,3 @@ class LightJobs:
             tell=self._tell,
             wanted=lambda: not self._ended.is_set(),
         )
-
-
-def _named(job: Job) -> str:
-    return f"the job {job.name} failed"

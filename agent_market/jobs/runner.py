@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from agent_market.jobs.job import Bench, Job, Stopped
 from agent_market.jobs.states import JobState, due_at, note, states_of
+from agent_market.redaction import Redactor
 from agent_market.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -30,17 +31,20 @@ class Runner:
         bench: Callable[[datetime], Bench],
         failed: Failed,
         retry: timedelta,
+        redactor: Redactor,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         """
         :param bench: what a job works with as of a time.
         :param failed: told of each failure; it is logged already.
         :param retry: see `due_at`.
+        :param redactor: keeps secrets out of what is noted.
         """
         self.jobs = tuple(jobs)
         self._bench = bench
         self._failed = failed
         self._retry = retry
+        self._redactor = redactor
         self._clock = clock
 
     def due(self, database: Database, now: datetime | None = None) -> tuple[Job, ...]:
@@ -89,7 +93,8 @@ class Runner:
             state = replace(state, end="stopped")
         except Exception as error:  # whatever one job meets, the next one runs
             logger.exception("the job %s failed", job.name)
-            state = replace(state, end="failed", error=f"{type(error).__name__}: {error}"[:500])
+            told = self._redactor.text(f"{type(error).__name__}: {error}")
+            state = replace(state, end="failed", error=told[:500])
             self._failed(job, error)
         state = replace(state, seconds=time.monotonic() - start)
         note(bench.database, job, state)

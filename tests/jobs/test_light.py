@@ -15,6 +15,7 @@ from agent_market.jobs.job import Job, Stopped
 from agent_market.jobs.light import costs, outcomes
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
+from agent_market.redaction import Redactor
 from agent_market.store.episodes import episodes_of
 from agent_market.store.generations import STATE, generation_of
 from agent_market.store.outcomes import put_outcomes
@@ -95,6 +96,7 @@ def test_a_cap_that_comes_near_is_alerted_once_a_day(tmp_path: Path) -> None:
         lambda at: bench_in(tmp_path, at, told, budget=budget),
         lambda *_: None,
         timedelta(minutes=1),
+        Redactor({}),
         lambda: now[0],
     )
     write_spend(database, spent(0, 7))

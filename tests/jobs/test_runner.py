@@ -19,10 +19,12 @@ from agent_market.jobs import heavy
 from agent_market.jobs.job import Bench, Job
 from agent_market.jobs.runner import Runner
 from agent_market.jobs.states import JobState, due_at, states_of
+from agent_market.redaction import Redactor
 
 NOW = datetime(2024, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 RETRY = timedelta(minutes=15)
+SECRET = {"exchange": {"secret": "planted-secret-1"}}
 
 
 def a_job(name: str, run: Callable[[Bench], Mapping[str, Any]], every: timedelta = HOUR) -> Job:
@@ -50,6 +52,7 @@ class Clocked:
             lambda now: bench_in(folder, now, self.told),
             lambda job, error: self.failures.append(f"{job.name}: {error}"),
             RETRY,
+            Redactor(SECRET),
             lambda: self.now,
         )
 
@@ -99,6 +102,15 @@ def test_a_failure_keeps_when_the_job_last_ended_well_and_what_it_found_then(tmp
     assert (state.at, state.done_at, state.found) == (NOW + HOUR, NOW, {"n": 1})
 
 
+def test_no_secret_is_noted_with_a_failure(tmp_path: Path) -> None:
+    def leaky(bench: Bench) -> Mapping[str, Any]:
+        raise RuntimeError("the exchange refused planted-secret-1")
+
+    clocked = Clocked(tmp_path, a_job("leaky", leaky))
+    clocked.ran()
+    assert states_of(clocked.database)["leaky"].error == "RuntimeError: the exchange refused ***"
+
+
 def test_a_job_that_is_told_to_end_runs_again_from_the_start_and_no_other_begins(tmp_path: Path) -> None:
     def endless(bench: Bench) -> Mapping[str, Any]:
         clocked.told.wanted = False
@@ -113,7 +125,9 @@ def test_a_job_that_is_told_to_end_runs_again_from_the_start_and_no_other_begins
 
 
 def test_without_a_store_there_is_nothing_to_do(tmp_path: Path) -> None:
-    runner = Runner([a_job("one", found())], lambda now: bench_in(tmp_path, now), lambda *_: None, RETRY)
+    runner = Runner(
+        [a_job("one", found())], lambda now: bench_in(tmp_path, now), lambda *_: None, RETRY, Redactor({})
+    )
     with pytest.raises(DataError, match="no store yet"):
         next(iter(runner.run_due()))
     assert not (tmp_path / "agent_market.sqlite").exists()
@@ -146,6 +160,7 @@ from agent_market.jobs.job import Job
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.jobs import heavy
+from agent_market.redaction import Redactor
 
 folder = Path(sys.argv[1])
 store_in(folder, [decided(n, known=n + 12) for n in range(20)]).close()
@@ -158,7 +173,8 @@ def struck(memory):
 EpisodicMemory.flush = struck
 job = Job("memory", "x", "heavy", timedelta(hours=1), heavy.memory)
 now = datetime(2024, 1, 3, tzinfo=UTC)
-Runner([job], lambda at: bench_in(folder, at), print, timedelta(minutes=15), lambda: now).run(job)
+retry, redactor = timedelta(minutes=15), Redactor({})
+Runner([job], lambda at: bench_in(folder, at), print, retry, redactor, lambda: now).run(job)
 """
 
 

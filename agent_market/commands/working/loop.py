@@ -20,6 +20,8 @@ from agent_market.jobs.lock import is_held, only_worker
 from agent_market.jobs.runner import Runner
 from agent_market.jobs.states import JobState, states_of
 from agent_market.jobs.table import job_table, jobs_of
+from agent_market.log_redaction import hide_in_logs
+from agent_market.redaction import Redactor
 
 LOOK_S = 30.0
 """Seconds between two looks at what is due."""
@@ -35,8 +37,10 @@ class Shift:
         self._place = Workplace.of(config, self._tell, lambda: not self._ended.is_set())
         self._settings = self._place.source.settings
         self._retry = timedelta(minutes=self._settings.jobs.retry_minutes)
+        hide_in_logs(config)
+        heavy = jobs_of(self._settings, "heavy")
         self._runner = Runner(
-            jobs_of(self._settings, "heavy"), self._place.bench, lambda job, error: None, self._retry
+            heavy, self._place.bench, lambda job, error: None, self._retry, Redactor(config)
         )
 
     def show(self) -> None:
