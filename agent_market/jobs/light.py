@@ -23,7 +23,7 @@ def outcomes(bench: Bench) -> dict[str, Any]:
 
     The bot itself looks only when it decides again on the pair, which may be long after, or never.
     """
-    waiting = unsettled(bench.database, bench.source.scope, bench.now)
+    waiting = unsettled(bench.database, bench.source.scope, bench.pairs, bench.now)
     written = 0
     for pair, group in groupby(waiting, key=lambda episode: episode.view.pair):
         bench.pause()

@@ -22,8 +22,13 @@ def job_table(settings: AgentMarketSettings) -> tuple[Job, ...]:
         Job("review", "the review of the day before", "heavy", jobs.review_hours * hours, heavy.review),
         Job("backup", "a copy of the store", "heavy", jobs.backup_hours * hours, heavy.backup),
     )
-    silent = {"texts"} if settings.memory.text.embedder is None else set()
-    return tuple(job for job in table if job.every and job.name not in silent)
+    return tuple(job for job in table if job.every and job.name not in _idle(settings))
+
+
+def _idle(settings: AgentMarketSettings) -> set[str]:
+    """Jobs that these settings leave nothing to do: a server's store is backed up with the server's tools."""
+    idle = set() if settings.memory.text.embedder else {"texts"}
+    return idle if settings.store.url.startswith("sqlite") else {*idle, "backup"}
 
 
 def jobs_of(settings: AgentMarketSettings, weight: Weight) -> tuple[Job, ...]:

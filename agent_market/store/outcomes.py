@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -15,14 +15,19 @@ from agent_market.store.generations import STATE, raise_generation
 from agent_market.store.schema import episodes
 
 
-def unsettled(database: Database, scope: str, due_by: datetime) -> list[Episode]:
-    """Decisions of a scope that were due by a moment and have no outcome, ordered by (pair, asof).
+def unsettled(database: Database, scope: str, pairs: Collection[str], due_by: datetime) -> list[Episode]:
+    """Decisions on `pairs` that were due by a moment and have no outcome, ordered by (pair, asof).
 
     :raises StoreError: the database fails or a row cannot be read.
     """
     query = (
         select(episodes.c.record)
-        .where(episodes.c.scope == scope, episodes.c.outcome.is_(None), episodes.c.due <= seconds(due_by))
+        .where(
+            episodes.c.scope == scope,
+            episodes.c.pair.in_(sorted(pairs)),
+            episodes.c.outcome.is_(None),
+            episodes.c.due <= seconds(due_by),
+        )
         .order_by(episodes.c.pair, episodes.c.asof)
     )
     with database.begin() as connection:

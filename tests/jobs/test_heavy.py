@@ -83,6 +83,8 @@ def test_a_job_with_interval_0_is_off_and_texts_need_a_model() -> None:
     assert [job.name for job in job_table(settings)] == ["outcomes", "memory", "review", "backup"]
     named = AgentMarketSettings.model_validate({"memory": {"text": {"embedder": "mini"}}})
     assert "texts" in [job.name for job in job_table(named)]
+    server = AgentMarketSettings.model_validate({"store": {"url": "postgresql://localhost/bot"}})
+    assert "backup" not in [job.name for job in job_table(server)]
     assert all(job.every >= timedelta(minutes=1) for job in job_table(named))
 
 

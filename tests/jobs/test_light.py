@@ -16,7 +16,7 @@ from agent_market.jobs.light import costs, outcomes
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.redaction import Redactor
-from agent_market.store.episodes import episodes_of
+from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.generations import STATE, generation_of
 from agent_market.store.outcomes import put_outcomes
 from agent_market.store.spend import SpendRow, write_spend
@@ -42,6 +42,7 @@ def test_a_due_decision_gets_the_outcome_worked_out_by_hand(tmp_path: Path) -> N
 def test_an_outcome_that_is_there_stays_and_one_that_cannot_be_known_waits(tmp_path: Path) -> None:
     settled = decided(2, known=14)
     database = store_in(tmp_path, [settled, decided(3), decided(4, OTHER)])
+    write_episodes(database, [decided(5, "LTC/USDT")])  # no longer traded: there are no candles to come
     late = candles(start=START + timedelta(hours=10))
     bench = bench_in(tmp_path, at(30), frames={PAIR: late})
     assert outcomes(bench) == {"waiting": 2, "written": 0}, (
