@@ -820,6 +820,31 @@ class MiningSettings(Settings):
     """Seed of the whole search: the same data, settings and answers give the same pool."""
 
 
+class JobSettings(Settings):
+    """Work beside trading: light jobs in the bot, heavy ones in `agent-market worker`. 0 switches one off."""
+
+    in_bot: bool = True
+    """Run the light jobs on a thread of the bot."""
+    outcomes_minutes: float = Field(default=5.0, ge=0)
+    """Light: outcomes that candles show by now, also of pairs that are seldom decided on."""
+    costs_minutes: float = Field(default=5.0, ge=0)
+    """Light: what models cost today, alerted once a day from `costs_alert` of a cap on."""
+    costs_alert: float = Field(default=0.8, gt=0, le=1)
+    """Share of a day's cap on calls, tokens or money from which it is alerted."""
+    memory_hours: float = Field(default=24.0, ge=0)
+    """Heavy: layers and importance up to now (a month's re-assessment included), and the index files."""
+    texts_hours: float = Field(default=6.0, ge=0)
+    """Heavy: vectors of texts that have none yet; only where `memory.text.embedder` is set."""
+    graph_days: float = Field(default=7.0, ge=0)
+    """Heavy: a look for edges of the knowledge graph; it looks once a week at most."""
+    review_hours: float = Field(default=6.0, ge=0)
+    """Heavy: the review of each day that has ended, as a text beside the kill switch."""
+    backup_hours: float = Field(default=24.0, ge=0)
+    """Heavy: a copy of the store in `user_data/backups`; older ones go as `agent-market backup` has it."""
+    retry_minutes: float = Field(default=15.0, gt=0)
+    """A job that failed or was killed is tried again after so long, or after its interval if that is less."""
+
+
 class StoreSettings(Settings):
     """Where answers, decisions and memories are kept."""
 
@@ -858,6 +883,8 @@ class AgentMarketSettings(Settings):
     """Mined factors as features."""
     mining: MiningSettings = MiningSettings()
     """The search for factors."""
+    jobs: JobSettings = JobSettings()
+    """Work beside trading."""
     store: StoreSettings = StoreSettings()
     """Database."""
 

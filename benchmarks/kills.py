@@ -1,9 +1,10 @@
 """A real dry-run bot with open trades, killed with -9 at 200 seeded random moments, and checked each time.
 
 After each kill: both databases open clean (integrity and foreign keys), every decision and outcome that the
-bot told as written is stored once and as it was told, a transaction that was struck is there as a whole or not
-at all, trades name stored decisions, and kill switch, mode and breaker stand as they were set. At the end every
-outcome is measured anew on the whole market. The value is the number of things found otherwise; it must be 0.
+bot told as written is stored once and as it was told, a transaction that was struck is there as a whole or
+not at all, trades name stored decisions, and kill switch, mode and breaker stand as they were set. At the
+end every outcome is measured anew on the whole market. The value is how many things were found otherwise; it
+must be 0.
 
     python benchmarks/kills.py [--kills 200] [--seed 11] [--folder FOLDER]
 """
@@ -18,7 +19,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / name) for name in ("bot", "integration")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "bot"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
 from kill_run import killed_bots
 
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 Level = Literal["info", "warning", "critical"]
 Topic = Literal[
-    "clamp", "refusal", "breaker", "control", "proposal", "position", "execution", "fault", "message"
+    "clamp", "refusal", "breaker", "control", "proposal", "position", "execution", "cost", "fault", "message"
 ]
 
 _LOG_LEVEL = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}

@@ -202,6 +202,7 @@ def attach(strategy: Any) -> Attachment:
         lambda: _start(attachment, "journal", FLUSH_S, attachment.journal.flush),
     )
     _step(attachment, "the tick watch", lambda: _watch_ticks(attachment, bot))
+    _step(attachment, "the jobs", lambda: _start_jobs(attachment))
     with _lock:
         _current = attachment
     state = attachment.control.state()
@@ -271,6 +272,21 @@ def _watch_ticks(attachment: Attachment, bot: Any) -> None:
     prices, look = tick_looks(bot, settings, attachment.breaker, attachment.bus, attachment.manual.silent)
     attachment.prices = prices
     _start(attachment, "ticks", settings.tick_seconds, look)
+
+
+def _start_jobs(attachment: Attachment) -> None:
+    if not attachment.strategy.settings.jobs.in_bot:
+        return
+    from agent_market.jobs.in_bot import LightJobs  # noqa: PLC0415 - it needs what this package has
+
+    jobs = LightJobs(
+        attachment.strategy,
+        lambda level, text: attachment.bus.publish(level, "cost", text),
+        attachment.fault,
+    )
+    if jobs.jobs:
+        attachment.on_detach(jobs.end)
+        _start(attachment, "jobs", jobs.every_s, jobs)
 
 
 def _join_telegram(attachment: Attachment) -> None:

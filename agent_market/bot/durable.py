@@ -20,12 +20,24 @@ def write_fact(path: Path, fact: dict[str, Any]) -> None:
 
     :raises ControlUnreadable: the folder cannot be written; the old fact stands.
     """
+    _replace(path, orjson.dumps(fact, option=orjson.OPT_INDENT_2))
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_fact` for words.
+
+    :raises ControlUnreadable: the folder cannot be written; the old text stands.
+    """
+    _replace(path, text.encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(orjson.dumps(fact, option=orjson.OPT_INDENT_2))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, path)

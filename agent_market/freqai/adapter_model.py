@@ -27,6 +27,7 @@ from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.quant import fit_quality
 from agent_market.freqai.training import FailedTrainingEndsRun
+from agent_market.freqai.whole_files import save_whole_files
 from agent_market.models.base import BaseModelAdapter, Task
 from agent_market.models.registry import make_model
 from agent_market.models.samples import Samples
@@ -92,6 +93,7 @@ class _AdapterModel(FailedTrainingEndsRun):
         # Live, FreqAI hands a model no more than this many candles.
         self.CONV_WIDTH = max(int(getattr(self, "CONV_WIDTH", 1)), probe.window)
         unify_timezones(self.dd)  # type: ignore[attr-defined]
+        save_whole_files(self.dd)  # type: ignore[attr-defined]
 
     def new_model(self) -> BaseModelAdapter[Any]:
         """An unfitted model under the config's parameters."""

@@ -41,6 +41,7 @@ from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
 from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
 from agent_market.freqai.training import FailedTrainingEndsRun
+from agent_market.freqai.whole_files import save_whole_files
 from agent_market.perception.features import FEATURES
 from agent_market.store.database import Database, store_url
 
@@ -65,6 +66,7 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(config)
         unify_timezones(self.dd)
+        save_whole_files(self.dd)
         experts = seats([r.name for r in roles], self.settings.decision)
         self.schema = ColumnSchema(experts, self.settings.memory.k_max)
         self._database: Database | None = None

@@ -51,6 +51,7 @@ from agent_market.errors import AgentMarketError, ConfigError, DataError
 from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.training import FailedTrainingEndsRun
+from agent_market.freqai.whole_files import save_whole_files
 
 logger = logging.getLogger(__name__)
 
@@ -190,6 +191,7 @@ class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLea
         super().__init__(**kwargs)
         self.dd.model_type = "joblib"
         unify_timezones(self.dd)
+        save_whole_files(self.dd)
 
     # --- training ------------------------------------------------------------------------------------
 

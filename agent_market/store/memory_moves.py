@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from agent_market.memory.layers import Layer, Move
 from agent_market.store.database import Database
 from agent_market.store.schema import memory_moves
+from agent_market.store.upsert import upsert_for
 
 
 def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[Move], anew: bool) -> None:
-    """Append moves of one memory, as part of a transaction.
+    """Write moves of one memory, as part of a transaction. Those that a worker wrote first are replaced.
 
     :param anew: the moves are all there are; those written before are taken away.
     """
@@ -35,7 +36,7 @@ def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[M
             }
             for move in moves
         ]
-        connection.execute(insert(memory_moves), rows)
+        connection.execute(upsert_for(connection.dialect.name, memory_moves), rows)
 
 
 def moves_of(database: Database, scope: str, pair: str, by: int | None = None) -> tuple[Move, ...]:

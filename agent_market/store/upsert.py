@@ -16,17 +16,25 @@ def insert_into(database: Database, table: Table) -> Any:
 
     :raises StoreError: the store is neither SQLite nor PostgreSQL.
     """
-    dialect = database.engine.dialect.name
+    return _insert_for(database.engine.dialect.name, table)
+
+
+def upsert(database: Database, table: Table) -> Any:
+    """Insert rows; where the primary key is taken, the new values replace the old ones."""
+    return upsert_for(database.engine.dialect.name, table)
+
+
+def upsert_for(dialect: str, table: Table) -> Any:
+    """`upsert` by the name of the dialect, for who has a connection and no `Database`."""
+    insert = _insert_for(dialect, table)
+    keys = [column.name for column in table.primary_key]
+    changed = {c.name: insert.excluded[c.name] for c in table.c if c.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _insert_for(dialect: str, table: Table) -> Any:
     if dialect == "sqlite":
         return sqlite.insert(table)
     if dialect == "postgresql":
         return postgresql.insert(table)
     raise StoreError(f"the store is on {dialect!r}; use a sqlite or postgresql URL in `store.url`")
-
-
-def upsert(database: Database, table: Table) -> Any:
-    """Insert rows; where the primary key is taken, the new values replace the old ones."""
-    insert = insert_into(database, table)
-    keys = [column.name for column in table.primary_key]
-    changed = {c.name: insert.excluded[c.name] for c in table.c if c.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=changed)

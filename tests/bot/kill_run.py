@@ -7,20 +7,17 @@ The market's clock moves on as fast as the bot can follow, and stands still or j
 from __future__ import annotations
 
 import logging
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kill_bots import Bots
 from kill_market import lost_answers, wrong_outcomes
 from kill_truth import Truth
 from killed_strategy import CANDLE_MS, Clock
@@ -34,7 +31,6 @@ from agent_market.sandbox.market.clock import wall_clock
 PAIRS = ("BTC/USDT", "ETH/USDT")
 LAG_MS = 60 * 3_600_000
 """Candles are so far behind the wall clock at first, so that they can hurry."""
-PATIENCE_S = 120.0
 
 STRATEGY = """
 from killed_strategy import Restless
@@ -61,6 +57,7 @@ CONFIG: dict[str, Any] = {
         "model_training_parameters": {"n_estimators": 20, "n_jobs": 1},
     },
     "agent_market": {
+        "jobs": {"outcomes_minutes": 0.001, "costs_minutes": 0.001, "retry_minutes": 0.001},
         "decision": {"cadence_candles": 1, "horizon_candles": 2, "gate_min_candles": 1},
         "risk": {
             "liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1},
@@ -119,82 +116,11 @@ class Report:
             "with open trades": str(truth.with_open_trades),
             "within a transaction": f"{truth.within_a_write}, of them kept whole {truth.writes_kept}",
             "decisions": f"{len(truth.rows)} told as written, {settled} of them with an outcome",
+            "outcomes": f"{truth.settled_by_job} of them by the job beside the loop",
             "trades": f"{len(truth.trades)}, {sum(not t[3] for t in truth.trades.values())} seen closed",
             "switched": f"{truth.switched} times (kill switch, mode, breaker)",
         }
         return "\n".join(f"{name:21} {value}" for name, value in lines.items())
-
-
-class Bots:
-    """Starts one bot after the other."""
-
-    def __init__(self, workspace: Workspace, folder: Path) -> None:
-        self.log = folder / "bot.log"
-        self._told = folder / "told.jsonl"
-        live = workspace.user_data / "live_data"
-        live.mkdir()
-        arguments = workspace.command(
-            *("trade", "--dry-run", "--strategy", "KilledStrategy", "--freqaimodel", "AgentEnsemble"),
-            *("--datadir", str(live), "--db-url", f"sqlite:///{workspace.user_data / 'trades.sqlite'}"),
-        )[3:]
-        zygote = [sys.executable, str(Path(__file__).with_name("bot_zygote.py")), str(self.log), *arguments]
-        self._zygote = subprocess.Popen(zygote, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._pid = 0
-        self._heard = 0
-
-    def start(self) -> None:
-        """A new process; returns once it has been forked."""
-        assert self._zygote.stdin is not None
-        self._heard = self._size()
-        self._zygote.stdin.write("a bot\n")
-        self._zygote.stdin.flush()
-        self._pid = int(self._line())
-
-    def kill(self) -> None:
-        """SIGKILL, and nothing else may have ended it."""
-        os.kill(self._pid, signal.SIGKILL)
-        code = int(self._line())
-        assert code == -signal.SIGKILL, f"the bot ended by itself: {code}\n{self._tail()}"
-
-    def wait_for(self, word: str) -> None:
-        """Until the bot tells so, after what was waited for before."""
-        sought = word.encode()
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            new = self._new()
-            if sought in new:
-                self._heard += new.index(sought) + len(sought)
-                return
-            assert time.monotonic() < deadline, f"no {word!r} within {PATIENCE_S:.0f} s\n{self._tail()}"
-            time.sleep(0.0005)
-
-    def _new(self) -> bytes:
-        if self._size() <= self._heard:
-            return b""
-        with self._told.open("rb") as file:
-            file.seek(self._heard)
-            return file.read()
-
-    def _size(self) -> int:
-        return self._told.stat().st_size if self._told.exists() else 0
-
-    def close(self) -> None:
-        """End whatever runs."""
-        if self._zygote.poll() is None and self._pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-        assert self._zygote.stdin is not None
-        self._zygote.stdin.close()
-        self._zygote.wait(30)
-
-    def _line(self) -> str:
-        assert self._zygote.stdout is not None
-        line = self._zygote.stdout.readline()
-        assert line, "the process that forks the bots has ended"
-        return line
-
-    def _tail(self) -> str:
-        return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else "no log"
 
 
 @contextmanager

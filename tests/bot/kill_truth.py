@@ -44,6 +44,7 @@ class Truth:
     writes_kept: int = 0
     with_open_trades: int = 0
     switched: int = 0
+    settled_by_job: int = 0
     _read: int = 0
 
     @property
@@ -52,10 +53,10 @@ class Truth:
 
     def check(self) -> None:
         """Take in what the dead bot told, and compare the disk with it."""
-        writing, switching = self._hear()
+        under_way, switching = self._hear()
         with _opened(self.user_data / "agent_market.sqlite") as store:
             self._sound(store)
-            self._decisions(store, writing)
+            self._decisions(store, under_way)
         with _opened(self.user_data / "trades.sqlite") as trades:
             self._sound(trades)
             self._trades(trades)
@@ -64,17 +65,19 @@ class Truth:
 
     # --- what was told -------------------------------------------------------------------------------
 
-    def _hear(self) -> tuple[list[Any] | None, dict[str, Any]]:
-        """The batch and the switch that were under way at the end, if any."""
-        writing: list[Any] | None = None
+    def _hear(self) -> tuple[list[list[Any]], dict[str, Any]]:
+        """The transactions and the switch that were under way at the end, if any."""
+        under_way: dict[str, list[Any]] = {}
         switching: dict[str, Any] = {}
         for line in self._new_lines():
             match line["what"]:
-                case "writing":
-                    writing = line["batch"]
+                case "writing" | "settling":
+                    under_way[line["what"]] = line["batch"]
                 case "written":
-                    self._commit(writing or [])
-                    writing = None
+                    self._commit(under_way.pop("writing"))
+                case "settled":
+                    self.settled_by_job += len(under_way["settling"])
+                    self._commit(under_way.pop("settling"))
                 case "switching":
                     switching = line["to"]
                 case "switched":
@@ -89,7 +92,7 @@ class Truth:
                 case "looped":
                     for trade in line["trades"]:
                         self._saw_trade(trade)
-        return writing, switching
+        return [batch for batch in under_way.values() if batch], switching
 
     def _new_lines(self) -> list[dict[str, Any]]:
         told = self.folder / "told.jsonl"
@@ -124,7 +127,7 @@ class Truth:
         if verdict != "ok" or orphans:
             self.problems.append(f"a database is damaged: {verdict}, orphans {orphans}")
 
-    def _decisions(self, store: sqlite3.Connection, writing: list[Any] | None) -> None:
+    def _decisions(self, store: sqlite3.Connection, under_way: list[list[Any]]) -> None:
         query = "SELECT pair, asof, id, record, outcome, due, known_at FROM episodes WHERE scope = 'live'"
         found: dict[Key, Row] = {}
         for pair, asof, name, record, outcome, due, known_at in store.execute(query):
@@ -133,11 +136,11 @@ class Truth:
             found[pair, asof] = Row(name, digest(record), outcome and digest(outcome), due)
         if len({row.id for row in found.values()}) < len(found):
             self.problems.append("an id stands for two decisions")
-        if writing:
-            before = dict(self.rows)
-            self.within_a_write += 1
-            if found != before:  # then it must be there as a whole
-                self._commit(writing)
+        self.within_a_write += bool(under_way)
+        for batch in under_way:
+            place = tuple(batch[0][:2])
+            if self.rows.get(place) != found.get(place):  # then all of it must be there
+                self._commit(batch)
                 self.writes_kept += 1
         for key in found.keys() | self.rows.keys():
             if found.get(key) != self.rows.get(key):

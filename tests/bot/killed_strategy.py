@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,13 @@ from sqlalchemy import select
 
 from agent_market.bot.attach import BREAKER_LOCK, Attachment
 from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.jobs import light
 from agent_market.memory.episodic import EpisodicMemory
+from agent_market.records import Episode, Outcome
 from agent_market.risk.systemic import Alarm
+from agent_market.store.database import Database
 from agent_market.store.episode_json import outcome_to_json, record_to_json, seconds
+from agent_market.store.outcomes import put_outcomes
 
 CANDLE_MS = 60_000
 ADVANCES = 0.6
@@ -61,6 +65,24 @@ class Clock:
 
     def advance(self, candles: int = 1) -> None:
         self.write(self.read() + candles * CANDLE_MS)
+
+
+def tell_of_jobs(told: Told) -> None:
+    """The same for the job that gives decisions their outcomes, beside the loop."""
+    put = put_outcomes
+
+    def telling(database: Database, found: Iterable[tuple[Episode, Outcome]]) -> int:
+        pairs = list(found)
+        batch = [
+            [e.view.pair, seconds(e.view.asof), e.id, digest(record_to_json(e)), digest(outcome_to_json(o))]
+            for e, o in pairs
+        ]
+        told("settling", batch=[[*row, seconds(e.due)] for row, (e, _) in zip(batch, pairs, strict=True)])
+        count = put(database, pairs)
+        told("settled")
+        return count
+
+    light.put_outcomes = telling
 
 
 def tell_of_flushes(told: Told) -> None:
@@ -136,6 +158,7 @@ class Restless(AgentMarketStrategyBase):
         self._told, self._clock = Told(folder), Clock(folder)
         self._random = random.Random(os.getpid())
         tell_of_flushes(self._told)
+        tell_of_jobs(self._told)
         super().bot_start(**kwargs)
         state, frozen = self.attachment.control.state(), self.attachment.breaker.frozen
         self._told("started", state={"paused": state.paused, "mode": state.mode, "frozen": frozen})

@@ -1,0 +1,48 @@
+"""`agent-market worker`: the heavy jobs of a bot, in a process of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_FAILED = 1
+
+
+def worker(
+    config: Annotated[
+        list[Path] | None,
+        typer.Option("--config", "-c", help="The bot's config; may be given several times."),
+    ] = None,
+    userdir: Annotated[
+        Path | None, typer.Option("--userdir", "-d", help="The bot's user_data directory.")
+    ] = None,
+    db_url: Annotated[
+        str | None, typer.Option("--db-url", help="The bot's trades, where its command line says so.")
+    ] = None,
+    datadir: Annotated[
+        Path | None, typer.Option("--datadir", help="The bot's candles, where its command line says so.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show every job, when it ran and how, and end.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="This job, now, due or not, and end; repeatable.")
+    ] = None,
+) -> None:
+    """Run the heavy jobs of a bot beside it: memory, texts, graph, review, backup.
+
+    It goes on until it is told to stop (Ctrl-C, SIGTERM), or with --once or --only until the work is done;
+    then the exit code is 1 if a job failed. Freqtrade's trades are only ever read. One worker a bot.
+    """
+    from agent_market.commands.working.loop import Shift
+    from agent_market.commands.working.opening import bot_config
+
+    shift = Shift(bot_config(config or [], userdir, db_url, datadir))
+    if show:
+        shift.show()
+        return
+    if not shift.run(once=once, only=tuple(only or ())):
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,94 @@
+"""Heavy jobs: minutes of work that must not share a process with the bot."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
+from sqlalchemy import select
+
+from agent_market.bot.durable import write_text
+from agent_market.bot.queries.decisions import SCAN, decision_page
+from agent_market.bot.queries.risk_log import risk_log_of
+from agent_market.bot.telegram.review import review_text
+from agent_market.jobs.job import Bench
+from agent_market.jobs.trades import closed_trades
+from agent_market.memory.episodic import EpisodicMemory
+from agent_market.memory.graph.job import discover
+from agent_market.memory.long_term import LongTermMemory
+from agent_market.store.backup import back_up, backups_in, prune
+from agent_market.store.schema import episodes
+
+GRAPH_CANDLES = 2_000
+REVIEWS = "reviews"
+
+
+def memory(bench: Bench) -> dict[str, Any]:
+    """Bring layers and importance up to now, and the index files with them: a bot that starts opens them."""
+    scope = bench.source.scope
+    held = moved = 0
+    pairs = _pairs_decided(bench, scope)
+    for pair in pairs:
+        bench.pause()
+        one = EpisodicMemory(bench.database, scope, pair, bench.settings.memory)
+        one.load(bench.now)
+        one.assess(bench.now)
+        one.flush()
+        held += len(one.decided())
+        moved += len(one.moves())
+    return {"pairs": len(pairs), "episodes": held, "moves": moved}
+
+
+def texts(bench: Bench) -> dict[str, Any]:
+    """Embed what was said and taught since, so that no search in the bot waits for a model."""
+    return {"texts": len(LongTermMemory(bench.database, bench.source.scope, bench.settings.memory.text))}
+
+
+def graph(bench: Bench) -> dict[str, Any]:
+    """Look for edges of the knowledge graph, in the newest candles on disk and in what agents earned."""
+    length = timedelta(seconds=timeframe_to_seconds(bench.timeframe))
+    closes: dict[str, pd.Series] = {}
+    for pair in bench.pairs:
+        bench.pause()
+        frame = bench.prices(pair, bench.now - GRAPH_CANDLES * length)
+        if len(frame):
+            index = pd.DatetimeIndex(frame["date"]) + length
+            closes.setdefault(pair.partition("/")[0], pd.Series(frame["close"].to_numpy(), index=index))
+    found = discover(bench.database, bench.source.scope, closes, bench.now)
+    return {"assets": len(closes), **(found if found is not None else {"looked": "less than a week ago"})}
+
+
+def review(bench: Bench) -> dict[str, Any]:
+    """Write the review of the UTC day that ended last, once: decisions, outcomes and closed trades."""
+    end = bench.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = end - timedelta(days=1)
+    file = bench.source.folder / REVIEWS / f"{start:%Y-%m-%d}.txt"
+    if file.exists():
+        return {"file": file.name, "written": False}
+    log = risk_log_of(bench.source.folder)
+    page = decision_page(bench.source, log, since=start, limit=SCAN)
+    rows = [row for row in page.rows if _within(row.episode.view.asof, start, end)]
+    closed = closed_trades(bench.trades, start, end) if bench.trades and bench.trades.exists() else ()
+    text = review_text(1, rows, closed, bench.currency, more=page.next is not None)
+    write_text(file, f"{start:%Y-%m-%d} UTC, written {bench.now:%Y-%m-%d %H:%M}\n{text}\n")
+    return {"file": file.name, "written": True, "decisions": len(rows), "trades": len(closed)}
+
+
+def backup(bench: Bench) -> dict[str, Any]:
+    """Copy the store, and let older copies go."""
+    folder = bench.source.user_data / "backups"
+    copy = back_up(bench.source.url, folder, bench.now)
+    gone = prune(folder, bench.now)
+    return {"file": copy.name, "kept": len(backups_in(folder)), "deleted": len(gone)}
+
+
+def _pairs_decided(bench: Bench, scope: str) -> list[str]:
+    query = select(episodes.c.pair).where(episodes.c.scope == scope).distinct().order_by(episodes.c.pair)
+    with bench.database.begin() as connection:
+        return list(connection.scalars(query))
+
+
+def _within(moment: datetime, start: datetime, end: datetime) -> bool:
+    return start <= moment < end

@@ -1,0 +1,80 @@
+"""The light jobs beside a running bot, on one thread of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agent_market.bot.queries.source import open_source
+from agent_market.errors import DataError
+from agent_market.jobs.job import Bench, Job, Tell
+from agent_market.jobs.prices import prices_of_bot
+from agent_market.jobs.runner import Runner
+from agent_market.jobs.table import jobs_of
+from agent_market.redaction import Redactor
+
+LOOK_S = 5.0
+"""Seconds between two looks at what is due; less where a job's interval is."""
+
+
+class LightJobs:
+    """Call it again and again, on a thread of its own. After `end` it begins nothing."""
+
+    def __init__(self, strategy: Any, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
+        """
+        :param tell: alerts a human.
+        :param failed: told of each failure, by the name of the job.
+        """
+        self._strategy = strategy
+        self._source = open_source(strategy.config)
+        self._tell = tell
+        self._ended = threading.Event()
+        settings = self._source.settings.jobs
+        jobs = jobs_of(self._source.settings, "light")
+        retry = timedelta(minutes=settings.retry_minutes)
+        self._runner = Runner(
+            jobs,
+            self._bench,
+            lambda job, error: failed(f"the job {job.name} failed", error),
+            retry,
+            Redactor(strategy.config),
+        )
+        least = min((job.every.total_seconds() for job in jobs), default=LOOK_S)
+        self.every_s = min(LOOK_S, max(least, 0.01))
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return self._runner.jobs
+
+    def __call__(self) -> None:
+        """Run what is due now.
+
+        :raises StoreError: the store cannot be used.
+        """
+        try:
+            for _ in self._runner.run_due():
+                pass
+        except DataError:  # no store yet: it begins with the first decision
+            return
+
+    def end(self) -> None:
+        """The one under way ends at its next pause."""
+        self._ended.set()
+
+    def _bench(self, now: datetime) -> Bench:
+        strategy = self._strategy
+        return Bench(
+            source=self._source,
+            pairs=tuple(strategy.dp.current_whitelist()),
+            timeframe=strategy.timeframe,
+            datadir=Path(strategy.config["datadir"]),
+            prices=prices_of_bot(strategy),
+            trades=None,  # nothing of the bot reads its trades from outside
+            currency=str(strategy.config["stake_currency"]),
+            now=now,
+            tell=self._tell,
+            wanted=lambda: not self._ended.is_set(),
+        )

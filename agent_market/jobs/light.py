@@ -1,0 +1,73 @@
+"""Light jobs: short, and of use while the bot runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
+
+from agent_market.bot.queries.cost import cost_of
+from agent_market.config import AgentMarketSettings
+from agent_market.jobs.job import Bench
+from agent_market.jobs.states import states_of
+from agent_market.records import Episode, Outcome
+from agent_market.reflection.outcomes import measure
+from agent_market.store.outcomes import put_outcomes, unsettled
+
+
+def outcomes(bench: Bench) -> dict[str, Any]:
+    """Give each due decision the outcome that candles show by now; the same that the bot would find.
+
+    The bot itself looks only when it decides again on the pair, which may be long after, or never.
+    """
+    waiting = unsettled(bench.database, bench.source.scope, bench.pairs, bench.now)
+    written = 0
+    for pair, group in groupby(waiting, key=lambda episode: episode.view.pair):
+        bench.pause()
+        episodes = [e for e in group if e.view.timeframe == bench.timeframe]
+        if not episodes:
+            continue
+        candles = bench.prices(pair, episodes[0].view.asof)
+        if not len(candles):
+            continue
+        found = [(e, o) for e in episodes if (o := _outcome(e, candles, bench.settings)) is not None]
+        written += put_outcomes(bench.database, found)
+    return {"waiting": len(waiting) - written, "written": written}
+
+
+def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSettings) -> Outcome | None:
+    length = timeframe_to_seconds(episode.view.timeframe)
+    opens_s = pd.DatetimeIndex(candles["date"]).tz_convert("UTC").as_unit("s").asi8
+    horizon = round((episode.due - episode.view.asof) / timedelta(seconds=length))
+    opened, high, low, closed = (
+        candles[name].to_numpy(dtype=float) for name in ("open", "high", "low", "close")
+    )
+    asof_s = int(episode.view.asof.timestamp())
+    if opens_s[0] > asof_s:  # the candles that it would be measured on are not all here
+        return None
+    cost = settings.costs.round_trip
+    return measure(opens_s, opened, high, low, closed, asof_s, horizon, length, cost)
+
+
+def costs(bench: Bench) -> dict[str, Any]:
+    """What models cost today; beyond a share of a cap it is alerted, once a day and cap."""
+    cost = cost_of(bench.source, bench.now)
+    caps, today = cost.day_caps, cost.today
+    tokens = today.prompt_tokens + today.completion_tokens
+    money = today.cost_nano / 1e9
+    spent = {"calls": (today.calls, caps.calls), "tokens": (tokens, caps.tokens), "cost": (money, caps.cost)}
+    day = f"{bench.now:%Y-%m-%d}"
+    before = states_of(bench.database).get("costs")
+    told = list(before.found.get("told", [])) if before and before.found.get("day") == day else []
+    for name, (used, cap) in spent.items():
+        if name not in told and cap > 0 and used >= cap * bench.settings.jobs.costs_alert:
+            unit = f" {cost.currency}" if name == "cost" else ""
+            bench.tell(
+                "warning",
+                f"models have taken {used:,.6g} of {cap:,.6g}{unit} {name} today; at the cap none is asked",
+            )
+            told.append(name)
+    return {"day": day, "told": told, "calls": today.calls, "tokens": tokens, "cost": round(money, 6)}

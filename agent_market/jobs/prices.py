@@ -1,0 +1,37 @@
+"""Candles for jobs: those that the bot holds, or those that freqtrade keeps on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
+
+from agent_market.reports.candles import load_candles
+
+Prices = Callable[[str, datetime], pd.DataFrame]
+"""Complete candles (date = OPEN time, open, high, low, close, volume) of a pair from a time on, or none."""
+
+
+def prices_of_bot(strategy: Any) -> Prices:
+    """The candles in the bot's memory; freqtrade has left out the one that is still forming."""
+
+    def prices(pair: str, start: datetime) -> pd.DataFrame:
+        frame: pd.DataFrame = strategy.dp.get_pair_dataframe(pair, strategy.timeframe)
+        return frame[frame["date"] >= start] if len(frame) else frame
+
+    return prices
+
+
+def prices_on_disk(datadir: Path, timeframe: str, trading_mode: str, now: datetime) -> Prices:
+    """The candles in `datadir` that have closed by `now`."""
+    length = timedelta(seconds=timeframe_to_seconds(timeframe))
+
+    def prices(pair: str, start: datetime) -> pd.DataFrame:
+        found = load_candles(datadir, [pair], timeframe, trading_mode, start, now - length)
+        return found.get(pair, pd.DataFrame())
+
+    return prices

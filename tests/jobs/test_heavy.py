@@ -1,0 +1,136 @@
+"""Each heavy job does what it says, twice does no harm, and freqtrade's trades are only ever read."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from benches import OTHER, PAIR, Told, bench_in, candles, decided, store_in, trades_in
+from episode_makers import at
+
+from agent_market.config import AgentMarketSettings
+from agent_market.errors import ConfigError, DataError
+from agent_market.jobs import heavy
+from agent_market.jobs.job import Stopped
+from agent_market.jobs.table import job_table
+from agent_market.jobs.trades import closed_trades, open_trades_database, trades_file
+from agent_market.memory.episodic import EpisodicMemory
+from agent_market.store.backup import backups_in
+from agent_market.store.memory_moves import moves_of
+
+
+def test_memory_is_assessed_up_to_now_and_a_running_bot_can_go_on_writing(tmp_path: Path) -> None:
+    # Every seventh is a crash, which moves to another layer.
+    known = [decided(24 * n, known=24 * n + 12, moved=0.01 if n % 7 else -0.2) for n in range(70)]
+    database = store_in(tmp_path, known)
+    bench = bench_in(tmp_path, at(24 * 80))
+    bot = EpisodicMemory(database, "live", PAIR, bench.settings.memory)
+    bot.load(at(24 * 80))
+    bot.assess(at(24 * 40))
+    bot.flush()
+    first = moves_of(database, "live", PAIR)
+    found = heavy.memory(bench)
+    assert found["episodes"] == 70
+    all_moves = moves_of(database, "live", PAIR)
+    assert found["moves"] == len(all_moves) > len(first)
+    bot.assess(at(24 * 80))
+    bot.flush()  # writes what the worker wrote before it
+    assert moves_of(database, "live", PAIR) == all_moves
+    assert heavy.memory(bench) == found
+    assert list((tmp_path / "agent_market.sqlite.index").iterdir()), "the next start opens the index file"
+
+
+def test_the_review_of_a_day_is_written_once_and_counts_that_day_alone(tmp_path: Path) -> None:
+    store_in(tmp_path, [decided(2, known=14), decided(23), decided(26)])
+    trades_in(tmp_path)
+    bench = bench_in(tmp_path, at(24 + 8))
+    assert heavy.review(bench) == {"file": "2024-01-01.txt", "written": True, "decisions": 2, "trades": 1}
+    text = (tmp_path / "agent_market" / "reviews" / "2024-01-01.txt").read_text()
+    assert text.startswith("2024-01-01 UTC, written 2024-01-02 08:00\nReview of 1 day\n2 decisions: 2 hold\n")
+    assert "1 trades closed, 1 with profit, together +2.00 USDT after fees" in text
+    assert heavy.review(bench) == {"file": "2024-01-01.txt", "written": False}
+
+
+def test_the_graph_is_looked_for_in_the_candles_and_once_a_week(tmp_path: Path) -> None:
+    store_in(tmp_path, [decided(n, known=n + 12) for n in range(4)])
+    frames = {PAIR: candles(200), OTHER: candles(200, drift=2.0)}
+    bench = bench_in(tmp_path, at(200), frames=frames)
+    assert heavy.graph(bench)["assets"] == 2
+    assert heavy.graph(bench) == {"assets": 2, "looked": "less than a week ago"}
+
+
+def test_a_backup_is_a_whole_copy(tmp_path: Path) -> None:
+    store_in(tmp_path, [decided(2)])
+    found = heavy.backup(bench_in(tmp_path))
+    ((_, file),) = backups_in(tmp_path / "backups")
+    assert (found["file"], found["kept"], found["deleted"]) == (file.name, 1, 0)
+    with closing(sqlite3.connect(file)) as copy:
+        assert copy.execute("SELECT count(*) FROM episodes").fetchone() == (1,)
+
+
+def test_memory_ends_between_two_pairs_when_told_to(tmp_path: Path) -> None:
+    told = Told(wanted=False)
+    store_in(tmp_path, [decided(2)])
+    with pytest.raises(Stopped):
+        heavy.memory(bench_in(tmp_path, told=told))
+
+
+def test_a_job_with_interval_0_is_off_and_texts_need_a_model() -> None:
+    settings = AgentMarketSettings.model_validate({"jobs": {"graph_days": 0, "costs_minutes": 0}})
+    assert [job.name for job in job_table(settings)] == ["outcomes", "memory", "review", "backup"]
+    named = AgentMarketSettings.model_validate({"memory": {"text": {"embedder": "mini"}}})
+    assert "texts" in [job.name for job in job_table(named)]
+    server = AgentMarketSettings.model_validate({"store": {"url": "postgresql://localhost/bot"}})
+    assert "backup" not in [job.name for job in job_table(server)]
+    assert all(job.every >= timedelta(minutes=1) for job in job_table(named))
+
+
+# --- freqtrade's trades -----------------------------------------------------------------------------------
+
+
+def test_the_trades_database_cannot_be_written_and_no_lock_is_held(tmp_path: Path) -> None:
+    file = trades_in(tmp_path)
+    with closing(open_trades_database(file)) as reader:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM trades")
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("CREATE TABLE mine (id INTEGER)")
+        reader.rollback()
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM trades").fetchone() == (3,)
+        # The bot writes at once while somebody reads: with a timeout of 0 any lock in its way would raise.
+        with closing(sqlite3.connect(file, timeout=0)) as bot, bot:
+            bot.execute("UPDATE trades SET is_open = 0 WHERE id = 3")
+
+
+def test_a_review_leaves_the_trades_database_as_it_was(tmp_path: Path) -> None:
+    store_in(tmp_path, [decided(2)])
+    file = trades_in(tmp_path)
+    before = file.read_bytes()
+    heavy.review(bench_in(tmp_path, at(32)))
+    assert file.read_bytes() == before
+
+
+def test_closed_trades_are_those_of_the_span(tmp_path: Path) -> None:
+    file = trades_in(tmp_path)
+    assert [(t.pair, t.profit) for t in closed_trades(file, at(0), at(24))] == [(PAIR, 2.0)]
+    assert [t.pair for t in closed_trades(file, at(10), at(31))] == [PAIR, OTHER]
+    assert closed_trades(file, at(11), at(30)) == ()
+
+
+def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no trades at"):
+        open_trades_database(tmp_path / "absent.sqlite")
+    assert not (tmp_path / "absent.sqlite").exists(), "and is not made"
+    (tmp_path / "other.sqlite").write_text("no database, " * 20)
+    with pytest.raises(DataError, match="holds no trades"):
+        closed_trades(tmp_path / "other.sqlite", at(0), at(1))
+    with pytest.raises(ConfigError, match="SQLite files only") as refused:
+        trades_file({"db_url": "postgresql://anna:secret@localhost/trades"})
+    assert "secret" not in str(refused.value)
+    assert trades_file({"db_url": "sqlite://"}) is None
+    assert trades_file({"dry_run": True}) == Path("tradesv3.dryrun.sqlite")
+    assert trades_file({"dry_run": False}) == Path("tradesv3.sqlite")
