@@ -61,9 +61,10 @@ class Market:
         frame = self.frame(pair)
         if len(frame) < 2:
             return pd.Series(dtype=float)
-        tail = frame[["date", "close"]].iloc[-candles - 1 :]
-        close = tail["close"].to_numpy(dtype=float)
-        values = pd.Series(close[1:] / close[:-1] - 1.0, index=tail["date"].to_numpy()[1:])
+        # Column first: rows of a whole frame, or two columns of it, would be copies of years of candles.
+        close = frame["close"].to_numpy(dtype=float)[-candles - 1 :]
+        dates = pd.DatetimeIndex(frame["date"].array[-candles - 1 :][1:])
+        values = pd.Series(close[1:] / close[:-1] - 1.0, index=dates)
         return values[np.isfinite(values.to_numpy())]
 
     def liquidity(self, pair: str, sign: int) -> Liquidity:
@@ -75,8 +76,10 @@ class Market:
         frame = self.frame(pair)
         usual = None
         if len(frame):
-            tail = frame[["close", "volume"]].iloc[-limits.volume_candles :].to_numpy(dtype=float)
-            usual = usual_value(tail[:, 0], tail[:, 1], limits.volume_candles)
+            close, volume = (
+                frame[name].to_numpy(dtype=float)[-limits.volume_candles :] for name in ("close", "volume")
+            )
+            usual = usual_value(close, volume, limits.volume_candles)
         if not self.live:
             return Liquidity(candle_value=usual)
         book = self._strategy.dp.orderbook(pair, BOOK_LEVELS)

@@ -122,12 +122,11 @@ class Disguise:
         return _without_names(self._vocabulary, self._own, names)
 
     def is_clean(self, text: str) -> bool:
-        words = words_of(text)
-        return self._vocabulary.is_clean(words) and is_clean(text, words)
+        return _is_clean(self._vocabulary, text)
 
     def text(self, text: str) -> str:
         """`text` as the prompt may hold it; withheld as a whole where what is left still tells something."""
-        if self.is_clean(text):
+        if _known_as_clean(self._vocabulary, text):
             return text
         for _ in range(_PASSES):
             text = _renamed(self._vocabulary, self._own, self._without_numbers(text))
@@ -151,6 +150,15 @@ class Disguise:
         if close is None or not close / FARTHEST <= amount.value <= close * FARTHEST:
             return "[an amount]"
         return f"[{amount.value / close * BASE:.0f}% of the price]"
+
+
+def _is_clean(vocabulary: Vocabulary, text: str) -> bool:
+    words = words_of(text)
+    return vocabulary.is_clean(words) and is_clean(text, words)
+
+
+# The line of a recalled case, and what an agent said before, come back in many decisions.
+_known_as_clean = lru_cache(maxsize=8192)(_is_clean)
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -111,10 +112,16 @@ def correlations(table: Floats) -> Floats:
 
 def mean_correlation(table: Floats) -> float | None:
     """Mean of the known correlations of different columns of a (T, N) table; None where none is known."""
-    pairs = correlations(table)[np.triu_indices(table.shape[1], 1)]
+    pairs = correlations(table)[_above(table.shape[1])]
     known = pairs[~np.isnan(pairs)]
     # Rounded: the last bits depend on how a matrix lies in memory.
     return round(float(known.mean()), 9) if len(known) else None
+
+
+@cache
+def _above(size: int) -> tuple[npt.NDArray[np.intp], ...]:
+    """Places of the pairs of different columns, each once."""
+    return np.triu_indices(size, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,13 +73,17 @@ def past_beliefs(
     seconds = timeframe_s(now.timeframe)
     closes: dict[datetime, float | None] = {}
     formed: dict[datetime, AgentView] = {}
+    newest: list[datetime] = []
     for episode in recent:
+        # Whatever an older episode holds was formed at its time or before, and has no place any more.
+        if len(newest) == count and newest[-1] > episode.view.asof and closes.keys() >= set(newest):
+            break
         closes[episode.view.asof] = episode.view.close
         view = next((v for v in episode.views if v.agent == agent and not v.abstains), None)
         if view is not None:
             # A view that stood in for a missing one was formed earlier, and is one belief all the same.
             formed.setdefault(view.asof or episode.view.asof, view)
-    newest = sorted(formed, reverse=True)[:count]
+            newest = sorted(formed, reverse=True)[:count]
     return tuple(_past(formed[at], at, closes.get(at), now, seconds) for at in newest)
 
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import pytest
 from agent_makers import ASOF, GIVEN, market_view, recall
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted_agents import ScriptedAgents
 
 from agent_market.agents.committee import Committee
@@ -64,6 +66,34 @@ def test_a_view_that_was_carried_over_is_one_belief_of_its_own_time() -> None:
     past = [episode(2, 100.0, carried), episode(5, 95.0, carried), episode(8, 90.0, said("a", "once"))]
     (found,) = past_beliefs("a", past, NOW, 3)
     assert (found.age, found.return_since) == (8, pytest.approx(0.1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    heard=st.lists(st.tuples(st.sampled_from("asc"), st.integers(0, 9)), max_size=LOOK_BACK),
+    count=st.integers(1, 4),
+)
+def test_looking_no_further_back_than_needed_finds_what_looking_at_everything_does(
+    heard: list[tuple[str, int]], count: int
+) -> None:
+    """One episode an hour: the agent abstained (a), spoke (s), or an earlier view was carried on (c)."""
+    past = []
+    for age, (how, since) in enumerate(heard, start=1):
+        view = said("a", f"{how}{age}")
+        if how == "a":
+            view = AgentView.abstain("a", "down")
+        elif how == "c":
+            view = replace(view, asof=ASOF - timedelta(hours=age + since))
+        past.append(episode(age, 100.0 + age, view))
+    first: dict[int, AgentView] = {}
+    for age, ((how, since), one) in enumerate(zip(heard, past, strict=True), start=1):
+        if how != "a":
+            first.setdefault(age + since * (how == "c"), one.views[0])
+    ages = sorted(first)[:count]
+    found = past_beliefs("a", past, NOW, count)
+    assert [(f.view, f.age) for f in found] == [(first[age], age) for age in ages]
+    returns = [None if age > len(past) else pytest.approx(99.0 / (100.0 + age) - 1.0) for age in ages]
+    assert [f.return_since for f in found] == returns
 
 
 def test_the_chronicle_is_the_same_whether_added_one_by_one_or_rebuilt() -> None:
