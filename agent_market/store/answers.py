@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -135,8 +135,12 @@ class AnswerStore:
         """SQL for `count` keys in the driver's own words, and the parameters' names if it wants names."""
         if count not in self._statements:
             names = tuple(f"k{i}" for i in range(count))
-            query = select(*_READ).where(
-                answers.c.key.in_([bindparam(name, type_=answers.c.key.type) for name in names])
+            # One look-up a key: for a list of keys SQLite first builds a table of them.
+            query = union_all(
+                *(
+                    select(*_READ).where(answers.c.key == bindparam(name, type_=answers.c.key.type))
+                    for name in names
+                )
             )
             compiled = query.compile(dialect=self._database.engine.dialect)
             self._statements[count] = (str(compiled), None if compiled.positional else names)
