@@ -92,7 +92,9 @@ def test_without_permission_to_short_no_order_leads_short() -> None:
 
 def test_the_bundle_survives_pickling(policy: TrainedPolicy, rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     again: TrainedPolicy = cloudpickle.loads(cloudpickle.dumps(policy))
-    np.testing.assert_array_equal(followed(again.model, again.environment, *rows), followed(policy.model, policy.environment, *rows))
+    np.testing.assert_array_equal(
+        followed(again.model, again.environment, *rows), followed(policy.model, policy.environment, *rows)
+    )
 
 
 def test_the_policy_kept_is_the_one_that_did_best_on_the_later_span() -> None:
