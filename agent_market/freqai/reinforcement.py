@@ -15,7 +15,6 @@ for that one works unchanged.  What differs:
 
 from __future__ import annotations
 
-import copy
 import io
 import logging
 from collections.abc import Mapping
@@ -30,26 +29,23 @@ from freqtrade.enums import CandleType, TradingMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.RL.BaseReinforcementLearningModel import BaseReinforcementLearningModel
-from freqtrade.persistence import Trade
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 
 from agent_market.config import load_settings, parse_settings
-from agent_market.decision.env.account import AGE_SCALE, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
-from agent_market.decision.env.batch import TradingBatch
+from agent_market.decision.env.account import AGE_SCALE
 from agent_market.decision.env.market import (
     Floats,
     MarketArrays,
     epoch_seconds,
     funding_due,
-    join_markets,
-    market_arrays,
 )
 from agent_market.decision.env.settings import EnvSettings
 from agent_market.decision.env.vector import TradingVecEnv
-from agent_market.errors import AgentMarketError, ConfigError, DataError
+from agent_market.errors import AgentMarketError, ConfigError
 from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
+from agent_market.freqai.policy_market import open_position, position_after, stretches
+from agent_market.freqai.policy_play import BestOnLaterSpan, followed
 from agent_market.freqai.training import FailedTrainingEndsRun
 from agent_market.freqai.whole_files import save_whole_files
 
@@ -98,61 +94,6 @@ class TrainedPolicy:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.archive, self.algorithm, self.pipeline, self.features, self.environment = state
         self._model = None
-
-
-class BestOnLaterSpan(BaseCallback):
-    """Play the later span now and then; in the end, give the policy the weights that did best there.
-
-    :param every: steps of training between two plays.
-    """
-
-    def __init__(self, market: MarketArrays, settings: EnvSettings, every: int) -> None:
-        super().__init__()
-        self._batch = TradingBatch(market, settings.model_copy(update={"episode_candles": None}))
-        self._every, self._next = every, 0
-        self.best = -np.inf
-        self._weights: dict[str, torch.Tensor] | None = None
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps >= self._next:
-            self._next = self.num_timesteps + self._every
-            self._judge()
-
-    def _on_training_end(self) -> None:
-        self._judge()
-        assert self._weights is not None
-        self.model.policy.load_state_dict(self._weights)
-        logger.info("The best policy made %+.2f%% on the later span.", 100 * self.best)
-
-    def _judge(self) -> None:
-        gain = played_gain(self.model, self._batch)
-        if gain > self.best:
-            self.best, self._weights = gain, copy.deepcopy(self.model.policy.state_dict())
-
-
-def played_gain(model: BaseAlgorithm, batch: TradingBatch) -> float:
-    """The return of one account that follows the policy's likeliest actions through each stretch in turn."""
-    growth = 1.0
-    for start in batch.episode_starts:
-        batch.reset(np.random.default_rng(0), starts=np.array([start]))
-        ended = False
-        while not ended:
-            batch.advance(act(model, batch))
-            ended = bool(batch.terminated[0] or batch.truncated[0])
-        growth *= max(float(batch.accounts["equity"][0]), 0.0) / batch.settings.balance
-    return growth - 1.0
-
-
-def act(model: BaseAlgorithm, batch: TradingBatch) -> Floats:
-    """(size,) the policy's likeliest action of each account."""
-    masks: dict[str, Any] = (
-        {"action_masks": batch.action_masks()} if type(model).__name__ == "MaskablePPO" else {}
-    )
-    actions, _ = model.predict(batch.observe(), deterministic=True, **masks)
-    return np.asarray(actions, dtype=float)
 
 
 class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLearningModel):
@@ -319,7 +260,7 @@ class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLea
         if dk.live and len(unfiltered_df) == policy.environment.window:
             actions[-1], positions[-1] = self._live_action(policy, unfiltered_df, seen, dk.pair)
         else:
-            actions, positions = followed(policy, unfiltered_df, seen)
+            actions, positions = followed(policy.model, policy.environment, unfiltered_df, seen)
         columns = {**dict.fromkeys(dk.label_list, actions), POSITION: positions}
         return pd.DataFrame(columns), dk.do_predict
 
@@ -352,75 +293,3 @@ class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLea
         """FreqAI resets means and stds here; ours is declared again."""
         super().fit_live_predictions(dk, pair)
         self._declare_position(dk)
-
-
-def stretches(
-    candles: pd.DataFrame, rows: pd.Index, features: pd.DataFrame, funding: tuple[Floats, Floats] | None
-) -> MarketArrays:
-    """The chosen rows as a market; where rows are missing between them, a new stretch begins.
-
-    :param rows: labels of `candles`, in order; `features` has one row for each.
-    :param funding: arrays over all of `candles`.
-    :raises DataError: if nothing is left.
-    """
-    at = candles.index.get_indexer(rows)
-    cuts = np.flatnonzero(np.diff(at) != 1) + 1
-    markets = []
-    for part in np.split(np.arange(len(at)), cuts):
-        due = None if funding is None else (funding[0][at[part]], funding[1][at[part]])
-        if len(part):
-            markets.append(market_arrays(candles.iloc[at[part]], features.iloc[part], due))
-    if not markets:
-        raise DataError("no candle to train on; see FreqAI's own warnings above")
-    return join_markets(markets)
-
-
-def followed(policy: TrainedPolicy, candles: pd.DataFrame, features: pd.DataFrame) -> tuple[Floats, Floats]:
-    """(T,) the policy's action at each close, and (T,) the position it leads to, from flat at the start.
-
-    The first rows, short of a window, get 0 (hold).  No row sees a later one: the last candle's action is
-    taken on an extra candle that only repeats its close, for a decision needs a candle that it would fill in.
-    """
-    window = policy.environment.window
-    if len(candles) < window:
-        return np.zeros(len(candles)), np.zeros(len(candles))
-    dates = candles["date"]
-    step = dates.iloc[-1] - dates.iloc[-2] if len(dates) > 1 else pd.Timedelta(hours=1)
-    extra = pd.DataFrame(
-        {
-            "date": [dates.iloc[-1] + step * k for k in (1, 2)],
-            "open": candles["close"].iloc[-1],
-            "close": candles["close"].iloc[-1],
-        }
-    )
-    longer = pd.concat([candles[["date", "open", "close"]], extra], ignore_index=True)
-    shown = pd.concat([features, features.iloc[[-1, -1]]], ignore_index=True)
-    settings = policy.environment.model_copy(update={"episode_candles": None, "max_drawdown": 1.0})
-    batch = TradingBatch(market_arrays(longer, shown), settings)
-    batch.reset(np.random.default_rng(0), starts=batch.episode_starts[:1])
-    actions, positions = np.zeros((2, len(candles)))
-    for row in range(window - 1, len(candles)):
-        action = act(policy.model, batch)
-        actions[row] = action[0]
-        batch.advance(action)
-        positions[row] = batch.accounts["depth"][0]
-        if batch.terminated[0]:
-            break
-    return actions, positions
-
-
-def position_after(action: int, position: float, can_short: bool) -> float:
-    """Where one of the five orders leads from a position of -1, 0 or 1."""
-    if position == 0.0:
-        return {ENTER_LONG: 1.0, ENTER_SHORT: -1.0 if can_short else 0.0}.get(action, 0.0)
-    leaves = action == (EXIT_LONG if position > 0.0 else EXIT_SHORT)
-    return 0.0 if leaves else position
-
-
-def open_position(pair: str, price: float, now: Any) -> tuple[float, float, float]:
-    """The bot's open trade of `pair`: side (-1, 0, 1), return since entry at `price`, and age in seconds."""
-    for trade in Trade.get_trades_proxy(pair=pair, is_open=True):
-        side = -1.0 if trade.is_short else 1.0
-        age = max((now - trade.open_date_utc).total_seconds(), 0.0)
-        return side, side * (price / trade.open_rate - 1.0), age
-    return 0.0, 0.0, 0.0

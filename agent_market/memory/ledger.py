@@ -19,7 +19,6 @@ import pandas as pd
 from agent_market.config import LayerSettings
 from agent_market.memory.decay import retained, retention
 from agent_market.memory.importance import (
-    Evidence,
     importance,
     importances,
     rank_share,
@@ -28,7 +27,8 @@ from agent_market.memory.importance import (
     usefulness,
 )
 from agent_market.memory.index import PointInTimeIndex
-from agent_market.memory.layers import DAY_S, Layer, Move, Standing, half_lives_s, month_after, shock
+from agent_market.memory.layers import DAY_S, Move, Standing, half_lives_s, month_after, shock
+from agent_market.memory.ledger_rows import ARCHIVE, EPISODIC, LAYERS, LONG, SHORT, WORKING, Rows, standings
 from agent_market.memory.notebook import pinned_at
 from agent_market.records import Episode
 from agent_market.reflection.outcomes import expected_std
@@ -40,34 +40,7 @@ Floats = npt.NDArray[np.float64]
 Pins = Mapping[str, Sequence[tuple[int, bool]]]
 """By episode id: when (seconds since the epoch) it was pinned (True) or no longer, in order of time."""
 
-_LAYERS = tuple(Layer)
-_WORKING, _SHORT, _LONG, _EPISODIC, _ARCHIVE = range(len(_LAYERS))
 _NEVER = -(1 << 62)
-
-
-class _Rows:
-    """What is held of each episode, a column each; spare room behind the last."""
-
-    __slots__ = ("helped", "importance", "judged", "known", "layer", "novelty", "size", "surprise", "used")
-
-    def __init__(self, room: int) -> None:
-        self.known = np.zeros(room, dtype=np.int64)
-        self.used = np.zeros(room, dtype=np.int64)  # last known to have helped, or become known
-        self.surprise = np.zeros(room)
-        self.size = np.zeros(room)
-        self.novelty = np.zeros(room)
-        self.judged = np.zeros(room, dtype=np.int64)
-        self.helped = np.zeros(room, dtype=np.int64)
-        self.importance = np.zeros(room)
-        self.layer = np.zeros(room, dtype=np.int64)
-
-    def widened(self, room: int) -> _Rows:
-        """These rows with more room."""
-        wider = _Rows(room)
-        for name in self.__slots__:
-            old = getattr(self, name)
-            getattr(wider, name)[: len(old)] = old
-        return wider
 
 
 class Ledger:
@@ -90,7 +63,7 @@ class Ledger:
         self._half_lives = half_lives_s(settings)
         self._at = self._month = _NEVER
         self._folded = 0
-        self._rows = _Rows(0)
+        self._rows = Rows(0)
         self._reset()
 
     def late(self, known_at: int) -> None:
@@ -152,29 +125,12 @@ class Ledger:
         rows, every = self._rows, np.arange(self._folded)
         layers = self._layer_at(every, asof)
         # Only what can be forgotten decays.
-        decaying = (layers == _WORKING) | (layers == _SHORT)
-        half_life = np.where(decaying, self._half_lives[_SHORT], np.inf)
+        decaying = (layers == WORKING) | (layers == SHORT)
+        half_life = np.where(decaying, self._half_lives[SHORT], np.inf)
         left = retained(rows.importance[every], asof - rows.used[every], half_life)
         size = rank_shares(rows.size[every], self._sizes)
         rarity = rank_shares(rows.novelty[every], self._novel)
-        return tuple(
-            Standing(
-                episode_id=episode.id,
-                asof=episode.view.asof,
-                layer=_LAYERS[layers[i]],
-                importance=float(rows.importance[i]),
-                retained=float(left[i]),
-                evidence=Evidence(
-                    _known(rows.surprise[i]),
-                    float(size[i]),
-                    _known(rarity[i]),
-                    usefulness(float(rows.helped[i]), float(rows.judged[i])),
-                ),
-                judged=int(rows.judged[i]),
-                helped=int(rows.helped[i]),
-            )
-            for i, episode in enumerate(self._index.between(0, self._folded))
-        )
+        return standings(self._index.between(0, self._folded), rows, layers, left, size, rarity)
 
     # --- events, in order of time ------------------------------------------------------------------------
 
@@ -200,7 +156,7 @@ class Ledger:
             usefulness(0.0, 0.0),
             self._settings.importance,
         )
-        rows.layer[place] = _SHORT
+        rows.layer[place] = SHORT
         self._place_of[episode.id] = place
         self._folded += 1
         self._alive[self._living] = place
@@ -209,9 +165,9 @@ class Ledger:
             self._month = month_after(known_s)
         why = shock(outcome, expected, self._settings.shock_deviations)
         if why is not None:
-            self._move(place, known_s, _EPISODIC, why)
+            self._move(place, known_s, EPISODIC, why)
         elif score >= self._settings.promote_at:
-            self._move(place, known_s, _LONG, f"importance {score:.1f}")
+            self._move(place, known_s, LONG, f"importance {score:.1f}")
 
     def _judge(self, episode: Episode, market_return: float, known_s: int) -> None:
         rows = self._rows
@@ -234,10 +190,10 @@ class Ledger:
         rows, settings = self._rows, self._settings
         pinned = self._pinned_at(at)
         for place in pinned:
-            if rows.layer[place] == _ARCHIVE:
+            if rows.layer[place] == ARCHIVE:
                 rows.used[place] = at
-                self._move(place, at, _SHORT, "pinned")
-        kept = np.flatnonzero(rows.layer[: self._folded] != _ARCHIVE)
+                self._move(place, at, SHORT, "pinned")
+        kept = np.flatnonzero(rows.layer[: self._folded] != ARCHIVE)
         rows.importance[kept] = importances(
             rows.surprise[kept],
             rank_shares(rows.size[kept], self._sizes),
@@ -245,17 +201,17 @@ class Ledger:
             usefulness(rows.helped[kept].astype(np.float64), rows.judged[kept].astype(np.float64)),
             settings.importance,
         )
-        short = kept[rows.layer[kept] == _SHORT]
+        short = kept[rows.layer[kept] == SHORT]
         promoted = rows.importance[short] >= settings.promote_at
         for place in short[promoted].tolist():
-            self._move(place, at, _LONG, f"importance {rows.importance[place]:.1f}")
+            self._move(place, at, LONG, f"importance {rows.importance[place]:.1f}")
         left = short[~promoted]
         left = left[at - rows.known[left] >= settings.working_days * DAY_S]
-        remains = retained(rows.importance[left], at - rows.used[left], self._half_lives[_SHORT])
+        remains = retained(rows.importance[left], at - rows.used[left], self._half_lives[SHORT])
         for place, rest in zip(left.tolist(), remains.tolist(), strict=True):
             if rest <= settings.forget_at and place not in pinned:
-                self._move(place, at, _ARCHIVE, f"decayed to {rest:.1f}")
-        left = np.flatnonzero(rows.layer[: self._folded] != _ARCHIVE)
+                self._move(place, at, ARCHIVE, f"decayed to {rest:.1f}")
+        left = np.flatnonzero(rows.layer[: self._folded] != ARCHIVE)
         self._living = len(left)
         self._alive[: self._living] = left
 
@@ -271,10 +227,10 @@ class Ledger:
         self._rows.layer[place] = layer
         (episode,) = self._index.at([place])
         score = float(self._rows.importance[place])
-        self._moves.append(Move(seconds(episode.view.asof), at, _LAYERS[layer], score, reason))
+        self._moves.append(Move(seconds(episode.view.asof), at, LAYERS[layer], score, reason))
 
     def _reset(self) -> None:
-        self._rows = _Rows(0)
+        self._rows = Rows(0)
         self._folded = 0
         self._at = self._month = _NEVER
         self._place_of: dict[str, int] = {}
@@ -305,13 +261,9 @@ class Ledger:
     def _layer_at(self, places: Ints, asof: int) -> Ints:
         layer = self._rows.layer[places]
         young = asof - self._rows.known[places] < self._settings.working_days * DAY_S
-        return np.where(young & (layer == _SHORT), _WORKING, layer)
+        return np.where(young & (layer == SHORT), WORKING, layer)
 
 
 @cache
 def _candle(timeframe: str) -> pd.Timedelta:
     return pd.Timedelta(timeframe)
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -22,15 +22,9 @@ from agent_market.decision.env.batch import TradingBatch
 from agent_market.decision.env.settings import EnvSettings
 from agent_market.decision.env.vector import TradingVecEnv
 from agent_market.freqai import reinforcement
-from agent_market.freqai.reinforcement import (
-    BestOnLaterSpan,
-    TrainedPolicy,
-    followed,
-    open_position,
-    played_gain,
-    position_after,
-    stretches,
-)
+from agent_market.freqai.policy_market import open_position, position_after, stretches
+from agent_market.freqai.policy_play import BestOnLaterSpan, followed, played_gain
+from agent_market.freqai.reinforcement import TrainedPolicy
 
 SETTINGS = EnvSettings(actions="orders", window=3, can_short=True, episode_candles=50)
 
@@ -66,10 +60,10 @@ def test_a_policy_is_followed_without_sight_of_what_comes(
     policy: TrainedPolicy, rows: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
     candles, features = rows
-    actions, positions = followed(policy, candles, features)
+    actions, positions = followed(policy.model, policy.environment, candles, features)
     assert len(set(actions)) > 2
     for cut in (3, 4, 50, 119):
-        short, held = followed(policy, candles[:cut], features[:cut])
+        short, held = followed(policy.model, policy.environment, candles[:cut], features[:cut])
         np.testing.assert_array_equal(short, actions[:cut])
         np.testing.assert_array_equal(held, positions[:cut])
 
@@ -77,7 +71,7 @@ def test_a_policy_is_followed_without_sight_of_what_comes(
 def test_positions_are_where_the_actions_lead(
     policy: TrainedPolicy, rows: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
-    actions, positions = followed(policy, *rows)
+    actions, positions = followed(policy.model, policy.environment, *rows)
     position = 0.0
     for action, after in zip(actions, positions, strict=True):
         position = position_after(int(action), position, can_short=True)
@@ -86,7 +80,7 @@ def test_positions_are_where_the_actions_lead(
 
 
 def test_rows_short_of_a_window_hold(policy: TrainedPolicy, rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    actions, positions = followed(policy, rows[0][:2], rows[1][:2])
+    actions, positions = followed(policy.model, policy.environment, rows[0][:2], rows[1][:2])
     assert actions.tolist() == positions.tolist() == [0.0, 0.0]
 
 
@@ -98,7 +92,9 @@ def test_without_permission_to_short_no_order_leads_short() -> None:
 
 def test_the_bundle_survives_pickling(policy: TrainedPolicy, rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     again: TrainedPolicy = cloudpickle.loads(cloudpickle.dumps(policy))
-    np.testing.assert_array_equal(followed(again, *rows), followed(policy, *rows))
+    np.testing.assert_array_equal(
+        followed(again.model, again.environment, *rows), followed(policy.model, policy.environment, *rows)
+    )
 
 
 def test_the_policy_kept_is_the_one_that_did_best_on_the_later_span() -> None:
