@@ -16,24 +16,24 @@ from typing import Any
 
 from freqtrade.enums import RunMode
 
-from agent_market.bot import freqtrade_seams as seams
-from agent_market.bot.alerts import AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.alerting.forwarding import Outbox, forwarder
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.failover import FailOver
+from agent_market.bot.breaker.price_sources import tick_looks
+from agent_market.bot.breaker.ticks import Prices
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
 from agent_market.bot.desk import RiskDesk
-from agent_market.bot.entry_gate import EntryGate
-from agent_market.bot.failover import FailOver
-from agent_market.bot.forwarding import Outbox, forwarder
+from agent_market.bot.gate.entry_gate import EntryGate
 from agent_market.bot.invalidations import Invalidations
-from agent_market.bot.journal import Journal
-from agent_market.bot.manual_orders import ManualSheet
-from agent_market.bot.manual_watch import ManualWatch
+from agent_market.bot.manual.sheet import ManualSheet
+from agent_market.bot.manual.watch import ManualWatch
 from agent_market.bot.market import LIVE
-from agent_market.bot.noting import DecisionNotes
-from agent_market.bot.price_sources import tick_looks
-from agent_market.bot.ticks import Prices
-from agent_market.bot.trade_notes import note_decision
+from agent_market.bot.noting.decision_notes import DecisionNotes
+from agent_market.bot.noting.journal import Journal
+from agent_market.bot.noting.trade_notes import note_decision
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.bot.workers import Worker
 from agent_market.errors import DataError, GateMissing
 from agent_market.redaction import Redactor

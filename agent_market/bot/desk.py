@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from agent_market.bot.account import book_of, open_trades, sign_of
-from agent_market.bot.alerts import AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
-from agent_market.bot.journal import Journal
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.gate.splits import SplitBook
 from agent_market.bot.market import Market
-from agent_market.bot.splits import SplitBook
+from agent_market.bot.noting.journal import Journal
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.execution import FillBook

@@ -1,6 +1,6 @@
 """What every strategy of ours inherits: the risk layers as freqtrade callbacks, in backtests and live.
 
-Live, the gate of `bot.entry_gate` has the last word on entries; in backtests these callbacks are the gate.  A
+Live, the gate of `bot.gate.entry_gate` has the last word on entries; in backtests these callbacks are the gate.  A
 callback that a subclass overrides is wrapped: its answer is cut to the limits, its exception means no order.
 """
 
@@ -15,13 +15,13 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_n
 from pandas import DataFrame
 
 from agent_market.bot import attach as joining
-from agent_market.bot import backtest_gate as gate
-from agent_market.bot import freqtrade_seams as seams
-from agent_market.bot import telegram_seams
-from agent_market.bot.cut_callbacks import CUT, cut_to_limits
 from agent_market.bot.desk import RiskDesk
+from agent_market.bot.gate import backtest_gate as gate
+from agent_market.bot.gate.cut_callbacks import CUT, cut_to_limits
 from agent_market.bot.market import LIVE
 from agent_market.bot.rest import install_in_bot
+from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.seams import telegram as telegram_seams
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
 from agent_market.log_redaction import hide_in_logs

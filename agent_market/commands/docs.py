@@ -66,7 +66,7 @@ def settings_page() -> str:
 
     parts = [
         "# Configuration",
-        "Written by `agent-market docs settings` from `agent_market/config.py`; change it there.",
+        "Written by `agent-market docs settings` from `agent_market/config/`; change it there.",
         f"All settings stand under the key `{SECTION}` of a freqtrade config. A key that is left out has its "
         "default; a key that does not exist, or a value out of range, is an error that names it.",
         "From the environment, over every file: `FREQTRADE__AGENT_MARKET__LLM__BASE_URL=...` sets "

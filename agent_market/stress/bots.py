@@ -19,8 +19,8 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot import freqtrade_seams as seams
 from agent_market.bot.attach import Attachment
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.faults import FaultBoard

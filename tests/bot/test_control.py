@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent_market.bot.alerts import Alert, AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
+from agent_market.bot.alerting.alerts import Alert, AlertBus
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.durable import read_fact, write_fact
@@ -159,8 +159,8 @@ def test_a_worker_goes_on_after_a_failure_and_stops_when_told() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from agent_market.bot.alerts import AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.control import Control
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from agent_market.bot.failover import FailOver, Switch
-from agent_market.bot.price_sources import price_sources
+from agent_market.bot.breaker.failover import FailOver, Switch
+from agent_market.bot.breaker.price_sources import price_sources
 from agent_market.config import BreakerSettings, PriceSource
 from agent_market.errors import ConfigError
 

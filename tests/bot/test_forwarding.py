@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from freqtrade.enums import RPCMessageType
 
-from agent_market.bot.alerts import Alert
-from agent_market.bot.forwarding import forwarder
+from agent_market.bot.alerting.alerts import Alert
+from agent_market.bot.alerting.forwarding import forwarder
 from agent_market.config import AlertLevel
 
 ALERTS = [

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_market.bot.alerts import AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
-from agent_market.bot.entry_gate import EntryGate
-from agent_market.bot.journal import Journal
-from agent_market.bot.splits import SplitBook
+from agent_market.bot.gate.entry_gate import EntryGate
+from agent_market.bot.gate.splits import SplitBook
+from agent_market.bot.noting.journal import Journal
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.orders import Book, Conditions, Entry, Holding, Sized

@@ -38,7 +38,9 @@ def test_a_wide_market_is_tried_again_and_then_the_pair_is_locked(
         dry.process()
         assert not dry.orders
         assert not PairLocks.is_pair_locked("BTC/USDT"), "within its window"
-        monkeypatch.setattr("agent_market.bot.entry_gate.timedelta", lambda minutes: timedelta(seconds=-1))
+        monkeypatch.setattr(
+            "agent_market.bot.gate.entry_gate.timedelta", lambda minutes: timedelta(seconds=-1)
+        )
         dry.process()
         assert PairLocks.is_pair_locked("BTC/USDT")
         PairLocks.unlock_pair("BTC/USDT")

@@ -12,8 +12,8 @@ from dry_bot import DryBot, dry_bot
 from freqtrade.exceptions import InvalidOrderException, TemporaryError
 from freqtrade.persistence import Trade
 
-from agent_market.bot.alerts import Alert, AlertBus
-from agent_market.bot.manual_orders import CSV, NOTHING, TEXT, ManualOrder, ManualSheet, Position
+from agent_market.bot.alerting.alerts import Alert, AlertBus
+from agent_market.bot.manual.sheet import CSV, NOTHING, TEXT, ManualOrder, ManualSheet, Position
 from agent_market.redaction import Redactor
 from agent_market.risk.systemic import Alarm
 

@@ -9,8 +9,8 @@ import pytest
 from episode_makers import an_episode, at
 from freqtrade.enums import RunMode
 
-from agent_market.bot.journal import Journal
-from agent_market.bot.noting import DecisionNotes
+from agent_market.bot.noting.decision_notes import DecisionNotes
+from agent_market.bot.noting.journal import Journal
 from agent_market.bot.queries import source as sources
 from agent_market.errors import StoreFull
 from agent_market.store.database import Database
@@ -75,7 +75,7 @@ def test_what_the_store_cannot_take_waits_and_the_file_does_not(
         raise StoreFull("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("agent_market.bot.noting.add_risk_notes", full)
+        patched.setattr("agent_market.bot.noting.decision_notes.add_risk_notes", full)
         for cause in ("first", "second"):
             journal.note("refusal", "BTC/USDT", DECISION, cause=cause)
             journal.flush()

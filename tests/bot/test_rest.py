@@ -17,8 +17,8 @@ from api_bot import SECRETS, TRADED, USER, ApiBot, api_bot
 from dry_bot import PAIRS, WALLET
 from freqtrade.persistence import Trade
 
+from agent_market.bot.noting.trade_notes import note_decision
 from agent_market.bot.rest import models
-from agent_market.bot.trade_notes import note_decision
 from agent_market.errors import StoreError
 from agent_market.redaction import Redactor
 from agent_market.store.risk_notes import risk_notes_of

@@ -15,8 +15,8 @@ import pytest
 from dry_bot import DryBot, dry_bot
 from fastapi import FastAPI, Request
 
-from agent_market.bot.alerts import Alert
-from agent_market.bot.forwarding import Outbox
+from agent_market.bot.alerting.alerts import Alert
+from agent_market.bot.alerting.forwarding import Outbox
 from agent_market.config import AlertLevel
 from agent_market.sandbox.server import running
 

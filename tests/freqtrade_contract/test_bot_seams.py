@@ -1,4 +1,4 @@
-"""What `bot.freqtrade_seams` leans on in a running freqtrade, one test a touch point."""
+"""What `bot.seams.freqtrade` leans on in a running freqtrade, one test a touch point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
-from agent_market.bot import freqtrade_seams as seams
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.errors import GateMissing
 
 

@@ -1,4 +1,4 @@
-"""What `bot.telegram_seams` leans on in freqtrade's Telegram, one test a touch point."""
+"""What `bot.seams.telegram` leans on in freqtrade's Telegram, one test a touch point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from freqtrade.enums import RPCMessageType
 from freqtrade.rpc import telegram as theirs
 from freqtrade.rpc.telegram import Telegram
 
-from agent_market.bot import telegram_seams as seams
+from agent_market.bot.seams import telegram as seams
 
 
 def source(thing: object) -> str:

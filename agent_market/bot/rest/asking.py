@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import Depends, Query
 from pydantic import AfterValidator
 
-from agent_market.bot import freqtrade_api_seams as seams
 from agent_market.bot.queries.source import Source, open_source
+from agent_market.bot.seams import api as seams
 
 PLAIN = r"^[^\x00-\x1f]+$"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agent_market.bot import freqtrade_api_seams as seams
 from agent_market.bot.rest.control import router as control
 from agent_market.bot.rest.reading import router as reading
 from agent_market.bot.rest.status import router as status
 from agent_market.bot.rest.stream import router as stream
+from agent_market.bot.seams import api as seams
 from agent_market.log_redaction import hide_tokens_in_logs
 
 

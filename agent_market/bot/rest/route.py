@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
-from agent_market.bot import freqtrade_api_seams as seams
+from agent_market.bot.seams import api as seams
 from agent_market.errors import AgentMarketError, ConfigError, ControlUnreadable, DataError, StoreError
 from agent_market.redaction import Redactor
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from agent_market import __version__
-from agent_market.bot import freqtrade_api_seams as seams
 from agent_market.bot.account import book_of
 from agent_market.bot.attach import Attachment, current
 from agent_market.bot.control import Control
@@ -19,6 +18,7 @@ from agent_market.bot.queries.source import runs_of
 from agent_market.bot.rest import models
 from agent_market.bot.rest.asking import Asked
 from agent_market.bot.rest.route import RESPONSES, AgentsRoute
+from agent_market.bot.seams import api as seams
 from agent_market.config import Caps
 from agent_market.errors import DataError
 from agent_market.store.spend import Spent

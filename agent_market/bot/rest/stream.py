@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
-from agent_market.bot import freqtrade_api_seams as seams
 from agent_market.bot.attach import Attachment, current
 from agent_market.bot.queries.decisions import DecisionRow, decision_whole, decisions_since
 from agent_market.bot.queries.risk_log import risk_log_of
 from agent_market.bot.queries.source import Source, open_source
 from agent_market.bot.rest.reading import summary_of
 from agent_market.bot.rest.route import redactor
+from agent_market.bot.seams import api as seams
 from agent_market.errors import AgentMarketError, DataError
 
 logger = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from telegram import BotCommand
 from telegram.error import TelegramError
 from telegram.ext import CallbackQueryHandler, CommandHandler, filters
 
-from agent_market.bot import telegram_seams as seams
-from agent_market.bot.alerts import Alert
+from agent_market.bot.alerting.alerts import Alert
+from agent_market.bot.alerting.forwarding import KINDS, passes
 from agent_market.bot.attach import Attachment
-from agent_market.bot.forwarding import KINDS, passes
+from agent_market.bot.seams import telegram as seams
 from agent_market.bot.telegram.asked import Asked
 from agent_market.bot.telegram.commands import COMMANDS, Command, help_text
 from agent_market.bot.telegram.questions import PATTERN, Questions, user_name

@@ -12,9 +12,9 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import TelegramError
 
-from agent_market.bot import telegram_seams as seams
 from agent_market.bot.attach import Attachment
 from agent_market.bot.confirmations import Proposal
+from agent_market.bot.seams import telegram as seams
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from freqtrade.persistence import Trade
 
 from agent_market.agents.debating.transcript import transcript
 from agent_market.bot.account import open_trades
-from agent_market.bot.journal import decision_of
+from agent_market.bot.noting.journal import decision_of
 from agent_market.bot.queries.decisions import DecisionRow, decision_page, decision_whole
 from agent_market.bot.queries.risk_log import Line
 from agent_market.bot.telegram.asked import Asked, moment

@@ -11,8 +11,8 @@ from typing import Any
 from freqtrade.exceptions import TemporaryError
 from freqtrade.persistence import Trade
 
-from agent_market.bot import freqtrade_seams as seams
-from agent_market.bot.manual_orders import CSV
+from agent_market.bot.manual.sheet import CSV
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.sandbox.faults import ServerError
 from agent_market.stress.bots import EVERYTHING, PAIRS, StressedBot, exchange, seconds_until, stressed_bot
 from agent_market.stress.scenario import Claim, Scenario

@@ -11,7 +11,7 @@ from episode_makers import an_episode, an_outcome
 
 from agent_market.bot.confirmations import Proposal
 from agent_market.bot.control import ControlState
-from agent_market.bot.journal import clamp_json
+from agent_market.bot.noting.journal import clamp_json
 from agent_market.bot.queries.cost import Cost, Share
 from agent_market.bot.queries.decisions import DecisionRow
 from agent_market.bot.telegram.commands import COMMANDS, help_text

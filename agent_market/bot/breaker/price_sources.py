@@ -7,10 +7,10 @@ from typing import Any
 
 import ccxt
 
-from agent_market.bot.alerts import AlertBus
-from agent_market.bot.breaker_desk import BreakerDesk
-from agent_market.bot.failover import FailOver, Switch
-from agent_market.bot.ticks import Prices, TickWatch, mid_prices
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.failover import FailOver, Switch
+from agent_market.bot.breaker.ticks import Prices, TickWatch, mid_prices
 from agent_market.config import BreakerSettings, PriceSource
 from agent_market.errors import ConfigError
 

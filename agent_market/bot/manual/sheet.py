@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_market.bot.alerts import AlertBus
+from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.redaction import Redactor
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from freqtrade.exceptions import FreqtradeException
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.desk import RiskDesk
-from agent_market.bot.freqtrade_seams import Priced, is_forced
-from agent_market.bot.journal import clamp_json
+from agent_market.bot.noting.journal import clamp_json
+from agent_market.bot.seams.freqtrade import Priced, is_forced
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from agent_market.bot.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Readings, alarms
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.bot.alerts import AlertBus
+from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.durable import read_fact, write_fact
 from agent_market.config import BreakerSettings
 from agent_market.errors import ControlUnreadable

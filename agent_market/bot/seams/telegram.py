@@ -1,4 +1,4 @@
-"""Every private part of freqtrade's Telegram that our commands lean on; the rest of `freqtrade_seams`.
+"""Every private part of freqtrade's Telegram that our commands lean on; the rest of `seams.freqtrade`.
 
 `tests/freqtrade_contract/test_telegram_seams.py` pins each; without one the bot runs without our commands.
 """
@@ -13,7 +13,7 @@ from freqtrade.enums import RPCMessageType
 from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
 
-from agent_market.bot.freqtrade_seams import rpc_manager
+from agent_market.bot.seams.freqtrade import rpc_manager
 from agent_market.config import SECTION
 
 if TYPE_CHECKING:

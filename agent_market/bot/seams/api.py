@@ -1,4 +1,4 @@
-"""The part of `freqtrade_seams` about freqtrade's API server: apart, because a backtest need not load it."""
+"""The part of `seams.freqtrade` about freqtrade's API server: apart, because a backtest need not load it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from freqtrade.enums import RPCMessageType
 
-from agent_market.bot import freqtrade_seams as seams
-from agent_market.bot.alerts import Alert, Level
+from agent_market.bot.alerting.alerts import Alert, Level
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.bot.workers import PREFIX
 from agent_market.config import AlertLevel
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agent_market.bot import backtest_gate as gate
+from agent_market.bot.gate import backtest_gate as gate
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The gate of a backtest: what a strategy's callbacks ask for, cut to every limit.
 
-Live, `bot.entry_gate` sizes, with the order book at hand, and stakes pass here as they are.
+Live, `bot.gate.entry_gate` sizes, with the order book at hand, and stakes pass here as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freqtrade.enums import RunMode
 
 from agent_market.bot.desk import fill_sign
-from agent_market.bot.journal import clamp_json
+from agent_market.bot.noting.journal import clamp_json
 from agent_market.risk.execution import Fill
 
 if TYPE_CHECKING:

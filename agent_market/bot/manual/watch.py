@@ -10,8 +10,8 @@ from freqtrade.strategy import timeframe_to_next_date
 
 from agent_market.bot.account import open_trades
 from agent_market.bot.desk import RiskDesk
-from agent_market.bot.freqtrade_seams import OrderSent
-from agent_market.bot.manual_orders import ManualOrder, ManualSheet, Position
+from agent_market.bot.manual.sheet import ManualOrder, ManualSheet, Position
+from agent_market.bot.seams.freqtrade import OrderSent
 
 REFUSED = (InvalidOrderException, InsufficientFundsError)
 """The exchange answered that it will not take the order: a human would be told the same."""

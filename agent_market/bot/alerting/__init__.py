@@ -1,0 +1,1 @@
+"""What a trader must hear of, and how it leaves the bot."""

@@ -1,0 +1,1 @@
+"""What every entry passes, live and in backtests."""

@@ -1,0 +1,1 @@
+"""Orders for a human to place when the exchange takes none."""
