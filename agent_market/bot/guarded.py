@@ -1,6 +1,6 @@
 """What every strategy of ours inherits: the risk layers as freqtrade callbacks, in backtests and live.
 
-Live, the gate of `bot.gate.entry_gate` has the last word on entries; in backtests these callbacks are the gate.  A
+Live, `bot.gate.entry_gate` has the last word on entries; in backtests these callbacks are the gate. A
 callback that a subclass overrides is wrapped: its answer is cut to the limits, its exception means no order.
 """
 
