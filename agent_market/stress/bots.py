@@ -19,7 +19,7 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot.attach import Attachment
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.seams import freqtrade as seams
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app

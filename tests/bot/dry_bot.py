@@ -15,7 +15,7 @@ from freqtrade.enums import RunMode, State
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 
-from agent_market.bot.attach import Attachment
+from agent_market.bot.attachment import Attachment
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.faults import FaultBoard

@@ -21,7 +21,7 @@ from freqtrade.persistence import PairLocks, Trade
 from freqtrade.strategy import DecimalParameter
 from sqlalchemy import select
 
-from agent_market.bot.attach import BREAKER_LOCK, Attachment
+from agent_market.bot.attachment import BREAKER_LOCK, Attachment
 from agent_market.freqai.strategy import AgentMarketStrategyBase
 from agent_market.jobs import light
 from agent_market.memory.episodic import EpisodicMemory

@@ -16,7 +16,8 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot.attach import BREAKER_LOCK, current
+from agent_market.bot.attach import current
+from agent_market.bot.attachment import BREAKER_LOCK
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
 

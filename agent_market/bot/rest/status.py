@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query
 
 from agent_market import __version__
 from agent_market.bot.account import book_of
-from agent_market.bot.attach import Attachment, current
+from agent_market.bot.attach import current
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.control import Control
 from agent_market.bot.queries.cost import cost_of
 from agent_market.bot.queries.decisions import newest_asof

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
-from agent_market.bot.attach import Attachment, current
+from agent_market.bot.attach import current
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.queries.decisions import DecisionRow, decision_whole, decisions_since
 from agent_market.bot.queries.risk_log import risk_log_of
 from agent_market.bot.queries.source import Source, open_source

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent_market.bot.attach import Attachment
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.queries.risk_log import RiskLog, risk_log_of
 from agent_market.bot.queries.source import Source, open_source
 from agent_market.errors import ConfigError

@@ -18,7 +18,7 @@ from telegram.ext import CallbackQueryHandler, CommandHandler, filters
 
 from agent_market.bot.alerting.alerts import Alert
 from agent_market.bot.alerting.forwarding import KINDS, passes
-from agent_market.bot.attach import Attachment
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.seams import telegram as seams
 from agent_market.bot.telegram.asked import Asked
 from agent_market.bot.telegram.commands import COMMANDS, Command, help_text

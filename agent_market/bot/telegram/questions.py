@@ -12,7 +12,7 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import TelegramError
 
-from agent_market.bot.attach import Attachment
+from agent_market.bot.attachment import Attachment
 from agent_market.bot.confirmations import Proposal
 from agent_market.bot.seams import telegram as seams
 
