@@ -35,7 +35,7 @@ test: lint types  ## Lint, types and the quick tests.
 	@$(PYTEST) -m "not slow"
 
 test-slow: $(STAMP)  ## The tests that take longer than ten seconds each.
-	@$(PYTEST) -m slow --timeout 1800
+	@$(PYTEST) --no-loadscope-reorder -m slow --timeout 1800
 
 check: test test-slow  ## Everything that CI runs.
 

@@ -43,6 +43,15 @@ offline = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(offline)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the longest tests first, so that none of them is begun when the other workers are done."""
+    longest: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
+
+
 @pytest.fixture(autouse=True)
 def refused_connections() -> Iterator[list[str]]:
     """Fail a test that reached out, even where the code under test swallowed the refusal.

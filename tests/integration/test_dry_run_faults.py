@@ -166,7 +166,7 @@ def troubled(name: str, folder: Path, exchange: str) -> Iterator[Trouble]:
             end = lambda: server.enter_context(running(create_model_app(), port))  # noqa: E731
         else:
             begin, end = (lambda: board.set(STORMS[name])), board.clear
-        yield Trouble(name, workspace, log, pace, begin, end, lambda: process.send_signal(signal.SIGINT))
+        yield Trouble(name, workspace, log, pace, begin, end, lambda: process.send_signal(signal.SIGTERM))
 
 
 def through(bots: Sequence[Trouble], candles: int) -> tuple[float, float]:
@@ -186,7 +186,7 @@ def healed(trouble: Trouble, since: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(1900)
 def test_the_candle_loop_keeps_its_pace_whatever_the_models_do(tmp_path: Path) -> None:
     with ExitStack() as stack:
         exchange = stack.enter_context(running(create_exchange_app(LiveMarket(SyntheticSource(seed=11)))))
@@ -227,7 +227,7 @@ def test_the_candle_loop_keeps_its_pace_whatever_the_models_do(tmp_path: Path) -
                 assert not next(v for v in episode.views if v.agent == "quant").abstains
                 for view in (v for v in episode.views if v.agent in LLM):
                     assert view.abstained_because or view.asof or view.carried_because
-        down = bots[-1].log.read_text()
+        down = " ".join(bots[-1].log.read_text().split())  # the log is wrapped to a terminal's width
         assert "left alone, then tried every" in down
         assert "answers again" in down
 

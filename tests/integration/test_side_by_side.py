@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ import httpx
 import pytest
 from api_bot import free_port
 from compose import BOTS, GIVEN, Service, service
-from workspace import make_workspace, sandbox
+from workspace import make_workspace, sandbox, stop
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 
@@ -58,12 +57,7 @@ def started(bot: Service, root: Path, overlay: Path, llm: str, port: int) -> Ite
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
 
 
 def logged_in(port: int) -> httpx.Client | None:

@@ -140,14 +140,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, as a trader presses it: again where Python dropped the first one (in a destructor, say)."""
-    for _ in range(3):
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-    process.kill()
-    process.wait()
-    raise AssertionError("the bot did not end at its third SIGINT")
+    """End a bot as a service manager does: not by Ctrl-C, which is ignored below a shell's background job."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError("the bot did not end within a minute of SIGTERM") from None
