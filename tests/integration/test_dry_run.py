@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workspace import Workspace, make_workspace, sandbox, stop
+from workspace import Workspace, make_workspace, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 
@@ -92,13 +92,13 @@ def test_a_dry_run_trains_decides_trades_and_retrains_at_least_twice(tmp_path: P
             deadline = time.monotonic() + PATIENCE_S
             while time.monotonic() < deadline:
                 time.sleep(2)
-                text = log.read_text()
+                text = unwrapped(log)
                 assert process.poll() is None, text[-4000:]
                 assert not [bad for bad in BAD if bad in text], text[-6000:]
                 retrained = all(trainings(text, pair) >= 3 for pair in PAIRS)
                 if retrained and closed_trades(workspace):
                     break
-        text = log.read_text()
+        text = unwrapped(log)
         trained = {pair: trainings(text, pair) for pair in PAIRS}
         assert all(n >= 3 for n in trained.values()), f"{trained}\n{text[-4000:]}"
         trades = closed_trades(workspace)

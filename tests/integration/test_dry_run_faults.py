@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from test_dry_run import BAD, CONFIG, QUICK_STRATEGY, bot
-from workspace import Workspace, make_workspace, merged
+from workspace import Workspace, make_workspace, merged, unwrapped
 
 from agent_market.records import Episode
 from agent_market.sandbox.endpoints import overlay
@@ -100,7 +100,7 @@ class Pace:
     def wait(self, enough: Callable[[], bool], seconds: float) -> float:
         deadline = time.monotonic() + seconds
         while not enough():
-            text = self._log.read_text()
+            text = unwrapped(self._log)
             assert self._process.poll() is None, text[-4000:]
             assert not [bad for bad in BAD if bad in text], text[-6000:]
             assert time.monotonic() < deadline, text[-6000:]
@@ -227,7 +227,7 @@ def test_the_candle_loop_keeps_its_pace_whatever_the_models_do(tmp_path: Path) -
                 assert not next(v for v in episode.views if v.agent == "quant").abstains
                 for view in (v for v in episode.views if v.agent in LLM):
                     assert view.abstained_because or view.asof or view.carried_because
-        down = " ".join(bots[-1].log.read_text().split())  # the log is wrapped to a terminal's width
+        down = unwrapped(bots[-1].log)
         assert "left alone, then tried every" in down
         assert "answers again" in down
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from workspace import Workspace, make_workspace, merged, sandbox, stop
+from workspace import Workspace, make_workspace, merged, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, StandingMarket, SyntheticSource
 
@@ -129,8 +129,8 @@ PATIENCE_S = 480
 
 
 def trainings(log: Path) -> int:
-    """How many were finished; the log is wrapped to the width of the terminal."""
-    return " ".join(log.read_text().split()).count("Done training BTC/USDT")
+    """How many were finished."""
+    return unwrapped(log).count("Done training BTC/USDT")
 
 
 @pytest.mark.timeout(700)
@@ -155,7 +155,7 @@ def test_a_dry_run_acts_on_the_newest_candle_and_retrains_at_least_twice(tmp_pat
             time.sleep(65)  # one more candle, on the newest model
         finally:
             stop(bot)
-    text = log.read_text()
+    text = unwrapped(log)
     assert trainings(log) >= 3, text[-4000:]
     assert not [bad for bad in BAD if bad in text], text[-6000:]
     kept = pd.read_pickle(next((workspace.user_data / "models").glob("*/historic_predictions.pkl")))

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from api_bot import free_port
 from compose import BOTS, GIVEN, Service, service
-from workspace import make_workspace, sandbox, stop
+from workspace import make_workspace, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 
@@ -127,4 +127,4 @@ def test_each_of_the_three_decides_with_its_own_agents_and_one_frequi_sees_them_
             assert shown.headers["access-control-allow-origin"] == FREQUI
             assert (tmp_path / "user_data" / "agent_market" / name / "store.sqlite").exists()
             assert (tmp_path / "user_data" / f"trades-{name}.sqlite").exists()
-            assert GIVEN["API_PASSWORD"] not in (tmp_path / f"{name}.out").read_text()
+            assert GIVEN["API_PASSWORD"] not in unwrapped(tmp_path / f"{name}.out")

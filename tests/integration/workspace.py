@@ -139,6 +139,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def unwrapped(log: Path) -> str:
+    """A bot's log without the line breaks that freqtrade puts in at a terminal's width."""
+    return " ".join(log.read_text().split())
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a bot as a service manager does: not by Ctrl-C, which is ignored below a shell's background job."""
     process.send_signal(signal.SIGTERM)
