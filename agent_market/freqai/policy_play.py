@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 
 from agent_market.decision.env.batch import TradingBatch
 from agent_market.decision.env.market import Floats, MarketArrays, market_arrays
 from agent_market.decision.env.settings import EnvSettings
+from agent_market.decision.trainers.keep_best import KeepBest
 
 logger = logging.getLogger(__name__)
 
 
-class BestOnLaterSpan(BaseCallback):
-    """Play the later span now and then; in the end, give the policy the weights that did best there.
-
-    :param every: steps of training between two plays.
-    """
+class BestOnLaterSpan(KeepBest):
+    """Play the later span now and then; in the end, give the policy the weights that did best there."""
 
     def __init__(self, market: MarketArrays, settings: EnvSettings, every: int) -> None:
-        super().__init__()
+        super().__init__(every)
         self._batch = TradingBatch(market, settings.model_copy(update={"episode_candles": None}))
-        self._every, self._next = every, 0
-        self.best = -np.inf
-        self._weights: dict[str, torch.Tensor] | None = None
 
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps >= self._next:
-            self._next = self.num_timesteps + self._every
-            self._judge()
+    def worth(self) -> float:
+        return played_gain(self.model, self._batch)
 
     def _on_training_end(self) -> None:
-        self._judge()
-        assert self._weights is not None
-        self.model.policy.load_state_dict(self._weights)
+        super()._on_training_end()
         logger.info("The best policy made %+.2f%% on the later span.", 100 * self.best)
-
-    def _judge(self) -> None:
-        gain = played_gain(self.model, self._batch)
-        if gain > self.best:
-            self.best, self._weights = gain, copy.deepcopy(self.model.policy.state_dict())
 
 
 def played_gain(model: BaseAlgorithm, batch: TradingBatch) -> float:

@@ -8,7 +8,6 @@ any dataset.
 
 from __future__ import annotations
 
-import copy
 import io
 import math
 from typing import Any, ClassVar, Literal
@@ -19,11 +18,11 @@ from gymnasium import spaces
 from pydantic import Field
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from agent_market.config import Settings
 from agent_market.decision.trainers.base import one_thread
+from agent_market.decision.trainers.keep_best import KeepBest
 from agent_market.models.base import BaseModelAdapter, Progress
 from agent_market.models.samples import Floats, Ints, Samples
 
@@ -201,37 +200,21 @@ class Rows(VecEnv):
         return [False] * self.num_envs
 
 
-class _BestLater(BaseCallback):
+class _BestLater(KeepBest):
     """Play the later rows now and then; in the end, give the policy the weights that earned most there."""
 
     def __init__(self, later: Rows, every: int, progress: Progress | None) -> None:
-        super().__init__()
-        self._later, self._every, self._progress = later, every, progress
-        self._next, self._judged, self._best = 0, 0, -np.inf
-        self._weights: dict[str, torch.Tensor] | None = None
+        super().__init__(every)
+        self._later, self._progress, self._judged = later, progress, 0
 
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps >= self._next:
-            self._next = self.num_timesteps + self._every
-            self._judge()
-
-    def _on_training_end(self) -> None:
-        self._judge()
-        assert self._weights is not None
-        self.model.policy.load_state_dict(self._weights)
-
-    def _judge(self) -> None:
+    def worth(self) -> float:
         later, settings = self._later, self._later._settings
         positions = walked(self.model, later.features, later.groups, settings.can_short)
         earned = float(gained(positions, later.labels, later.groups, settings.cost).mean())
         self._judged += 1
         if self._progress is not None:
             self._progress(self._judged, -earned)
-        if earned > self._best:
-            self._best, self._weights = earned, copy.deepcopy(self.model.policy.state_dict())
+        return earned
 
 
 def episodes(groups: Ints | None, rows: int, length: int) -> tuple[Ints, Ints]:
