@@ -6,6 +6,7 @@ start (the gate) or go without (everything else).
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import threading
@@ -91,20 +92,7 @@ def install_gate(bot: FreqtradeBot, gate: Gate) -> None:
         raise GateMissing(
             f"FreqtradeBot.execute_entry no longer asks {GATED}: entries would pass by the gate"
         )
-    original = method.__get__(bot)
-
-    def gated(
-        pair: str,
-        price: float | None,
-        stake_amount: float,
-        trade_side: str,
-        entry_tag: str | None,
-        trade: Any,
-        mode: str,
-        leverage_: float | None,
-    ) -> Priced:
-        return gate(original, pair, price, stake_amount, trade_side, entry_tag, trade, mode, leverage_)
-
+    gated = functools.partial(gate, method.__get__(bot))
     setattr(bot, GATED, gated)
     if getattr(bot, GATED) is not gated:
         raise GateMissing(f"FreqtradeBot.{GATED} cannot be replaced: entries would pass by the risk gate")

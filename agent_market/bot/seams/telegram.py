@@ -18,6 +18,7 @@ from agent_market.config import SECTION
 
 if TYPE_CHECKING:
     from freqtrade.rpc.telegram import Telegram
+    from telegram.ext import Application
 
 Handler = Callable[["Telegram", Any, Any], Coroutine[Any, Any, None]]
 
@@ -39,6 +40,16 @@ def is_ready(module: Telegram) -> bool:
 def is_dead(module: Telegram) -> bool:
     """Whether its thread has ended: it could not start, or the bot ends."""
     return not module._thread.is_alive()
+
+
+def soon(module: Telegram, work: Callable[..., object], *arguments: object) -> None:
+    """Call `work` on its event loop, from any thread."""
+    module._loop.call_soon_threadsafe(work, *arguments)
+
+
+def application(module: Telegram) -> Application:
+    """What takes its updates and talks to the Bot API, once it `is_ready`."""
+    return module._app
 
 
 def authorised(module: Telegram, handler: Handler) -> Callable[[Any, Any], Coroutine[Any, Any, None]]:

@@ -77,7 +77,7 @@ class TelegramDesk:
         for pool in (self._slow, self._urgent):
             pool.shutdown(wait=False, cancel_futures=True)
         if seams.is_ready(self._module):
-            self._module._loop.call_soon_threadsafe(self._cancel)
+            seams.soon(self._module, self._cancel)
 
     def _cancel(self) -> None:
         for task in tuple(self._tasks):
@@ -86,7 +86,7 @@ class TelegramDesk:
     def _wait(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_S):
             if seams.is_ready(self._module):
-                self._module._loop.call_soon_threadsafe(self._join)
+                seams.soon(self._module, self._join)
                 return
             if seams.is_dead(self._module):
                 self._attachment.fault("Telegram did not start; there are no commands", RuntimeError("ended"))
@@ -106,7 +106,7 @@ class TelegramDesk:
             self._attachment.fault("our commands could not be added to Telegram", error)
 
     def _add_commands(self) -> None:
-        app = self._module._app
+        app = seams.application(self._module)
         only_new = filters.UpdateType.MESSAGE  # an edited message is not ordered a second time
         for command in COMMANDS:
             app.add_handler(
@@ -145,7 +145,7 @@ class TelegramDesk:
 
     async def _set_menu(self) -> None:
         """Commands that the owner set by hand come first, and stay."""
-        bot = self._module._app.bot
+        bot = seams.application(self._module).bot
         try:
             known = {command.command: command.description for command in await bot.get_my_commands()}
             for name, tells in (*((c.name, c.tells) for c in COMMANDS), *FREQTRADE_MENU):
@@ -170,7 +170,7 @@ class TelegramDesk:
 
     def _heard(self, alert: Alert) -> None:
         """On the alert thread."""
-        self._module._loop.call_soon_threadsafe(self._tell, alert)
+        seams.soon(self._module, self._tell, alert)
 
     def _tell(self, alert: Alert) -> None:
         if alert.number <= self._told:
