@@ -10,15 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-import agent_market
 from agent_market.reports import text
 from agent_market.reports.calibration import calibration_rows
 from agent_market.reports.content import ReportContent
@@ -28,26 +25,21 @@ from agent_market.reports.knowledge import lead_in_words
 from agent_market.reports.leads import lead_of
 from agent_market.reports.model_costs import model_costs
 from agent_market.reports.page_data import figures_of
+from agent_market.reports.pages import TEMPLATES, put_page, template_environment
 from agent_market.reports.scorecards import Scorecard, scorecards
 from agent_market.reports.uncertainty import MIN_DAYS, RESAMPLES
 from agent_market.reports.weights import weight_table
 
-TEMPLATES = Path(agent_market.__file__).parent / "templates" / "report"
+ASSETS = TEMPLATES / "report"
 
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def render(content: ReportContent) -> str:
     """The page as one string of HTML."""
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = (ASSETS / "report.js").read_text(encoding="utf-8")
     plotly = get_plotlyjs()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment("report")
     environment.filters |= {
         "percent": text.percent,
         "signed_percent": text.signed_percent,
@@ -71,7 +63,7 @@ def render(content: ReportContent) -> str:
         silence=silence(content, cards),
         figures=json_for_html(figures_of(content, calibration)),
         decisions=json_for_html(_decisions(content)),
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        css=Markup((ASSETS / "report.css").read_text(encoding="utf-8")),
         plotly=Markup(plotly),
         script=Markup(script),
         policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -83,11 +75,7 @@ def render(content: ReportContent) -> str:
 
 def write_report(content: ReportContent, path: Path) -> Path:
     """Write the page to `path` in one step: a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(render(content), encoding="utf-8")
-    temporary.replace(path)
-    return path
+    return put_page(render(content), path)
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
