@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,13 @@ class Truth:
         return [json.loads(line) for line in whole.splitlines()]
 
     def _commit(self, batch: list[Any]) -> None:
-        for pair, asof, name, record, outcome, due in batch:
-            before = self.rows.get((pair, asof))
-            if before is not None and before.record != record:
-                self.problems.append(f"{name} was decided a second time, and otherwise")
-            if before is not None and before.outcome is not None and outcome != before.outcome:
-                self.problems.append(f"{name} was given a second outcome")
-            self.rows[pair, asof] = Row(name, record, outcome, due)
+        for key, row in map(_row, batch):
+            before = self.rows.get(key)
+            if before is not None and before.record != row.record:
+                self.problems.append(f"{row.id} was decided a second time, and otherwise")
+            if before is not None and before.outcome is not None and row.outcome != before.outcome:
+                self.problems.append(f"{row.id} was given a second outcome")
+            self.rows[key] = row
 
     def _saw_trade(self, trade: list[Any]) -> None:
         before = self.trades.get(trade[0])
@@ -137,15 +138,27 @@ class Truth:
         if len({row.id for row in found.values()}) < len(found):
             self.problems.append("an id stands for two decisions")
         self.within_a_write += bool(under_way)
-        for batch in under_way:
-            place = tuple(batch[0][:2])
-            if self.rows.get(place) != found.get(place):  # then all of it must be there
-                self._commit(batch)
-                self.writes_kept += 1
+        kept = self._kept(found, under_way)
+        for batch in kept:
+            self._commit(batch)
+        self.writes_kept += len(kept)
         for key in found.keys() | self.rows.keys():
             if found.get(key) != self.rows.get(key):
                 self.problems.append(f"{key}: told {self.rows.get(key)}, stored {found.get(key)}")
         self._settled(found)
+
+    def _kept(self, found: dict[Key, Row], under_way: list[list[Any]]) -> list[list[Any]]:
+        """The fewest struck transactions that, each as a whole, lead from what was told to the disk.
+
+        None where no choice does. A row alone does not tell: the loop and the job may both have been about
+        to write the same outcome.
+        """
+        for count in range(len(under_way) + 1):
+            for kept in combinations(under_way, count):
+                rows = {key: row for batch in kept for key, row in map(_row, batch)}
+                if self.rows | rows == found:
+                    return list(kept)
+        return []
 
     def _settled(self, found: dict[Key, Row]) -> None:
         """A decision is written with every outcome that was due by then."""
@@ -195,6 +208,11 @@ class Truth:
                 json.loads(line)
             except ValueError:
                 self.problems.append(f"a damaged line in the journal: {line[:200]!r}")
+
+
+def _row(told: list[Any]) -> tuple[Key, Row]:
+    pair, asof, *rest = told
+    return (pair, asof), Row(*rest)
 
 
 class _opened:
