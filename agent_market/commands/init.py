@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from agent_market.durable import replace_bytes
 from agent_market.errors import ConfigError
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -72,12 +73,12 @@ def install(userdir: Path, may_replace: Callable[[Template], bool]) -> Iterator[
         if state == "current":
             yield template, "up to date"
         elif state == "missing":
-            _write(file, template.content)
+            replace_bytes(file, template.content)
             yield template, "written"
         elif may_replace(template):
             backup = _free_backup(file)
             shutil.copy2(file, backup)
-            _write(file, template.content)
+            replace_bytes(file, template.content)
             yield template, f"replaced; yours is kept as {backup.name}"
         else:
             yield template, "kept as it was; it differs from ours"
@@ -93,13 +94,6 @@ def _free_backup(file: Path) -> Path:
     while (backup := file.with_name(f"{file.name}.bak-{number}")).exists():
         number += 1
     return backup
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_bytes(content)
-    part.replace(file)
 
 
 def init(

@@ -272,7 +272,7 @@ def graph(
 ) -> None:
     """Explain a node or the path between two, or export the knowledge graph, as it stood at a time."""
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.flow.files import write_atomically
+    from agent_market.durable import replace_text
     from agent_market.memory.graph.book import edges_at
     from agent_market.memory.graph.export import to_json
     from agent_market.memory.graph.paths import edges_of, explain, named_node, sentence, strongest_path
@@ -280,7 +280,7 @@ def graph(
     with open_store(url_of_store(userdir, store)) as database:
         edges = edges_at(database, _time(asof), scope)
     if out is not None:
-        write_atomically(out, to_json(edges).decode() + "\n")
+        replace_text(out, to_json(edges).decode() + "\n")
         typer.echo(f"wrote {len(edges)} edges to {out}")
     if source is None:
         if out is None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from agent_market.datasets.dataset import Dataset, joined
+from agent_market.durable import replacing
 from agent_market.errors import DataError
 from agent_market.models.libraries import library
 
@@ -81,10 +82,8 @@ def write_chunks(folder: Path, chunks: Iterable[Dataset]) -> StoredDataset:
             ],
             axis=1,
         )
-        file = folder / f"chunk-{number:06d}.feather"
-        part = file.with_suffix(".part")
-        frame.to_feather(part)
-        part.replace(file)
+        with replacing(folder / f"chunk-{number:06d}.feather") as fresh:
+            frame.to_feather(fresh)
     return StoredDataset(folder)
 
 

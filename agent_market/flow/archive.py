@@ -18,8 +18,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 import agent_market
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import digest_of_values, write_atomically
+from agent_market.flow.files import digest_of_values
 from agent_market.flow.fingerprints import versions_of
 from agent_market.flow.plan import Plan
 
@@ -63,10 +64,10 @@ def open_run(plan: Plan, steps: tuple[str, ...]) -> RunInfo:
         return info
     plan.folder.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_dump(plan.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_atomically(plan.folder / SETTINGS, settings)
+    replace_text(plan.folder / SETTINGS, settings)
     state, patch = git_state(Path(agent_market.__file__).parent)
     if patch:
-        write_atomically(plan.folder / PATCH, patch)
+        replace_text(plan.folder / PATCH, patch)
     info = RunInfo(
         id=plan.run_id,
         name=plan.settings.name,
@@ -103,7 +104,7 @@ def close_run(folder: Path, info: RunInfo, error: str | None, products: Mapping[
 def write_run(folder: Path, info: RunInfo) -> None:
     """Write `run.json` in one step."""
     packed = orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2)
-    write_atomically(folder / RUN, packed.decode() + "\n")
+    replace_text(folder / RUN, packed.decode() + "\n")
 
 
 def read_run(folder: Path) -> RunInfo | None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.archive import close_run, open_run
 from agent_market.flow.decide import FIRST_TIME, Decision, decide, place_of
-from agent_market.flow.files import put_in_place, write_atomically
+from agent_market.flow.files import put_in_place
 from agent_market.flow.lock import only_flow
 from agent_market.flow.market import ServedMarket, market_of
 from agent_market.flow.parallel import workers
@@ -58,7 +59,7 @@ def run_flow(plan: Plan, wanted: Collection[str], screen: Screen, *, force: bool
             screen.log(f"failed: {words}")
             raise
         rounds = run.figures()
-        write_atomically(plan.folder / ROUNDS, json.dumps(rounds, indent=2) + "\n")
+        replace_text(plan.folder / ROUNDS, json.dumps(rounds, indent=2) + "\n")
         closed = close_run(plan.folder, info, None, run.digests)
     return FlowDone(
         plan.folder, closed.digest, tuple(run.made), tuple(run.skipped), tuple(rounds), run.folders

@@ -17,8 +17,8 @@ from freqtrade.exchange import timeframe_to_seconds
 from pydantic import ValidationError
 
 from agent_market.agents.prompting.feedback import FeedbackEntry
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import write_atomically
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.contenders import BASELINES
 from agent_market.reports.content import ReportContent
@@ -122,9 +122,9 @@ def append_feedback(folder: Path, line: str) -> tuple[str, ...]:
     if found.bad:
         aside = folder / MALFORMED_FILE
         earlier = aside.read_text(encoding="utf-8", errors="surrogateescape") if aside.exists() else ""
-        write_atomically(aside, earlier + "".join(f"{text}\n" for _, text, _ in found.bad))
+        replace_text(aside, earlier + "".join(f"{text}\n" for _, text, _ in found.bad))
     if found.bad or line not in found.good:
-        write_atomically(file, "".join(f"{text}\n" for text in _with(found.good, line)))
+        replace_text(file, "".join(f"{text}\n" for text in _with(found.good, line)))
     return tuple(
         f"{file}:{n} is no feedback entry ({why}); moved to {MALFORMED_FILE}" for n, _, why in found.bad
     )

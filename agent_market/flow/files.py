@@ -1,9 +1,8 @@
-"""Files that are there whole or not at all, and digests of what they hold."""
+"""Copies and folders that are there whole or not at all, and digests of what files hold."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,26 +10,15 @@ from typing import Any
 
 import orjson
 
-
-def write_atomically(file: Path, text: str) -> None:
-    """Replace a file in one step: a crash leaves the old or the new one, never half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(file)
+from agent_market.durable import replacing
 
 
 def copy_atomically(source: Path, target: Path) -> None:
     """Put a copy of a file in place in one step; a target that is equal is left alone."""
     if target.is_file() and digest_of_file(target) == digest_of_file(source):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    with replacing(target) as fresh:
+        shutil.copyfile(source, fresh)
 
 
 def put_in_place(working: Path, final: Path) -> None:

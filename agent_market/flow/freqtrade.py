@@ -17,8 +17,8 @@ from typing import Any
 
 from freqtrade.misc import deep_merge_dicts
 
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import write_atomically
 from agent_market.flow.plan import Plan, chosen_config
 
 WORDS_OF_A_FAILURE = 15
@@ -82,7 +82,7 @@ def common_arguments(plan: Plan, overlay: Path, *, alone: bool = False) -> list[
 def write_config(plan: Plan, file: Path, overlay: Mapping[str, Any]) -> Path:
     """The config that the flow lays over the files: archived with the run, it tells what was really run."""
     merged = deep_merge_dicts(dict(overlay), chosen_config(plan.settings))
-    write_atomically(file, json.dumps(merged, indent=2, default=str) + "\n")
+    replace_text(file, json.dumps(merged, indent=2, default=str) + "\n")
     return file
 
 

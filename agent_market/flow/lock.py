@@ -14,8 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import write_atomically
 
 LOCK = "lock"
 HOLDER = "lock.json"
@@ -40,7 +40,7 @@ def only_flow(folder: Path, run_id: str) -> Iterator[str | None]:
         ) from None
     try:
         left = _held_by(holder)[0] if holder.exists() else None
-        write_atomically(holder, json.dumps({"run": run_id, "process": os.getpid()}) + "\n")
+        replace_text(holder, json.dumps({"run": run_id, "process": os.getpid()}) + "\n")
         try:
             yield left
         finally:

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import write_atomically
 from agent_market.flow.plan import Plan
 from agent_market.flow.settings import midnight
 from agent_market.reports.provenance import RECORDED_NOTE, SYNTHETIC_NOTE
@@ -76,7 +76,7 @@ def claim_datadir(datadir: Path, source: str) -> None:
             f"{datadir} holds candles that no sandbox put there; they may be real. "
             "Give this flow another `userdir`, so that the two never mix."
         )
-    write_atomically(marker, json.dumps({"source": source}) + "\n")
+    replace_text(marker, json.dumps({"source": source}) + "\n")
 
 
 def _spot_names(pairs: tuple[str, ...]) -> tuple[str, ...]:

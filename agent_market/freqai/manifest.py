@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from agent_market.durable import replace_bytes
 from agent_market.errors import DataError
 from agent_market.redaction import without_password
 
@@ -46,12 +46,9 @@ def write_manifest(manifest: RunManifest, user_data: Path) -> Path:
     """
     manifest = replace(manifest, store_url=without_password(manifest.store_url))
     folder = user_data / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     packed = orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     for name in (f"{manifest.scope}.json", LATEST):
-        temporary = folder / f".{name}.{os.getpid()}"
-        temporary.write_bytes(packed + b"\n")
-        temporary.replace(folder / name)
+        replace_bytes(folder / name, packed + b"\n")
     return folder / f"{manifest.scope}.json"
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 
+from agent_market.durable import replacing
+
 SAVED = {
     "save_historic_predictions_to_disk": "historic_predictions_path",
     "save_drawer_to_disk": "pair_dictionary_path",
@@ -34,13 +36,11 @@ def _whole(
     def save_and_replace(*args: Any, **kwargs: Any) -> None:
         with lock:
             path: Path = getattr(drawer, attribute)
-            fresh = path.with_name(f".{path.name}.new")
-            setattr(drawer, attribute, fresh)
-            try:
-                save(*args, **kwargs)
-                fresh.replace(path)
-            finally:
-                setattr(drawer, attribute, path)
-                fresh.unlink(missing_ok=True)
+            with replacing(path) as fresh:
+                setattr(drawer, attribute, fresh)
+                try:
+                    save(*args, **kwargs)
+                finally:
+                    setattr(drawer, attribute, path)
 
     return save_and_replace

@@ -9,10 +9,10 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 from sqlalchemy import select
 
-from agent_market.bot.durable import write_text
 from agent_market.bot.queries.decisions import SCAN, decision_page
 from agent_market.bot.queries.risk_log import risk_log_of
 from agent_market.bot.telegram.review import review_text
+from agent_market.durable import replace_text
 from agent_market.jobs.job import Bench
 from agent_market.jobs.trades import closed_trades
 from agent_market.memory.episodic import EpisodicMemory
@@ -72,7 +72,7 @@ def review(bench: Bench) -> dict[str, Any]:
     rows = [row for row in page.rows if _within(row.episode.view.asof, start, end)]
     closed = closed_trades(bench.trades, start, end) if bench.trades and bench.trades.exists() else ()
     text = review_text(1, rows, closed, bench.currency, more=page.next is not None)
-    write_text(file, f"{start:%Y-%m-%d} UTC, written {bench.now:%Y-%m-%d %H:%M}\n{text}\n")
+    replace_text(file, f"{start:%Y-%m-%d} UTC, written {bench.now:%Y-%m-%d %H:%M}\n{text}\n")
     return {"file": file.name, "written": True, "decisions": len(rows), "trades": len(closed)}
 
 

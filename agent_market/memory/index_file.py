@@ -15,7 +15,6 @@ import logging
 import mmap
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.engine import make_url
 
+from agent_market.durable import replace_bytes
 from agent_market.errors import StoreError, StoreFull
 from agent_market.memory.index import PointInTimeVectors
 from agent_market.store.database import Database
@@ -107,16 +107,7 @@ def write_file(path: Path, rows: VectorRows, generation: int) -> None:
     header = _HEADER.pack(_MAGIC, dim, count, generation, zlib.crc32(body))
     header += struct.pack("<I", zlib.crc32(header))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            try:
-                file.write(header.ljust(_HEADER_SIZE, b"\0") + body)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, path)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        replace_bytes(path, header.ljust(_HEADER_SIZE, b"\0") + body)
     except OSError as error:
         kind = StoreFull if error.errno == 28 else StoreError
         raise kind(f"cannot write the index file {path}: {error}") from error

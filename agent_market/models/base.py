@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.config import Settings, parse_settings
+from agent_market.durable import replace_bytes
 from agent_market.errors import ConfigError, DataError, TrainingFailed
 from agent_market.models.samples import Floats, Ints, Samples, checked_features, checked_groups
 
@@ -132,10 +133,7 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     def save(self, file: Path) -> None:
         """Write the fitted model into one file, whole or not at all."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        part.write_bytes(self.to_bytes())
-        part.replace(file)
+        replace_bytes(file, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The fitted model, as `save` writes it.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import jinja2
 
 import agent_market
+from agent_market.durable import replace_text
 
 TEMPLATES = Path(agent_market.__file__).parent / "templates"
 
@@ -25,8 +25,5 @@ def template_environment(folder: str) -> jinja2.Environment:
 
 def put_page(html: str, path: Path) -> Path:
     """Write a page to `path` in one step: a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, html)
     return path

@@ -12,8 +12,8 @@ from typing import Any
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.commands.init import TEMPLATES
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.feedback import write_atomically
 from agent_market.flow.freqtrade import call_freqtrade, last_words
 from agent_market.reports.content import ReportContent
 from agent_market.reports.gather import gather
@@ -71,7 +71,7 @@ def run_backtest(
         own = deep_merge_dicts(overlay, deep_merge_dicts(_training_keys(settings, params), dict(config)))
         own["freqai"]["model_training_parameters"] = _parameters(settings, params)
         file = folder / "config.json"
-        write_atomically(file, json.dumps(own, indent=2, default=str) + "\n")
+        replace_text(file, json.dumps(own, indent=2, default=str) + "\n")
         common = ("--config", str(file), "--userdir", str(settings.userdir), "--datadir", str(datadir))
         strategy = _STRATEGIES[settings.chosen_task]
         call = call_freqtrade(
@@ -108,9 +108,7 @@ def download(
     start = settings.start - _WARM_UP - timedelta(days=int(config["freqai"].get("train_period_days", 0)))
     with served(settings, config) as overlay:
         file = settings.folder / "download.json"
-        write_atomically(
-            file, json.dumps(deep_merge_dicts(overlay, dict(config)), indent=2, default=str) + "\n"
-        )
+        replace_text(file, json.dumps(deep_merge_dicts(overlay, dict(config)), indent=2, default=str) + "\n")
         timeframes = {
             config["timeframe"],
             *config["freqai"]["feature_parameters"].get("include_timeframes", []),

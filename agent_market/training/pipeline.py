@@ -18,8 +18,9 @@ from freqtrade.misc import deep_merge_dicts
 from agent_market.config import load_settings
 from agent_market.datasets.dataset import Dataset
 from agent_market.datasets.features import FeatureDatasetBuilder
+from agent_market.durable import replace_text
 from agent_market.errors import ConfigError
-from agent_market.flow.feedback import FEEDBACK_FILE, Entry, append_feedback, write_atomically
+from agent_market.flow.feedback import FEEDBACK_FILE, Entry, append_feedback
 from agent_market.flow.plan import FEEDBACK_FOLDER
 from agent_market.freqai.kitchen import Kitchen
 from agent_market.models.base import BaseModelAdapter
@@ -195,14 +196,14 @@ class TrainingPipeline:
     def _write(self, report: TrainingReport) -> None:
         settings = self.settings
         packed = report.to_json()
-        write_atomically(settings.folder / REPORT_FILE, packed)
+        replace_text(settings.folder / REPORT_FILE, packed)
         if not settings.feedback:
             return
         folder = settings.userdir / FEEDBACK_FOLDER
         self._stage(
             "feedback", f"{FEEDBACK_FOLDER}/{FEEDBACK_FILE}, round {settings.round} of {settings.scope}"
         )
-        write_atomically(folder / SUMMARY_FILE, packed)
+        replace_text(folder / SUMMARY_FILE, packed)
         entry = Entry(report.known_at, report.round, report.feedback_lines, report.scope)
         for moved in append_feedback(folder, entry.to_json()):
             self._stage("feedback", moved)

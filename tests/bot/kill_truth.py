@@ -13,7 +13,7 @@ from killed_strategy import digest
 
 from agent_market.bot.breaker.breaker_desk import breaker_from
 from agent_market.bot.control import Control
-from agent_market.bot.durable import read_fact
+from agent_market.bot.facts import read_fact
 from agent_market.bot.noting.journal import NAME, decision_of
 from agent_market.freqai.manifest import latest_manifest
 

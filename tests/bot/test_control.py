@@ -17,7 +17,7 @@ from agent_market.bot.alerting.alerts import Alert, AlertBus
 from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
-from agent_market.bot.durable import read_fact, write_fact
+from agent_market.bot.facts import read_fact, write_fact
 from agent_market.bot.workers import Worker
 from agent_market.cli import app
 from agent_market.config import BreakerSettings

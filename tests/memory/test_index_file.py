@@ -255,7 +255,7 @@ for _ in range(kills):
     lines = open(reader).read().split("\\n")
     committed = max([committed, *(int(line) for line in lines[1:] if line)])
     count = compare(committed)
-left = [p.name for p in folder.iterdir() if not p.name.startswith(".new-")]
+left = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
 print(json.dumps({"episodes": count, "files": left}))
 """
 

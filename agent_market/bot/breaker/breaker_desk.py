@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_market.bot.alerting.alerts import AlertBus
-from agent_market.bot.durable import read_fact, write_fact
+from agent_market.bot.facts import read_fact, write_fact
 from agent_market.config import BreakerSettings
 from agent_market.errors import ControlUnreadable
 from agent_market.risk.breaker import BreakerState, step

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.durable import replace_text
 from agent_market.redaction import Redactor
 
 logger = logging.getLogger(__name__)
@@ -184,11 +184,8 @@ class ManualSheet:
             return
         orders = tuple(self._orders.values())
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for name, text in ((CSV, as_csv(orders)), (TEXT, as_text(orders, self._clock()))):
-                temporary = self._folder / f".{name}.{os.getpid()}"
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(self._folder / name)
+            replace_text(self._folder / CSV, as_csv(orders))
+            replace_text(self._folder / TEXT, as_text(orders, self._clock()))
         except OSError as error:
             logger.exception("the sheet of manual orders cannot be written")
             self._bus.publish("critical", "fault", f"the sheet of manual orders cannot be written: {error}")

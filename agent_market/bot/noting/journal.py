@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from agent_market.bot.durable import read_fact, write_fact
+from agent_market.bot.facts import read_fact, write_fact
 from agent_market.errors import ControlUnreadable
 from agent_market.records import Clamp
 from agent_market.redaction import Redactor

@@ -11,7 +11,6 @@ same data must find that direction through noise: at 0.02 of signal to noise a s
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from agent_market.config import Settings
 from agent_market.decision.trainers.base import Batch, Problem, blocks_of, device_of, minibatches, one_thread
 from agent_market.decision.trainers.policies import PathPolicy
+from agent_market.durable import replacing
 from agent_market.errors import TrainingFailed
 
 
@@ -148,9 +148,8 @@ class PathwiseTrainer:
             "best": best,
             "values": values,
         }
-        part = self._checkpoint.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, self._checkpoint)
+        with replacing(self._checkpoint) as fresh:
+            torch.save(state, fresh)
 
     def _resume(
         self,

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from agent_market.durable import replace_text
 from agent_market.errors import DataError, StoreError
 
 FOLDER = "llm_feedback"
@@ -207,16 +207,9 @@ def write(content: Expressions | Features, user_data: Path) -> Path:
     """
     file = (expressions_file if isinstance(content, Expressions) else features_file)(user_data)
     text = json.dumps(content.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
+        replace_text(file, text)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(f"{file} cannot be written: {error}") from error
     return file
 

@@ -13,9 +13,9 @@ from typing import Any
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.config import load_settings
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.feedback import read_feedback, visible_feedback
-from agent_market.flow.files import write_atomically
 from agent_market.flow.fingerprints import (
     code_of,
     context_files,
@@ -75,7 +75,7 @@ class Backtest(Step):
     def make(self, at: Context, folder: Path, say: Say) -> None:
         plan, settings, number = at.plan, at.plan.settings, at.number
         shown = settings.userdir / plan.shown_feedback(number)
-        write_atomically(shown, visible_feedback(plan.feedback_folder, plan.scope, number))
+        replace_text(shown, visible_feedback(plan.feedback_folder, plan.scope, number))
         started = int(time.time())
         config, found = round_config(plan, number), trained_parameters(at)
         call = Call(self.name, settings.strategies, settings.freqaimodel, config, found)
@@ -124,7 +124,7 @@ def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
         overlay = deep_merge_dicts(overlay, deep_merge_dicts(dict(plan.config), {}))
         overlay["freqai"]["model_training_parameters"] = dict(call.parameters or {})
         config = folder / "config.json"
-        write_atomically(config, json.dumps(overlay, indent=2, default=str) + "\n")
+        replace_text(config, json.dumps(overlay, indent=2, default=str) + "\n")
     else:
         config = write_config(plan, folder / "config.json", overlay)
     results = folder / RESULT

@@ -10,8 +10,8 @@ from typing import Any
 
 from freqtrade.exchange import timeframe_to_seconds
 
+from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.files import write_atomically
 from agent_market.flow.fingerprints import candles_of
 from agent_market.flow.freqtrade import call_freqtrade, common_arguments, last_words, write_config
 from agent_market.flow.plan import Plan
@@ -49,7 +49,7 @@ class Download(Step):
             words = "downloaded"
         else:
             words = "are there already"
-        write_atomically(folder / LISTING, json.dumps(_listing(plan), indent=2) + "\n")
+        replace_text(folder / LISTING, json.dumps(_listing(plan), indent=2) + "\n")
         say(f"{len(plan.pairs_to_download) * len(plan.timeframes)} series of candles {words}")
 
 

@@ -18,12 +18,13 @@ from freqtrade.misc import deep_merge_dicts
 
 from agent_market.agents.answers.replay import Answers, open_answers
 from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.durable import replace_text
 from agent_market.errors import ConfigError
 from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.factors.mining.publishing import publish
 from agent_market.factors.mining.records import Span
 from agent_market.flow.feedback import FEEDBACK_FILE, visible_feedback
-from agent_market.flow.files import copy_atomically, write_atomically
+from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, versions_of
 from agent_market.flow.plan import FEEDBACK_FOLDER, Plan
 from agent_market.flow.settings import midnight
@@ -171,7 +172,7 @@ def _furnish(home: Path, at: Context) -> None:
         else:
             (files / name).unlink(missing_ok=True)
     shown = visible_feedback(at.plan.feedback_folder, at.plan.scope, at.number)
-    write_atomically(files / FEEDBACK_FILE, shown)
+    replace_text(files / FEEDBACK_FILE, shown)
 
 
 def _config(at: Context) -> dict[str, Any]:

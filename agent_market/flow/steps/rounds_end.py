@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from agent_market.durable import replace_text
 from agent_market.flow.feedback import (
     SUMMARY_FILE,
     Entry,
@@ -20,7 +21,7 @@ from agent_market.flow.feedback import (
     known_at,
     summary,
 )
-from agent_market.flow.files import copy_atomically, write_atomically
+from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, versions_of
 from agent_market.flow.steps.backtest import RESULT, newest_result
 from agent_market.flow.steps.base import Context, Say, Step
@@ -67,8 +68,8 @@ class Summary(_Measures):
     def make(self, at: Context, folder: Path, say: Say) -> None:
         content = self.content(at)
         packed = json.dumps(summary(content, at.plan.scope, at.number), indent=2, allow_nan=False)
-        write_atomically(folder / SUMMARY, packed + "\n")
-        write_atomically(folder / TABLES, _tables(content))
+        replace_text(folder / SUMMARY, packed + "\n")
+        replace_text(folder / TABLES, _tables(content))
         outcome = json.loads((at.made_by("backtest") / "outcome.json").read_text(encoding="utf-8"))
         decisions = outcome["decisions"]
         say(f"{decisions['count']} decisions, sha256 {decisions['sha256'][:16]}")
@@ -98,7 +99,7 @@ class Feedback(_Measures):
         content = self.content(at)
         lines = feedback_lines(content)
         entry = Entry(known_at(content), at.number, lines, at.plan.scope)
-        write_atomically(folder / LINES, entry.to_json() + "\n")
+        replace_text(folder / LINES, entry.to_json() + "\n")
         say(f"{len(lines)} lines for the rounds to come")
 
     def publish(self, at: Context, folder: Path, warn: Say) -> None:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent_market.durable import replace_text
 from agent_market.flow.feedback import Entry, append_feedback
-from agent_market.flow.files import copy_atomically, write_atomically
+from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, features_in_force, user_code, versions_of
 from agent_market.flow.plan import Plan
 from agent_market.flow.settings import FlowTraining
@@ -59,7 +60,7 @@ class Train(Step):
         from agent_market.training.pipeline import TrainingPipeline  # noqa: PLC0415
 
         config = {key: value for key, value in at.plan.config.items() if key != "config_files"}
-        write_atomically(folder / "config.json", json.dumps(config, indent=2, default=str) + "\n")
+        replace_text(folder / "config.json", json.dumps(config, indent=2, default=str) + "\n")
         settings = training_of(at, folder / "config.json")
         for left in (settings.userdir / "models").glob(f"{settings.name}-*"):  # half-written by a killed one
             shutil.rmtree(left)
@@ -69,7 +70,7 @@ class Train(Step):
         if report.backtest is not None:
             shutil.copytree(settings.folder / "result", folder / "result")
         entry = Entry(report.known_at, at.number, report.feedback_lines, at.plan.scope)
-        write_atomically(folder / LINES, entry.to_json() + "\n")
+        replace_text(folder / LINES, entry.to_json() + "\n")
         shutil.rmtree(settings.folder)
         say(report.feedback_lines[0])
 

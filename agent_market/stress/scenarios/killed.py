@@ -20,7 +20,7 @@ import orjson
 
 from agent_market.bot.breaker.breaker_desk import breaker_from
 from agent_market.bot.control import Control
-from agent_market.bot.durable import read_fact
+from agent_market.bot.facts import read_fact
 from agent_market.bot.noting.journal import NAME
 from agent_market.errors import SandboxError
 from agent_market.sandbox.faults import FlashCrash

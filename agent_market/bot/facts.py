@@ -5,13 +5,12 @@ There is no read-modify-write, so a command line and a running bot cannot undo e
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from agent_market.durable import replace_bytes
 from agent_market.errors import ControlUnreadable
 
 
@@ -20,30 +19,8 @@ def write_fact(path: Path, fact: dict[str, Any]) -> None:
 
     :raises ControlUnreadable: the folder cannot be written; the old fact stands.
     """
-    _replace(path, orjson.dumps(fact, option=orjson.OPT_INDENT_2))
-
-
-def write_text(path: Path, text: str) -> None:
-    """`write_fact` for words.
-
-    :raises ControlUnreadable: the folder cannot be written; the old text stands.
-    """
-    _replace(path, text.encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_bytes(path, orjson.dumps(fact, option=orjson.OPT_INDENT_2))
     except OSError as error:
         raise ControlUnreadable(
             f"cannot write {path}: {error.strerror}; free the folder `bot.folder`"
