@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,6 @@ from freqtrade.rpc import RPCException
 
 from agent_market.bot.attachment import Attachment
 from agent_market.bot.seams import freqtrade as seams
-from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.faults import FaultBoard
 from agent_market.sandbox.faults.spec import Fault
@@ -29,18 +27,15 @@ from agent_market.sandbox.market import LiveMarket, Market, SyntheticSource
 from agent_market.sandbox.market.candles import DAY
 from agent_market.sandbox.market.clock import wall_clock
 from agent_market.sandbox.server import running
+from agent_market.stress.dry_config import PAIRS, write_config
 
 logger = logging.getLogger(__name__)
 
-PAIRS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT")
-WALLET = 10_000.0
 SEED = 11
 PAUSE_S = 0.2
 PATIENCE_S = 30.0
 TICKERS = "/api/v3/ticker"
 EVERYTHING = "/api/v3"
-THIN_BOOKS = {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1}
-"""Liquidity limits under which the synthetic market's thin books never bind: other limits are to be seen."""
 
 
 @dataclass(frozen=True)
@@ -203,47 +198,3 @@ def logging_as_it_was() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-
-
-def write_config(
-    folder: Path,
-    url: str,
-    risk: Mapping[str, Any],
-    strategy: str,
-    section: Mapping[str, Any],
-    changes: Mapping[str, Any],
-) -> Path:
-    """Config and strategy file of a dry-run bot under `folder`; returns the config."""
-    (folder / "strategies").mkdir(parents=True, exist_ok=True)
-    source = (
-        f"from agent_market.stress.strategies import {strategy} as _Base\n\n\n"
-        f"class {strategy}(_Base):\n    pass\n"
-    )
-    (folder / "strategies" / "stressed.py").write_text(source)
-    pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
-    config: dict[str, Any] = {
-        "strategy": strategy,
-        "stake_currency": "USDT",
-        "stake_amount": 1_000,
-        "max_open_trades": len(PAIRS),
-        "dry_run": True,
-        "dry_run_wallet": WALLET,
-        "tradable_balance_ratio": 1.0,
-        "trading_mode": "spot",
-        "margin_mode": "",
-        "entry_pricing": pricing,
-        "exit_pricing": pricing,
-        "pairlists": [{"method": "StaticPairList"}],
-        "initial_state": "running",
-        "force_entry_enable": True,
-        "fiat_display_currency": "",
-        "internals": {"process_throttle_secs": 1},
-        "db_url": f"sqlite:///{folder / 'trades.sqlite'}",
-        **overlay(url),
-        "agent_market": {"risk": {"liquidity": THIN_BOOKS, **risk}, **section},
-        **changes,
-    }
-    config["exchange"]["pair_whitelist"] = list(PAIRS)
-    file = folder / "config.json"
-    file.write_text(json.dumps(config, indent=1))
-    return file

@@ -18,7 +18,7 @@ from freqtrade.enums import CandleType
 from agent_market.errors import SandboxError
 from agent_market.sandbox.market import Source
 from agent_market.sandbox.market.candles import DAY
-from agent_market.stress.bots import PAIRS, write_config
+from agent_market.stress.dry_config import PAIRS, write_config
 
 TIMEOUT_S = 300.0
 

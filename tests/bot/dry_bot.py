@@ -16,18 +16,11 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 
 from agent_market.bot.attachment import Attachment
-from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.faults import FaultBoard
-from agent_market.sandbox.market import LiveMarket, SyntheticSource
-from agent_market.sandbox.market.candles import DAY
-from agent_market.sandbox.market.clock import wall_clock
 from agent_market.sandbox.server import running
-
-PAIRS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT")
-WALLET = 10_000.0
-OPEN_LIMITS = {"liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1}}
-"""Nothing that depends on the synthetic market's thin books binds."""
+from agent_market.stress.bots import synthetic
+from agent_market.stress.dry_config import PAIRS, THIN_BOOKS, dry_run_config
 
 STRATEGY = '''
 from agent_market.bot.guarded import GuardedStrategy
@@ -106,29 +99,14 @@ def config_of(folder: Path, url: str, changes: Mapping[str, Any], body: str, fut
     (folder / "strategies").mkdir(parents=True, exist_ok=True)
     text = STRATEGY.replace("BODY", body).replace("SHORT", str(futures))
     (folder / "strategies" / "always.py").write_text(text)
-    pairs = [f"{pair}:USDT" if futures else pair for pair in PAIRS]
-    pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
-    config: dict[str, Any] = {
-        "strategy": "Always",
-        "stake_currency": "USDT",
-        "stake_amount": 1_000,
-        "max_open_trades": 5,
-        "dry_run": True,
-        "dry_run_wallet": WALLET,
-        "tradable_balance_ratio": 1.0,
-        "trading_mode": "futures" if futures else "spot",
-        "margin_mode": "isolated" if futures else "",
-        "entry_pricing": pricing,
-        "exit_pricing": pricing,
-        "pairlists": [{"method": "StaticPairList"}],
-        "initial_state": "running",
-        "force_entry_enable": True,
-        "fiat_display_currency": "",
+    config = {
+        **dry_run_config("Always", url),
         "db_url": "sqlite://",
-        **overlay(url),
+        "agent_market": {"risk": {"liquidity": THIN_BOOKS}},
     }
-    config["exchange"]["pair_whitelist"] = pairs
-    config["agent_market"] = {"risk": OPEN_LIMITS}
+    if futures:
+        config |= {"trading_mode": "futures", "margin_mode": "isolated"}
+        config["exchange"]["pair_whitelist"] = [f"{pair}:USDT" for pair in PAIRS]
     for key, value in changes.items():
         inner = config.get(key)
         config[key] = {**inner, **value} if isinstance(inner, dict) else value
@@ -149,8 +127,7 @@ def dry_bot(
 ) -> Iterator[DryBot]:
     """A running bot with the layer attached, for as long as the block lasts."""
     board = FaultBoard()
-    market = LiveMarket(SyntheticSource(seed=11, pairs=PAIRS, start=wall_clock() // DAY * DAY - 3 * DAY))
-    with running(create_exchange_app(market, board)) as url:
+    with running(create_exchange_app(synthetic(), board)) as url:
         bot = make_bot(config_of(folder, url, changes or {}, body, futures))
         try:
             bot.state = State.RUNNING

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dry_bot import PAIRS, WALLET, DryBot, dry_bot, now
+from dry_bot import PAIRS, DryBot, dry_bot, now
 from freqtrade.enums import SignalDirection
 from freqtrade.exceptions import StrategyError
 from freqtrade.freqtradebot import FreqtradeBot
@@ -20,6 +20,7 @@ from agent_market.bot.attach import current
 from agent_market.bot.attachment import BREAKER_LOCK
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
+from agent_market.stress.dry_config import WALLET
 
 GREEDY = """
     position_adjustment_enable = True

@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 from api_bot import SECRETS, TRADED, USER, ApiBot, api_bot
-from dry_bot import PAIRS, WALLET
+from dry_bot import PAIRS
 from freqtrade.persistence import Trade
 
 from agent_market.bot.noting.trade_notes import note_decision
@@ -22,6 +22,7 @@ from agent_market.bot.rest import models
 from agent_market.errors import StoreError
 from agent_market.redaction import Redactor
 from agent_market.store.risk_notes import risk_notes_of
+from agent_market.stress.dry_config import WALLET
 
 BASE = "/api/v1/agents"
 

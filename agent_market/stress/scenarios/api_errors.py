@@ -14,7 +14,8 @@ from freqtrade.persistence import Trade
 from agent_market.bot.manual.sheet import CSV
 from agent_market.bot.seams import freqtrade as seams
 from agent_market.sandbox.faults import ServerError
-from agent_market.stress.bots import EVERYTHING, PAIRS, StressedBot, exchange, seconds_until, stressed_bot
+from agent_market.stress.bots import EVERYTHING, StressedBot, exchange, seconds_until, stressed_bot
+from agent_market.stress.dry_config import PAIRS
 from agent_market.stress.scenario import Claim, Scenario
 
 STALE_S, SHEET_S, ROOM_S = 3.0, 3.0, 1.0

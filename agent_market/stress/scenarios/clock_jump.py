@@ -10,7 +10,8 @@ from freqtrade.persistence import Trade
 
 from agent_market.sandbox.market.candles import HOUR, MINUTE
 from agent_market.sandbox.market.clock import wall_clock
-from agent_market.stress.bots import PAIRS, StressedBot, exchange, seconds_until, stressed_bot, synthetic
+from agent_market.stress.bots import StressedBot, exchange, seconds_until, stressed_bot, synthetic
+from agent_market.stress.dry_config import PAIRS
 from agent_market.stress.scenario import Claim, Scenario
 
 BACK_MINUTES = 10

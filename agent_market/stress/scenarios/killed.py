@@ -24,7 +24,8 @@ from agent_market.bot.facts import read_fact
 from agent_market.bot.noting.journal import NAME
 from agent_market.errors import SandboxError
 from agent_market.sandbox.faults import FlashCrash
-from agent_market.stress.bots import PAIRS, exchange, write_config
+from agent_market.stress.bots import exchange
+from agent_market.stress.dry_config import PAIRS, write_config
 from agent_market.stress.scenario import Claim, Scenario
 
 KILLS = 4

@@ -14,16 +14,9 @@ from agent_market.risk.value_at_risk import day_var
 from agent_market.sandbox.market import LiveMarket, Storm, SyntheticSource
 from agent_market.sandbox.market.candles import DAY, HOUR, MINUTE
 from agent_market.sandbox.market.clock import wall_clock
-from agent_market.stress.bots import (
-    PAIRS,
-    SEED,
-    THIN_BOOKS,
-    StressedBot,
-    calm_source,
-    exchange,
-    stressed_bot,
-)
+from agent_market.stress.bots import SEED, StressedBot, calm_source, exchange, stressed_bot
 from agent_market.stress.day import DayOfTrading, walk
+from agent_market.stress.dry_config import PAIRS, THIN_BOOKS
 from agent_market.stress.scenario import Claim, Scenario
 
 FACTOR = 10.0
