@@ -11,7 +11,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from kill_bots import Bots
 from kill_market import lost_answers, wrong_outcomes
 from kill_truth import Truth
 from killed_strategy import CANDLE_MS, Clock
-from workspace import Workspace, make_workspace, sandbox
+from workspace import Workspace, make_workspace, merged, sandbox
 
 from agent_market.config import load_settings
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
@@ -31,6 +31,10 @@ from agent_market.sandbox.market.clock import wall_clock
 PAIRS = ("BTC/USDT", "ETH/USDT")
 LAG_MS = 60 * 3_600_000
 """Candles are so far behind the wall clock at first, so that they can hurry."""
+
+MOMENTS = {"starting": 2.0, "at work": 5.0, "writing": 3.0}
+RETRAINING_MOMENTS = {"starting": 1.0, "at work": 1.0, "writing": 1.0, "training": 7.0}
+"""When to kill, and how often then."""
 
 STRATEGY = """
 from killed_strategy import Restless
@@ -72,6 +76,9 @@ CONFIG: dict[str, Any] = {
         },
     },
 }
+
+
+RETRAINING: dict[str, Any] = {"freqai": {"live_retrain_hours": 1e-6}}
 
 
 class ClosedCandles(LiveMarket):
@@ -118,16 +125,22 @@ class Report:
             "decisions": f"{len(truth.rows)} told as written, {settled} of them with an outcome",
             "outcomes": f"{truth.settled_by_job} of them by the job beside the loop",
             "trades": f"{len(truth.trades)}, {sum(not t[3] for t in truth.trades.values())} seen closed",
+            "trained": f"{truth.trained} models, {truth.within_a_training} kills within a training, "
+            f"{truth.within_a_save} as it saved",
             "switched": f"{truth.switched} times (kill switch, mode, breaker)",
         }
         return "\n".join(f"{name:21} {value}" for name, value in lines.items())
 
 
 @contextmanager
-def killed_bots(folder: Path, seed: int = 11) -> Iterator[tuple[Report, Callable[[], None]]]:
+def killed_bots(
+    folder: Path, seed: int = 11, retraining: bool = False
+) -> Iterator[tuple[Report, Callable[[], None]]]:
     """A sandbox and a trained bot, already killed once, and how to start, kill and check it once more.
 
     Leaving ends every process.
+
+    :param retraining: train all the time, and kill within it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -139,7 +152,7 @@ def killed_bots(folder: Path, seed: int = 11) -> Iterator[tuple[Report, Callable
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         workspace = make_workspace(folder, endpoints)
         (workspace.user_data / "strategies" / "KilledStrategy.py").write_text(STRATEGY)
-        workspace.config(CONFIG)
+        workspace.config(merged(CONFIG, RETRAINING) if retraining else CONFIG)
         report = Report(Truth(folder), source, workspace)
         bots = Bots(workspace, folder)
         try:
@@ -150,21 +163,31 @@ def killed_bots(folder: Path, seed: int = 11) -> Iterator[tuple[Report, Callable
             bots.kill()
             report.truth.check()
             dice = random.Random(seed)
-            yield report, lambda: _once(bots, report, clock, dice)
+            moments = RETRAINING_MOMENTS if retraining else MOMENTS
+            yield report, lambda: _once(bots, report, clock, dice, moments)
         finally:
             bots.close()
 
 
-def _once(bots: Bots, report: Report, clock: Clock, dice: random.Random) -> None:
-    """Start, kill at a random moment, check. Of ten: two while it starts, five at work, three in a write."""
+def _once(
+    bots: Bots, report: Report, clock: Clock, dice: random.Random, moments: Mapping[str, float]
+) -> None:
+    """Start, kill at a random moment, check."""
     began = time.monotonic()
     bots.start()
-    moment = dice.choices(("starting", "at work", "writing"), (2, 5, 3))[0]
+    moment = dice.choices(list(moments), list(moments.values()))[0]
     if moment == "starting":
         time.sleep(dice.uniform(0.0, 0.5))
     elif moment == "at work":
         bots.wait_for('"looped"')
         time.sleep(dice.uniform(0.0, 2.5))
+    elif moment == "training":
+        bots.wait_for('"training"')
+        if dice.random() < 0.3:
+            time.sleep(dice.uniform(0.0, 1.0))
+        else:
+            bots.wait_for('"saving"')
+            time.sleep(dice.random() * dice.choice((0.003, 0.03, 0.1)))  # as long as a save may take
     else:
         for _ in range(dice.randint(1, 6)):
             bots.wait_for('"writing"')

@@ -7,8 +7,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import cloudpickle
 from killed_strategy import digest
 
 from agent_market.bot.breaker.breaker_desk import breaker_from
@@ -46,6 +48,9 @@ class Truth:
     with_open_trades: int = 0
     switched: int = 0
     settled_by_job: int = 0
+    within_a_training: int = 0
+    within_a_save: int = 0
+    trained: int = 0
     _read: int = 0
 
     @property
@@ -70,6 +75,7 @@ class Truth:
         """The transactions and the switch that were under way at the end, if any."""
         under_way: dict[str, list[Any]] = {}
         switching: dict[str, Any] = {}
+        training = saving = False
         for line in self._new_lines():
             match line["what"]:
                 case "writing" | "settling":
@@ -79,6 +85,13 @@ class Truth:
                 case "settled":
                     self.settled_by_job += len(under_way["settling"])
                     self._commit(under_way.pop("settling"))
+                case "training":
+                    training = True
+                case "saving":
+                    saving = True
+                case "trained":
+                    training = saving = False
+                    self.trained += 1
                 case "switching":
                     switching = line["to"]
                 case "switched":
@@ -93,6 +106,8 @@ class Truth:
                 case "looped":
                     for trade in line["trades"]:
                         self._saw_trade(trade)
+        self.within_a_training += training
+        self.within_a_save += saving
         return [batch for batch in under_way.values() if batch], switching
 
     def _new_lines(self) -> list[dict[str, Any]]:
@@ -208,6 +223,19 @@ class Truth:
                 json.loads(line)
             except ValueError:
                 self.problems.append(f"a damaged line in the journal: {line[:200]!r}")
+        for listing in (self.user_data / "models").glob("*/pair_dictionary.json"):
+            for pair, listed in json.loads(listing.read_bytes()).items():
+                if listed["model_filename"]:
+                    self._model(pair, Path(listed["data_path"]) / listed["model_filename"])
+
+    def _model(self, pair: str, stem: Path) -> None:
+        """FreqAI's list names models that the next bot can load."""
+        try:
+            json.loads(Path(f"{stem}_metadata.json").read_bytes())
+            for ending in ("model.joblib", "feature_pipeline.pkl", "label_pipeline.pkl"):
+                cloudpickle.loads(Path(f"{stem}_{ending}").read_bytes())
+        except (OSError, ValueError, EOFError, UnpicklingError) as error:
+            self.problems.append(f"the model listed for {pair} cannot be loaded: {error!r}")
 
 
 def _row(told: list[Any]) -> tuple[Key, Row]:

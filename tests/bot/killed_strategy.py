@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.strategy import DecimalParameter
 from sqlalchemy import select
@@ -108,6 +110,23 @@ def tell_of_flushes(told: Told) -> None:
     EpisodicMemory.flush = telling  # type: ignore[method-assign]
 
 
+def tell_of_trainings(told: Told) -> None:
+    """The same for FreqAI's thread that trains: until a model is saved and the old ones are gone."""
+    train, save = IFreqaiModel.extract_data_and_train_model, FreqaiDataDrawer.save_data
+
+    def telling(self: IFreqaiModel, span: Any, pair: str, *rest: Any) -> None:
+        told("training", pair=pair)
+        train(self, span, pair, *rest)
+        told("trained", pair=pair)
+
+    def saving(self: FreqaiDataDrawer, *args: Any, **kwargs: Any) -> None:
+        told("saving")
+        save(self, *args, **kwargs)
+
+    IFreqaiModel.extract_data_and_train_model = telling  # type: ignore[method-assign]
+    FreqaiDataDrawer.save_data = saving  # type: ignore[method-assign]
+
+
 class Switching(threading.Thread):
     """Somebody who cannot leave the switches alone; tells what will stand, and then that it stands."""
 
@@ -159,6 +178,7 @@ class Restless(AgentMarketStrategyBase):
         self._random = random.Random(os.getpid())
         tell_of_flushes(self._told)
         tell_of_jobs(self._told)
+        tell_of_trainings(self._told)
         super().bot_start(**kwargs)
         state, frozen = self.attachment.control.state(), self.attachment.breaker.frozen
         self._told("started", state={"paused": state.paused, "mode": state.mode, "frozen": frozen})

@@ -8,7 +8,8 @@ import pytest
 from kill_run import killed_bots
 
 KILLS = 40
-"""`benchmarks/kills.py` does two hundred in the same way."""
+RETRAINING_KILLS = 14
+"""`benchmarks/kills.py` does two hundred in the same way, with `--retraining` those of the second test."""
 
 
 @pytest.mark.slow
@@ -28,3 +29,18 @@ def test_after_each_kill_the_store_the_trades_and_the_switches_are_as_they_were_
     assert sum(row.outcome is not None for row in truth.rows.values()) >= KILLS / 2
     assert len(truth.trades) >= 2
     assert truth.switched >= KILLS / 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_bot_killed_while_it_trains_anew_goes_on_with_a_whole_model(tmp_path: Path) -> None:
+    with killed_bots(tmp_path / "bot", seed=12, retraining=True) as (report, kill_once):
+        for _ in range(RETRAINING_KILLS):
+            kill_once()
+            assert report.truth.problems == []
+        print(report.table())
+        assert report.problems() == []
+    truth = report.truth
+    assert truth.within_a_training >= 2, "hardly a kill struck a training: the test has become tame"
+    assert truth.within_a_save >= 1
+    assert truth.trained >= 3, "no model was trained anew and taken up"
