@@ -24,10 +24,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from agent_market.errors import AgentMarketError, DataError
 from agent_market.freqai.identity import derive_identifier
-from agent_market.freqai.live_history import unify_timezones
+from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.quant import fit_quality
-from agent_market.freqai.training import FailedTrainingEndsRun
-from agent_market.freqai.whole_files import save_whole_files
 from agent_market.models.base import BaseModelAdapter, Task
 from agent_market.models.registry import make_model
 from agent_market.models.samples import Samples
@@ -71,7 +69,7 @@ class TrainedAdapters:
         return self.models[0].predict_proba(features.to_numpy())
 
 
-class _AdapterModel(FailedTrainingEndsRun):
+class _AdapterModel(MendedFreqaiModel):
     """What regressor and classifier share; put before FreqAI's own base."""
 
     adapter: ClassVar[str]
@@ -92,8 +90,6 @@ class _AdapterModel(FailedTrainingEndsRun):
         super().__init__(config)  # type: ignore[call-arg]
         # Live, FreqAI hands a model no more than this many candles.
         self.CONV_WIDTH = max(int(getattr(self, "CONV_WIDTH", 1)), probe.window)
-        unify_timezones(self.dd)  # type: ignore[attr-defined]
-        save_whole_files(self.dd)  # type: ignore[attr-defined]
 
     def new_model(self) -> BaseModelAdapter[Any]:
         """An unfitted model under the config's parameters."""

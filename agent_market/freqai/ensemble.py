@@ -34,14 +34,12 @@ from agent_market.errors import AgentMarketError, StoreFull
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.features import seen_context, seen_features
 from agent_market.freqai.identity import derive_identifier
-from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.freqai.memory_features import with_memory
+from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
 from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
 from agent_market.freqai.session import Candles, PairSession, Rows, close_times
-from agent_market.freqai.training import FailedTrainingEndsRun
-from agent_market.freqai.whole_files import save_whole_files
 from agent_market.perception.features import FEATURES
 from agent_market.store.database import Database, store_url
 
@@ -50,7 +48,7 @@ logger = logging.getLogger(__name__)
 LIVE_MODES = (RunMode.DRY_RUN, RunMode.LIVE)
 
 
-class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
+class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
     """Base of `user_data/freqaimodels/AgentEnsemble.py`.
 
     Override `make_regressor` for another quant model.
@@ -65,8 +63,6 @@ class AgentEnsembleModel(FailedTrainingEndsRun, BaseRegressionModel):
             raise OperationalException(str(error)) from error
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(config)
-        unify_timezones(self.dd)
-        save_whole_files(self.dd)
         experts = seats([r.name for r in roles], self.settings.decision)
         self.schema = ColumnSchema(experts, self.settings.memory.k_max)
         self._database: Database | None = None

@@ -19,6 +19,7 @@ from agent_market.decision.nets.bundle import NetBundle
 from agent_market.decision.nets.log import decision_log
 from agent_market.errors import ConfigError
 from agent_market.freqai.quant import QuantModel
+from agent_market.freqai.whole_files import is_saved_whole
 from agent_market.memory.notebook import forgotten
 from agent_market.store.database import Database
 from agent_market.store.episodes import read_episodes
@@ -70,6 +71,8 @@ def window_nets(
 def earlier_nets(data_path: Path) -> NetBundle | None:
     """The nets that FreqAI saved of the newest window before this one, if there are any.
 
+    A window that a kill left half saved is passed over.
+
     The folder alone names them: live, FreqAI names the model's file only after it was trained.
 
     :param data_path: FreqAI's folder of this window, `sub-train-<COIN>_<timestamp>`; in it is
@@ -83,9 +86,9 @@ def earlier_nets(data_path: Path) -> NetBundle | None:
         if (stamp := folder.name.removeprefix(f"{prefix}_")).isdigit() and int(stamp) < int(now)
     }
     for trained_s in sorted(found, reverse=True):
-        file = found[trained_s] / f"cb_{coin}_{trained_s}_model.joblib"
-        if file.is_file():
-            with file.open("rb") as stream:
+        name = f"cb_{coin}_{trained_s}"
+        if is_saved_whole(found[trained_s], name):
+            with (found[trained_s] / f"{name}_model.joblib").open("rb") as stream:
                 model = cloudpickle.load(stream)
             return model.nets if isinstance(model, QuantModel) else None
     return None

@@ -43,11 +43,9 @@ from agent_market.decision.env.settings import EnvSettings
 from agent_market.decision.env.vector import TradingVecEnv
 from agent_market.errors import AgentMarketError, ConfigError
 from agent_market.freqai.identity import derive_identifier
-from agent_market.freqai.live_history import unify_timezones
+from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.policy_market import open_position, position_after, stretches
 from agent_market.freqai.policy_play import BestOnLaterSpan, followed
-from agent_market.freqai.training import FailedTrainingEndsRun
-from agent_market.freqai.whole_files import save_whole_files
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +94,7 @@ class TrainedPolicy:
         self._model = None
 
 
-class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLearningModel):
+class AgentReinforcementLearnerModel(MendedFreqaiModel, BaseReinforcementLearningModel):
     """Base of `user_data/freqaimodels/AgentReinforcementLearner.py`.
 
     `freqai.rl_config.env` takes the keys of `EnvSettings`; fee, shorting, window (`conv_width`) and drawdown
@@ -131,8 +129,6 @@ class AgentReinforcementLearnerModel(FailedTrainingEndsRun, BaseReinforcementLea
         config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(**kwargs)
         self.dd.model_type = "joblib"
-        unify_timezones(self.dd)
-        save_whole_files(self.dd)
 
     # --- training ------------------------------------------------------------------------------------
 

@@ -192,7 +192,9 @@ def test_before_the_first_decision_nothing_is_trained_and_nothing_fails(run) -> 
     assert "0 known outcomes are too few" in nets.summary
 
 
-def test_the_nets_of_the_newest_earlier_window_are_found_in_freqais_own_file(tmp_path: Path) -> None:
+def test_the_nets_of_the_newest_earlier_window_that_was_saved_whole_are_found_in_freqais_own_file(
+    tmp_path: Path,
+) -> None:
     def bundle(stamp: int) -> NetBundle:
         return NetBundle(("a",), 0, 8, "target", 50, stamp)
 
@@ -202,6 +204,10 @@ def test_the_nets_of_the_newest_earlier_window_are_found_in_freqais_own_file(tmp
         model = QuantModel(None, None, None, 1.0, Evidence(0, 0.5, 0.0, 1.0), bundle(stamp))
         with (folder / f"cb_btc_{stamp}_model.joblib").open("wb") as stream:
             cloudpickle.dump(model, stream)
+        (folder / f"cb_btc_{stamp}_trained_df.pkl").touch()
+    struck = tmp_path / "sub-train-BTC_1200"
+    struck.mkdir()
+    (struck / "cb_btc_1200_model.joblib").write_bytes(b"half a mod")
     (tmp_path / "sub-train-BTC_1500").mkdir()
     found = earlier_nets(tmp_path / "sub-train-BTC_1500")
     assert found == bundle(1000)

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import pandas as pd
 import pytest
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from agent_market.freqai.whole_files import SAVED, save_whole_files
+from agent_market.freqai.whole_files import SAVED, save_whole_files, save_whole_predictions
 
+KITCHEN: dict[str, Any] = {
+    "timeframe": "1h",
+    "exchange": {"name": "binance", "pair_whitelist": ["BTC/USDT"]},
+    "freqai": {"feature_parameters": {"include_timeframes": ["1h"]}, "train_period_days": 10},
+}
 CONFIG: dict[str, Any] = {"freqai": {"feature_parameters": {}}, "exchange": {"pair_whitelist": []}}
 
 
@@ -74,3 +81,26 @@ def test_what_is_saved_is_what_freqtrade_saves(tmp_path: Path) -> None:
     files = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == files
     assert len(files) == len(SAVED) + 1, "predictions have a copy"
+
+
+def test_predictions_of_a_window_survive_a_kill_while_they_are_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=3, freq="h"), "&-a": [1.0, 2.0, 3.0]})
+    kitchen = FreqaiDataKitchen(KITCHEN, True, "BTC/USDT")
+    kitchen.full_path, kitchen.model_filename = tmp_path, "cb_btc_1000"
+    save_whole_predictions(kitchen)
+    assert not kitchen.check_if_backtest_prediction_is_valid(3)
+
+    def half_of_it(frame: pd.DataFrame, path: Path) -> None:
+        path.write_bytes(b"ARROW1")
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pd.DataFrame, "to_feather", half_of_it)
+        with pytest.raises(Killed):
+            kitchen.save_backtesting_prediction(rows)
+    assert not kitchen.check_if_backtest_prediction_is_valid(3)
+    kitchen.save_backtesting_prediction(rows)
+    assert kitchen.check_if_backtest_prediction_is_valid(3)
+    pd.testing.assert_frame_equal(kitchen.get_backtesting_prediction(), rows)

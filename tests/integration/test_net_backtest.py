@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -142,6 +144,37 @@ def test_a_run_killed_while_it_trains_its_last_window_goes_on_to_the_same_decisi
     assert rest.code == 0, rest.output
     assert told(workspace.episodes("killed")) == told(recorded.episodes)
     pd.testing.assert_frame_equal(columns_of(workspace), recorded.columns)
+
+
+@pytest.mark.parametrize("struck", ["predictions", "model"])
+def test_a_run_killed_as_freqai_saved_goes_on_to_the_same_decisions(recorded: Recorded, struck: str) -> None:
+    workspace = recorded.workspace
+    workspace.forget_models()
+    workspace.config(config(f"struck {struck}", "replay"))
+    first = workspace.backtest(SPAN, "--export", "none")
+    assert first.code == 0, first.output
+    leave_as_killed(workspace.user_data / "models" / workspace.manifest().identifier, struck)
+    again = workspace.backtest(SPAN, "--export", "none")
+    assert again.code == 0, again.output
+    assert told(workspace.episodes(f"struck {struck}")) == told(recorded.episodes)
+    pd.testing.assert_frame_equal(columns_of(workspace), recorded.columns)
+
+
+def leave_as_killed(folder: Path, struck: str) -> None:
+    """As the second window was saved: half of its model, or half of its predictions where we write them."""
+    windows = sorted(folder.glob("sub-train-BTC_*"))
+    predictions = sorted((folder / "backtesting_predictions").glob("*.feather"))
+    for file in predictions[1:]:
+        file.unlink()
+    shutil.rmtree(windows[2])
+    if struck == "predictions":
+        predictions[1].with_name(f".{predictions[1].name}.1-1").write_bytes(b"ARROW1")
+        return
+    (model,) = windows[1].glob("*_model.joblib")
+    half = model.read_bytes()[: model.stat().st_size // 2]
+    shutil.rmtree(windows[1])
+    windows[1].mkdir()
+    model.write_bytes(half)
 
 
 def killed_after(workspace: Workspace, scope: str, decision_id: str, wait_s: float = 300.0) -> None:
