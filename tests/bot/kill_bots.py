@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from workspace import Workspace
+from workspace import Workspace, unwrapped
 
 PATIENCE_S = 120.0
 
@@ -57,6 +57,13 @@ class Bots:
                 return
             assert time.monotonic() < deadline, f"no {word!r} within {PATIENCE_S:.0f} s\n{self._tail()}"
             time.sleep(0.0005)
+
+    def wait_for_log(self, words: str) -> None:
+        """Until any bot has logged so."""
+        deadline = time.monotonic() + 3 * PATIENCE_S
+        while words not in unwrapped(self.log):
+            assert time.monotonic() < deadline, f"no {words!r} within {3 * PATIENCE_S:.0f} s\n{self._tail()}"
+            time.sleep(0.5)
 
     def _new(self) -> bytes:
         if self._size() <= self._heard:

@@ -78,7 +78,16 @@ CONFIG: dict[str, Any] = {
 }
 
 
-RETRAINING: dict[str, Any] = {"freqai": {"live_retrain_hours": 1e-6}}
+RETRAINING: dict[str, Any] = {
+    "freqai": {"live_retrain_hours": 1e-6, "continual_learning": True},
+    "agent_market": {
+        "decision": {
+            "weighting": "two_stage",
+            "nets": {"least_outcomes": 40, "level": 0.99, "epochs": 2, "hidden": 8, "device": "cpu"},
+        }
+    },
+}
+"""The quant all the time, and with it nets of few outcomes behind a gate that lets nearly all through."""
 
 
 class ClosedCandles(LiveMarket):
@@ -140,7 +149,7 @@ def killed_bots(
 
     Leaving ends every process.
 
-    :param retraining: train all the time, and kill within it.
+    :param retraining: train all the time, the nets too, and kill within it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -160,6 +169,8 @@ def killed_bots(
             for pair in PAIRS:  # trained, and decided on
                 bots.wait_for(f'"writing", "batch": [["{pair}"')
                 bots.wait_for('"written"')
+            if retraining:
+                bots.wait_for_log("nets trained from the last window's nets")
             bots.kill()
             report.truth.check()
             dice = random.Random(seed)

@@ -33,7 +33,8 @@ def test_after_each_kill_the_store_the_trades_and_the_switches_are_as_they_were_
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_bot_killed_while_it_trains_anew_goes_on_with_a_whole_model(tmp_path: Path) -> None:
+def test_a_bot_killed_while_it_trains_anew_goes_on_with_whole_models_and_nets(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     with killed_bots(tmp_path / "bot", seed=12, retraining=True) as (report, kill_once):
         for _ in range(RETRAINING_KILLS):
             kill_once()

@@ -141,7 +141,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def unwrapped(log: Path) -> str:
     """A bot's log without the line breaks that freqtrade puts in at a terminal's width."""
-    return " ".join(log.read_text().split())
+    return " ".join(log.read_text(errors="replace").split())
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
