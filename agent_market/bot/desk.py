@@ -17,10 +17,11 @@ from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.gate.splits import SplitBook
 from agent_market.bot.market import Market
 from agent_market.bot.noting.journal import Journal
+from agent_market.bot.seams import freqtrade as seams
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.execution import FillBook
-from agent_market.risk.orders import Book, Conditions, Entry, Floats, Sized
+from agent_market.risk.orders import Book, Conditions, Entry, Floats, Liquidity, Sized
 from agent_market.risk.systemic import alarms
 from agent_market.risk.tightening import tightening
 
@@ -60,22 +61,36 @@ class RiskDesk:
     ) -> Sized:
         """The order that every limit allows.
 
+        Its amount is stake / `rate`: where it fills above `rate` (a short, or a market order, given a price
+        under the market), it is sized as what that amount comes to there.
+
         :raises ValueError: a number that nothing can be ordered on.
         """
         sign = -1 if side == "short" else 1
         capped = min(leverage, self.settings.entry.leverage)
         book = book_of(self.strategy, self.market.close)
+        liquidity = self.market.liquidity(pair, sign)
+        more = self._more_at_market(sign, rate, liquidity)
         entry = Entry(
             pair=pair,
             sign=sign,
-            rate=rate,
-            stake=stake,
+            rate=rate * more,
+            stake=stake * more,
             leverage=leverage,
-            stop_distance=self._stop_distance(sign, rate, capped, trade),
+            stop_distance=self._stop_distance(sign, rate * more, capped, trade),
             strategy=type(self.strategy).__name__,
-            min_stake=float(min_stake or 0.0),
+            min_stake=float(min_stake or 0.0) * more,
         )
-        return size_entry(entry, book, self._conditions(entry, book), self.settings)
+        sized = size_entry(entry, book, self._conditions(entry, book, liquidity), self.settings)
+        return replace(sized, stake=sized.stake / more, left_over=sized.left_over / more)
+
+    def _more_at_market(self, sign: int, rate: float, liquidity: Liquidity) -> float:
+        """Price of the fill over `rate`, at least 1: a limit to buy fills at its own price or below."""
+        if liquidity.best is None or rate <= 0.0:
+            return 1.0
+        if sign > 0 and seams.entry_type(self.strategy) != "market":
+            return 1.0
+        return max(liquidity.best / rate, 1.0)
 
     def _stop_distance(self, sign: int, rate: float, leverage: float, trade: Any) -> float:
         wide = abs(self.strategy.stoploss) / leverage
@@ -83,7 +98,7 @@ class RiskDesk:
             return min(wide, 1.0)
         return min(max(wide, sign * (rate - float(trade.stop_loss)) / rate), 1.0)
 
-    def _conditions(self, entry: Entry, book: Book) -> Conditions:
+    def _conditions(self, entry: Entry, book: Book, liquidity: Liquidity) -> Conditions:
         candles = self.settings.entry.correlation_candles
         own = self.market.returns(entry.pair, max(candles, self.settings.tightening.slow_candles))
         held = {h.pair: self.market.returns(h.pair, candles) for h in book.holdings if h.pair != entry.pair}
@@ -99,7 +114,7 @@ class RiskDesk:
             correlations=correlations,
             tightening=tightening(own.to_numpy(), self.settings.tightening),
             execution=self.fills.size_share(entry.pair),
-            liquidity=self.market.liquidity(entry.pair, entry.sign),
+            liquidity=liquidity,
             book_returns=book_returns,
             pair_returns=pair_returns,
             candles_per_day=self.market.candles_per_day,

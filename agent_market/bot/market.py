@@ -84,7 +84,8 @@ class Market:
             return Liquidity(candle_value=usual)
         book = self._strategy.dp.orderbook(pair, BOOK_LEVELS)
         spread, depth = book_liquidity(book["bids"], book["asks"], sign, limits.depth_band)
-        return Liquidity(spread, depth, usual)
+        taken = book["asks"] if sign > 0 else book["bids"]
+        return Liquidity(spread, depth, usual, float(taken[0][0]) if taken else None)
 
     def readings(self, pairs: Iterable[str], now: datetime, back: int = 0) -> Readings:
         """What candles say of the market as a whole.

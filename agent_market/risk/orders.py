@@ -63,7 +63,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Liquidity:
-    """What the market offers: spread / mid, value within the band on the side taken, value of a usual candle.
+    """What the market offers: spread / mid, value within the band on the side taken, value of a usual candle,
+    and the best price on the side taken.
 
     None = not known; then that limit cannot bind.
     """
@@ -71,6 +72,7 @@ class Liquidity:
     spread: float | None = None
     depth: float | None = None
     candle_value: float | None = None
+    best: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

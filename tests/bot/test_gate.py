@@ -128,6 +128,30 @@ def test_a_forced_entry_with_five_times_leverage_gets_the_limit(tmp_path: Path) 
         assert_within_limits(dry)
 
 
+@pytest.mark.parametrize(
+    ("side", "kind", "most"),
+    [
+        (SignalDirection.SHORT, "limit", SYMBOL),
+        (SignalDirection.SHORT, "market", SYMBOL),
+        (SignalDirection.LONG, "market", SYMBOL),
+        (SignalDirection.LONG, "limit", 2 * SYMBOL),  # a bid: it fills at its own price or not at all
+    ],
+)
+def test_a_price_far_under_the_market_makes_no_forced_order_larger(
+    tmp_path: Path, side: SignalDirection, kind: str, most: float
+) -> None:
+    body = """
+    def populate_entry_trend(self, dataframe, metadata):
+        return dataframe
+"""
+    with dry_bot(tmp_path, body=body, futures=True) as dry:
+        pair = "BTC/USDT:USDT"
+        market = dry.bot.exchange.get_rate(pair, refresh=True, side="entry", is_short=False)
+        dry.rpc._rpc_force_entry(pair, market / 2, order_type=kind, order_side=side, stake_amount=9_000.0)
+        (trade,) = Trade.get_open_trades()
+        assert 0.9 * most < trade.orders[0].safe_amount * market <= most * SLACK
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("leverage", ["5", float("nan"), -3.0])
 def test_a_leverage_that_is_no_good_number_orders_nothing_over_the_limit(

@@ -118,10 +118,28 @@ def test_every_way_to_an_entry_holds_the_exit_lock(method: object, within: str) 
 def test_a_forced_entry_goes_through_one_method_of_one_object() -> None:
     parameters = tuple(inspect.signature(RPC._rpc_force_entry).parameters)
     assert parameters[:3] == ("self", "pair", "price")
+    assert "order_type" in parameters
     rpc = SimpleNamespace(_rpc_force_entry=lambda: seams.is_forced())
     seams.mark_forced_entries(rpc)  # type: ignore[arg-type]
     assert rpc._rpc_force_entry() is True
     assert seams.is_forced() is False
+
+
+def test_the_type_of_an_entry_is_freqtrades_own() -> None:
+    types = {"entry": "limit", "force_entry": "market"}
+    strategy = SimpleNamespace(order_types=types)
+    rpc = SimpleNamespace(_rpc_force_entry=lambda **given: seams.entry_type(strategy))  # type: ignore[arg-type]
+    seams.mark_forced_entries(rpc)  # type: ignore[arg-type]
+    assert seams.entry_type(strategy) == "limit"  # type: ignore[arg-type]
+    assert rpc._rpc_force_entry() == "market"
+    assert rpc._rpc_force_entry(order_type="limit") == "limit"
+    del types["force_entry"]
+    assert rpc._rpc_force_entry() == "limit"
+    forced = source(RPC._rpc_force_entry)
+    assert re.search(
+        r'order_types\.get\(\s*"force_entry", self\._freqtrade\.strategy\.order_types\["entry"\]', forced
+    )
+    assert 'ordertype or self.strategy.order_types["entry"]' in source(FreqtradeBot.execute_entry)
 
 
 def test_force_exit_takes_the_lock_so_that_it_may_not_be_called_under_it() -> None:

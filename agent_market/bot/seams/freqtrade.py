@@ -139,7 +139,7 @@ def mark_forced_entries(rpc: RPC) -> None:
     original = rpc._rpc_force_entry
 
     def force_entry(*args: Any, **kwargs: Any) -> Any:
-        with _forcing():
+        with _forcing(kwargs.get("order_type")):
             return original(*args, **kwargs)
 
     rpc._rpc_force_entry = force_entry  # type: ignore[method-assign]
@@ -150,9 +150,17 @@ def is_forced() -> bool:
     return getattr(_forced, "depth", 0) > 0
 
 
+def entry_type(strategy: IStrategy) -> str:
+    """Order type ("limit", "market") of the entry that is under way on this thread."""
+    types = strategy.order_types
+    if not is_forced():
+        return str(types["entry"])
+    return str(_forced.order_type or types.get("force_entry", types["entry"]))
+
+
 @contextmanager
-def _forcing() -> Iterator[None]:
-    _forced.depth = getattr(_forced, "depth", 0) + 1
+def _forcing(order_type: str | None) -> Iterator[None]:
+    _forced.depth, _forced.order_type = getattr(_forced, "depth", 0) + 1, order_type
     try:
         yield
     finally:
