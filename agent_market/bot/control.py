@@ -53,7 +53,7 @@ class Control:
                 reason=str(pause.get("reason", "")) if pause.get("paused") else "",
                 since=_moment(pause) if pause.get("paused") else None,
             )
-        except (ControlUnreadable, ValueError) as error:
+        except (ControlUnreadable, TypeError, ValueError) as error:
             return ControlState(paused=True, mode="manual", reason=str(error), damaged=str(error))
 
     def pause(self, by: str, reason: str = "", at: datetime | None = None) -> ControlState:

@@ -186,8 +186,8 @@ class BreakerSettings(Settings):
     """Asked for ticks in this order when the bot's own exchange, and those before, do not answer."""
     clock_candles: float = Field(default=0.5, gt=0)
     """A candle that closes so many candles after the bot's clock freezes entries: one clock is wrong."""
-    cooldown_minutes: float = Field(default=60.0, ge=0)
-    """So long entries stay frozen after a crash, stress or spike was last seen."""
+    cooldown_minutes: float = Field(default=60.0, ge=0, le=5_256_000)
+    """So long entries stay frozen after a crash, stress or spike was last seen; ten years at most."""
     reduce_to: float | None = Field(default=None, ge=0)
     """Notional of the book, as a share of equity, down to which it is sold when it trips. Unset: no sale."""
 

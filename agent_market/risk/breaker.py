@@ -40,18 +40,22 @@ def step(
     """The state after a look at `now`: alarms that hold renew it, old ones lapse after their time.
 
     A day's loss freezes until 00:00 UTC, stale data, missing funds and wrong clocks while they last, the
-    others `cooldown_minutes` from when they were last seen.
+    others `cooldown_minutes` from when they were last seen. An end farther off than that comes of a clock
+    that was ahead, and is brought near: what froze may have been real, but not for years.
     """
     seen = tuple(seen)
     causes = {alarm.cause for alarm in seen}
-    running = state.until is not None and now < state.until
+    until = state.until
+    if until is not None and state.frozen:
+        until = min(until, max(_until(alarm, now, settings) for alarm in state.alarms))
+    running = until is not None and now < until
     kept = tuple(a for a in state.alarms if running and a.cause not in PASSING and a.cause not in causes)
     together = (*kept, *seen)
     if not together:
         return BreakerState()
     ends = [_until(alarm, now, settings) for alarm in seen]
-    if kept and state.until is not None:
-        ends.append(state.until)
+    if kept and until is not None:
+        ends.append(until)
     return BreakerState(together, state.since or now, max(ends))
 
 

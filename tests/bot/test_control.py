@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -50,7 +52,10 @@ def test_an_unknown_mode_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pause.json", "mode.json"])
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"mode": 3, "paused": 1, "at": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[1]", '{"mode": 3, "paused": 1, "at": "x"}', '{"mode": [], "paused": 1, "at": null}'],
+)
 def test_a_damaged_switch_counts_as_paused(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     state = Control(tmp_path).state()
@@ -159,6 +164,7 @@ def test_a_worker_goes_on_after_a_failure_and_stops_when_told() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.control import Control
@@ -186,9 +192,27 @@ def test_the_state_after_kill_9_and_restart_is_the_same(tmp_path: Path) -> None:
     assert breaker.frozen, "the cool-down of before the kill still runs"
 
 
-def test_a_damaged_breaker_file_freezes_until_its_time_or_a_reset(tmp_path: Path) -> None:
+KEPT: dict[str, Any] = {
+    "alarms": [{"cause": "vix", "threshold": 40.0, "value": 45.0, "where": ""}],
+    "since": NOW.isoformat(),
+    "until": (NOW + timedelta(hours=1)).isoformat(),
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}x",
+        "[]",
+        json.dumps({**KEPT, "until": "2026-01-05T13:00:00"}),
+        json.dumps({**KEPT, "until": None}),
+        json.dumps({**KEPT, "alarms": [{**KEPT["alarms"][0], "value": None}]}),
+        json.dumps({**KEPT, "alarms": "vix"}),
+    ],
+)
+def test_a_damaged_breaker_file_freezes_until_its_time_or_a_reset(tmp_path: Path, content: str) -> None:
     file = tmp_path / "breaker.json"
-    file.write_text("{}x")
+    file.write_text(content)
     desk = BreakerDesk(BreakerSettings(cooldown_minutes=10), AlertBus(), file, lambda: NOW)
     assert desk.frozen
     assert desk.see("candles", (), NOW + timedelta(minutes=9)).frozen

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agent_market.config import (
     BreakerSettings,
@@ -22,7 +23,7 @@ from agent_market.risk.execution import Fill, FillBook
 from agent_market.risk.invalidation import invalidated, invalidation_level
 from agent_market.risk.liquidity import book_liquidity, usual_value
 from agent_market.risk.stops import average_true_range, stop_distance
-from agent_market.risk.systemic import Alarm, Readings, alarms
+from agent_market.risk.systemic import Alarm, Cause, Readings, alarms
 from agent_market.risk.tightening import tightening, volatility_ratio
 from agent_market.risk.value_at_risk import day_var, ewma_deviation, ewma_var, historical_var, var_room
 
@@ -203,3 +204,31 @@ def test_a_days_loss_freezes_until_midnight_and_stale_data_only_while_stale() ->
     stale = step(BreakerState(), [Alarm("stale_data", 3, 4)], NOW, BREAKER)
     assert stale.frozen
     assert not step(stale, [], NOW, BREAKER).frozen
+
+
+@pytest.mark.parametrize(
+    ("cause", "longest"),
+    [
+        ("flash_crash", timedelta(minutes=60)),
+        ("day_loss", timedelta(days=1)),
+        ("damaged_state", timedelta(minutes=60)),
+    ],
+)
+def test_a_clock_that_was_years_ahead_does_not_freeze_for_years(cause: Cause, longest: timedelta) -> None:
+    ahead = step(BreakerState(), [Alarm(cause, 0.1, 0.2)], NOW + timedelta(days=3_650), BREAKER)
+    state = step(ahead, [], NOW, BREAKER)
+    assert state.frozen, "what froze it may have been real"
+    assert state.until is not None
+    assert state.until - NOW <= longest
+    state = step(state, [], state.until - timedelta(seconds=1), BREAKER)
+    assert state.frozen
+    assert state.until is not None
+    assert not step(state, [], state.until, BREAKER).frozen
+
+
+def test_a_cooldown_beyond_what_a_calendar_holds_is_refused_when_settings_are_read() -> None:
+    longest = BreakerSettings(cooldown_minutes=5_256_000)
+    assert step(BreakerState(), [Alarm("vix", 40.0, 45.0)], NOW, longest).frozen
+    for beyond in (1e10, float("inf")):
+        with pytest.raises(ValidationError, match="cooldown_minutes"):
+            BreakerSettings(cooldown_minutes=beyond)

@@ -121,8 +121,16 @@ def breaker_json(state: BreakerState) -> dict[str, Any]:
 
 
 def breaker_from(fact: dict[str, Any] | None) -> BreakerState:
-    """The state of `breaker_json`; not frozen without one."""
+    """The state of `breaker_json`; not frozen without one.
+
+    :raises KeyError, TypeError, ValueError: it is none.
+    """
     if not fact or not fact["alarms"]:
         return BreakerState()
-    alarms = tuple(Alarm(a["cause"], a["threshold"], a["value"], a["where"]) for a in fact["alarms"])
-    return BreakerState(alarms, datetime.fromisoformat(fact["since"]), datetime.fromisoformat(fact["until"]))
+    alarms = tuple(
+        Alarm(a["cause"], float(a["threshold"]), float(a["value"]), a["where"]) for a in fact["alarms"]
+    )
+    since, until = (datetime.fromisoformat(fact[name]) for name in ("since", "until"))
+    if since.tzinfo is None or until.tzinfo is None:
+        raise ValueError(f"{fact['since']} to {fact['until']} names no time zone")
+    return BreakerState(alarms, since, until)
