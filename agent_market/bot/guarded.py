@@ -36,7 +36,12 @@ INVALIDATED = "invalidated"
 
 
 class GuardedStrategy(IStrategy):
-    """A strategy behind the risk gate. Subclasses set `settings` or let `bot_start` read them."""
+    """A strategy behind the risk gate. Subclasses set `settings` or let `bot_start` read them.
+
+    `parts_only`: position adjustment is on for parts of split orders alone; the trader has it off.
+    """
+
+    parts_only = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

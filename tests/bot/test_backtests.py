@@ -15,6 +15,7 @@ from freqtrade.enums import RunMode
 from freqtrade.persistence import LocalTrade, Trade
 
 from agent_market.bot.attach import attach
+from agent_market.bot.gate.splits import let_parts_follow
 from agent_market.bot.guarded import GuardedStrategy
 
 HOUR = timedelta(hours=1)
@@ -119,6 +120,16 @@ def test_a_users_callback_that_raises_orders_nothing(strategy: Wild) -> None:
     assert confirmed(strategy) is False
     assert strategy.adjust_trade_position(trade=None) is None
     assert {a.topic for a in strategy.attachment.bus.recent()} == {"fault"}
+
+
+def test_an_adjustment_that_the_trader_left_off_stays_off_when_parts_follow(strategy: Wild) -> None:
+    let_parts_follow(strategy)
+    assert strategy.position_adjustment_enable is True
+    trade = SimpleNamespace(pair="A/USDT", enter_tag="", has_open_orders=False)
+    assert (
+        strategy.adjust_trade_position(trade=trade, current_time=NOW, current_rate=1.0, min_stake=5.0) is None
+    )
+    assert not strategy.attachment.bus.recent(), "nothing failed: it was not asked"
 
 
 def test_a_crash_freezes_entries_in_a_backtest_for_its_cooldown(strategy: Wild) -> None:

@@ -29,6 +29,21 @@ def test_a_large_order_is_split_and_its_parts_add_up_to_what_was_allowed(
         assert sum(parts) == pytest.approx(1_000.0, rel=0.01)
 
 
+def test_parts_of_a_split_order_do_not_switch_on_what_the_trader_left_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+    def adjust_trade_position(self, trade, **kwargs):
+        return 50.0
+"""
+    with dry_bot(tmp_path, {"stake_amount": 1_000, "max_open_trades": 1}, body) as dry:
+        monkeypatch.setattr(dry.attachment.desk.market, "liquidity", lambda *_: Liquidity(candle_value=400.0))
+        for _ in range(6):
+            dry.process()
+        parts = [order.notional for order in dry.orders]
+        assert parts == pytest.approx([400.0, 400.0, 200.0], rel=0.01)
+
+
 def test_a_wide_market_is_tried_again_and_then_the_pair_is_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freqtrade.enums import RunMode
 
 from agent_market.bot.desk import fill_sign
+from agent_market.bot.gate.splits import let_parts_follow
 from agent_market.bot.noting.journal import clamp_json
 from agent_market.risk.execution import Fill
 
@@ -51,7 +52,7 @@ def sized_stake(
         worth = sized.left_over if sized.left_over >= max(min_stake or 0.0, 1e-9) else 0.0
         desk.splits.note(pair, tag or "", worth, utc(now))
         if worth > 0.0:
-            strategy.position_adjustment_enable = True
+            let_parts_follow(strategy)
     return sized.stake
 
 

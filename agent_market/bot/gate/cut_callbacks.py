@@ -13,6 +13,8 @@ from agent_market.bot.gate import backtest_gate as gate
 
 logger = logging.getLogger(__name__)
 
+ADDED = "adjust_trade_position"
+
 
 def cut_to_limits(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """A subclass's callback, its answer cut to the limits; an exception is the answer that orders least."""
@@ -20,7 +22,8 @@ def cut_to_limits(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def callback(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            answer = method(self, *args, **kwargs)
+            asked = _only_parts if name == ADDED and self.parts_only else method
+            answer = asked(self, *args, **kwargs)
             return CUT[name](self, answer, kwargs)
         except Exception as error:
             logger.exception("%s failed; nothing is ordered on it", name)
@@ -56,15 +59,20 @@ def _cut_added(self: Any, answer: Any, given: dict[str, Any]) -> Any:
     return gate.added_stake(self, answer, *(given[k] for k in keys))
 
 
+def _only_parts(self: Any, **given: Any) -> float | None:
+    """In place of a trader's own callback that is switched off."""
+    return gate.due_stake(self, given["trade"], given["current_time"])
+
+
 CUT: dict[str, Callable[..., Any]] = {
     "leverage": _cut_leverage,
     "custom_stake_amount": _cut_stake,
     "confirm_trade_entry": _cut_confirm,
-    "adjust_trade_position": _cut_added,
+    ADDED: _cut_added,
 }
 _CLOSED = {
     "leverage": 1.0,
     "custom_stake_amount": 0.0,
     "confirm_trade_entry": False,
-    "adjust_trade_position": None,
+    ADDED: None,
 }

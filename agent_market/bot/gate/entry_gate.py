@@ -12,6 +12,7 @@ from freqtrade.exceptions import FreqtradeException
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.desk import RiskDesk
+from agent_market.bot.gate.splits import let_parts_follow
 from agent_market.bot.noting.journal import clamp_json
 from agent_market.bot.seams.freqtrade import Priced, is_forced
 
@@ -158,7 +159,7 @@ class EntryGate:
         worth = left if left >= max(minimum, 1e-9) else 0.0
         self._desk.splits.note(pair, tag, worth, datetime.now(UTC))
         if worth:
-            self._desk.strategy.position_adjustment_enable = True
+            let_parts_follow(self._desk.strategy)
 
     def _refuse(self, pair: str, side: str, tag: str, cause: str, mode: str, forced: bool) -> float:
         self._poor_since.pop((pair, tag), None)

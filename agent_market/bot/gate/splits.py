@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,9 @@ class SplitBook:
 
     def __len__(self) -> int:
         return len(self._rests)
+
+
+def let_parts_follow(strategy: Any) -> None:
+    """Make freqtrade ask for further orders. Where the trader had not, parts are all that it gets to hear."""
+    if not strategy.position_adjustment_enable:
+        strategy.parts_only = strategy.position_adjustment_enable = True
