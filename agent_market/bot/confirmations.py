@@ -11,11 +11,15 @@ from typing import Literal
 FORGOTTEN_AFTER = timedelta(days=7)
 
 Answer = Literal["pending", "confirmed", "refused", "expired", "used"]
+OPEN = ("pending", "confirmed")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One entry that wants a yes. `stake` and `rate` are in stake currency, as the gate would allow them."""
+    """One entry that wants a yes. `stake` and `rate` are in stake currency, as the gate would allow them.
+
+    `occasion` tells entries under one tag apart: an answer holds for its own.
+    """
 
     number: int
     pair: str
@@ -28,6 +32,7 @@ class Proposal:
     expires_at: datetime
     answer: Answer = "pending"
     answered_by: str = ""
+    occasion: str = ""
 
 
 def _now() -> datetime:
@@ -45,18 +50,31 @@ class Confirmations:
         self._lock = threading.Lock()
 
     def ask(
-        self, pair: str, side: str, tag: str, stake: float, rate: float, leverage: float
+        self,
+        pair: str,
+        side: str,
+        tag: str,
+        stake: float,
+        rate: float,
+        leverage: float,
+        occasion: str = "",
     ) -> tuple[Proposal, bool]:
-        """The proposal for this entry, and whether it is new. Asking again changes nothing."""
+        """The proposal for this entry, and whether it is new. Asking again changes nothing.
+
+        One that is over (answered and used, or too old) is asked anew on another occasion only.
+        """
         with self._lock:
             known = self._current((pair, side, tag))
-            if known is not None:
+            if known is not None and (known.occasion == occasion or known.answer in OPEN):
                 return known, False
             self._count += 1
             now = self._clock()
             for old in [k for k, p in self._proposals.items() if now - p.expires_at > FORGOTTEN_AFTER]:
                 del self._proposals[old]
-            made = Proposal(self._count, pair, side, tag, stake, rate, leverage, now, now + self._patience)
+            until = now + self._patience
+            made = Proposal(
+                self._count, pair, side, tag, stake, rate, leverage, now, until, occasion=occasion
+            )
             self._proposals[(pair, side, tag)] = made
             return made, True
 
@@ -90,7 +108,7 @@ class Confirmations:
 
     def _current(self, key: tuple[str, str, str]) -> Proposal | None:
         proposal = self._proposals.get(key)
-        if proposal is None or proposal.answer not in ("pending", "confirmed"):
+        if proposal is None or proposal.answer not in OPEN:
             return proposal
         if self._clock() >= proposal.expires_at:
             proposal = self._proposals[key] = replace(proposal, answer="expired")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from agent_market.bot.alerting.alerts import Alert, AlertBus
 from agent_market.bot.breaker.breaker_desk import BreakerDesk
-from agent_market.bot.confirmations import Confirmations
+from agent_market.bot.confirmations import Confirmations, Proposal
 from agent_market.bot.control import Control
 from agent_market.bot.facts import read_fact, write_fact
 from agent_market.bot.workers import Worker
@@ -115,6 +115,29 @@ def test_silence_is_a_no_and_a_yes_holds_once() -> None:
     desk.answer(third.number, False, "anna")
     assert desk.use(third) is None
     assert desk.pending() == ()
+
+
+@pytest.mark.parametrize("yes", [True, False, None])
+def test_an_entry_under_the_same_tag_is_asked_about_again_on_another_occasion(yes: bool | None) -> None:
+    clock = [NOW]
+    desk = Confirmations(timedelta(minutes=10), lambda: clock[0])
+
+    def ask(occasion: str) -> tuple[Proposal, bool]:
+        return desk.ask("BTC/USDT", "long", "policy", 100.0, 50.0, 1.0, occasion)
+
+    first, _ = ask("12:00")
+    assert ask("13:00") == (first, False), "it still waits: one question at a time"
+    if yes is None:
+        clock[0] += timedelta(minutes=10)
+    else:
+        desk.answer(first.number, yes, "anna")
+        assert desk.use(first) == (100.0 if yes else None)
+    assert ask("12:00")[1] is False, "the answer holds for its occasion"
+    second, new = ask("13:00")
+    assert new
+    assert desk.use(second) is None
+    assert desk.answer(first.number, True, "anna") is None, "a button of the first does not answer the second"
+    assert desk.pending() == (second,)
 
 
 def test_a_yes_grows_stale() -> None:

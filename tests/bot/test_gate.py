@@ -267,6 +267,28 @@ def test_mode_confirm_waits_for_a_yes_for_each_entry(tmp_path: Path) -> None:
         assert len(dry.orders) == 1
 
 
+@pytest.mark.parametrize(("tag", "again"), [("policy", True), ("agents +3.0 BTC/USDT@2026-01-05", False)])
+def test_mode_confirm_asks_again_on_the_next_candle_where_the_tag_names_no_decision(
+    bot: DryBot, monkeypatch: pytest.MonkeyPatch, tag: str, again: bool
+) -> None:
+    bot.attachment.control.set_mode("confirm", "test")
+    candle = [1]
+    market = bot.attachment.desk.market
+    monkeypatch.setattr(market, "newest", lambda pair: candle[0])
+    gate = bot.bot.get_valid_enter_price_and_stake
+
+    def asked() -> int:
+        gate("BTC/USDT", None, 100.0, "long", tag, None, "initial", None)
+        return len(bot.attachment.confirmations.pending())
+
+    assert asked() == 1
+    (first,) = bot.attachment.confirmations.pending()
+    bot.attachment.confirmations.answer(first.number, False, "anna")
+    assert asked() == 0
+    candle[0] += 1
+    assert asked() == int(again)
+
+
 def test_the_tripped_breaker_refuses_forced_entries_and_force_exit_does_not_deadlock(bot: DryBot) -> None:
     bot.rpc._rpc_force_entry("BTC/USDT", None, stake_amount=1_000.0)
     bot.attachment.breaker.see("ticks", [CRASH])

@@ -13,7 +13,7 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.gate.splits import let_parts_follow
-from agent_market.bot.noting.journal import clamp_json
+from agent_market.bot.noting.journal import clamp_json, decision_of
 from agent_market.bot.seams.freqtrade import Priced, is_forced
 
 logger = logging.getLogger(__name__)
@@ -132,9 +132,14 @@ class EntryGate:
     ) -> float:
         if self._control.state().mode != "confirm" or forced or mode == "replace":
             return stake
-        if mode == "pos_adjust" and self._desk.splits.due(pair, tag, datetime.now(UTC)) > 0.0:
-            return stake  # a further part of what was confirmed
-        proposal, new = self._confirmations.ask(pair, side, tag, stake, rate, leverage)
+        due = self._desk.splits.due(pair, tag, datetime.now(UTC)) if mode == "pos_adjust" else 0.0
+        if due > 0.0:
+            return min(stake, due)  # a further part of what was confirmed
+        occasion = decision_of(tag) if mode == "initial" else ""
+        occasion = occasion or str(
+            self._desk.market.newest(pair)
+        )  # a tag of no decision comes again and again
+        proposal, new = self._confirmations.ask(pair, side, tag, stake, rate, leverage, occasion)
         if new:
             self._desk.bus.publish(
                 "warning",
