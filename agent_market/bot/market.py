@@ -95,7 +95,7 @@ class Market:
         breaker, tighten = self._settings.breaker, self._settings.tightening
         rows = max(breaker.crashing_candles, tighten.slow_candles) + 1
         moves, falls, volatility, ages = {}, {}, {}, {}
-        vix = None
+        vix: float | None = None
         for pair in pairs:
             frame = self.frame(pair)
             frame = frame.iloc[max(0, len(frame) - back - rows) : len(frame) - back]
@@ -113,9 +113,14 @@ class Market:
                 end = pd.Timestamp(frame["date"].iloc[-1]).timestamp() + self.timeframe_s
                 ages[pair] = (now.timestamp() - end) / self.timeframe_s
             if vix is None and VIX in frame:
-                vix = float(frame[VIX].to_numpy()[-1])
-        known_vix = vix if vix is not None and np.isfinite(vix) else None
-        return Readings(moves, falls, {}, volatility, known_vix, candle_age=ages)
+                newest = float(frame[VIX].to_numpy()[-1])
+                vix = newest if np.isfinite(newest) else None
+        return Readings(_known(moves), _known(falls), {}, volatility, vix, candle_age=ages)
+
+
+def _known(values: dict[str, float]) -> dict[str, float]:
+    """Without what is no number: it must not hide what another pair shows."""
+    return {pair: value for pair, value in values.items() if np.isfinite(value)}
 
 
 def _returns(close: Floats) -> Floats:
