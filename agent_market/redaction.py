@@ -18,7 +18,13 @@ HIDDEN = "***"
 SHORTEST = 6
 """A shorter secret is not searched for: it would blot out innocent text, and is none that could be kept."""
 
-_NAMES = re.compile(r"key|secret|password|passphrase|token|credential|webhook|wallet_?address", re.IGNORECASE)
+SHORTEST_PATH = 16
+"""The same for the path of an address that is a secret whole: libraries tell of it without the host."""
+
+_NAMES = re.compile(
+    r"key|secret|password|passphrase|token|credential|webhook|wallet_?address|authorization|twofa",
+    re.IGNORECASE,
+)
 _NO_SECRET = re.compile(r"tokens$|keyboard$|api_key_env$", re.IGNORECASE)
 _HOOK = re.compile(r"(^|\.)(webhook|discord)\.([a-z_]*url)$", re.IGNORECASE)
 
@@ -58,11 +64,18 @@ def _secrets(value: Any, name: str) -> Iterator[str]:
             yield os.environ.get(value, "")
         elif _is_secret(name):
             yield value
+            yield _path_of(value)
         if "://" in value:
             yield from secrets_in_url(value)
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         for inner in value:
             yield from _secrets(inner, name)
+
+
+def _path_of(secret: str) -> str:
+    """What follows the host of a secret that is an address (a webhook's); empty where that tells nothing."""
+    path = secret.partition("://")[2].partition("/")[2]
+    return f"/{path}" if len(path) >= SHORTEST_PATH else ""
 
 
 def secrets_in_url(url: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode
 
@@ -80,6 +81,23 @@ def test_a_secret_that_a_reload_replaced_stays_hidden(
 def test_data_is_cleaned_at_any_depth_and_keeps_its_shape() -> None:
     data = {"cause": f"key {TOKEN}", "n": 1.5, "rows": [{"x": None}, (TOKEN, True)]}
     assert Redactor(CONFIG).data(data) == {"cause": "key ***", "n": 1.5, "rows": [{"x": None}, ["***", True]]}
+
+
+def test_a_webhook_that_cannot_be_reached_is_not_told_by_its_path() -> None:
+    path = "/services/T0123/B0123/planted-hook"
+    config = {"webhook": {"enabled": True, "url": f"http://127.0.0.1:9{path}"}}
+    with pytest.raises(requests.RequestException, match="planted-hook") as caught:
+        requests.post(config["webhook"]["url"], timeout=1)  # type: ignore[index,arg-type]
+    said = Redactor(config).text(f"Could not call webhook url. Exception: {caught.value}")
+    assert "with url: *** (Caused by" in said
+    short = Redactor({"webhook": {"url": "http://127.0.0.1:9/hook"}})
+    assert short.text("GET /hook") == "GET /hook", "a path that holds no secret is left alone"
+
+
+def test_a_header_that_carries_credentials_is_a_secret() -> None:
+    config = {"exchange": {"ccxt_config": {"headers": {"Proxy-Authorization": f"Basic {TOKEN}"}}}}
+    assert without_secrets(config)["exchange"]["ccxt_config"]["headers"] == {"Proxy-Authorization": "***"}
+    assert Redactor(config).text(f"sent Basic {TOKEN}") == "sent ***"
 
 
 @pytest.mark.parametrize(
