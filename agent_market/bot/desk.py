@@ -185,10 +185,12 @@ class RiskDesk:
             self._looked_at = {pair: self.market.newest(pair) for pair in pairs}
         readings = self.market.readings(sorted(pairs), now, back)
         book = book_of(self.strategy, self.market.close)
-        started = self.journal.day_start(_day(now), book.equity) if not back else 0.0
-        if book.equity > 0.0 and started > 0.0:
+        if not back:
+            started = self.journal.day_start(_day(now), book.equity)
             readings = replace(
-                readings, day_return=book.equity / started - 1.0, free_share=book.free / book.equity
+                readings,
+                day_return=book.equity / started - 1.0 if started > 0.0 else None,
+                free_share=book.free / book.equity if book.equity > 0.0 else 0.0,
             )
         self.breaker.see("candles", alarms(readings, self.settings.breaker), now)
 

@@ -310,6 +310,18 @@ def test_the_tripped_breaker_refuses_forced_entries_and_force_exit_does_not_dead
     assert Trade.get_open_trade_count() == 0
 
 
+def test_without_equity_the_breaker_is_frozen_and_the_gate_does_not_fail_again_and_again(
+    bot: DryBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.attachment.desk.look(now())
+    monkeypatch.setattr(bot.bot.wallets, "get_free", lambda currency: -1.0)
+    for _ in range(3):
+        bot.process()
+    assert not bot.orders
+    assert {alarm.cause for alarm in bot.attachment.breaker.state.alarms} == {"day_loss", "no_free_funds"}
+    assert not [alert for alert in bot.attachment.bus.recent() if alert.topic == "fault"]
+
+
 def test_the_lock_of_a_bot_that_was_killed_ends_with_its_freeze(bot: DryBot) -> None:
     bot.strategy.lock_pair(
         "*", now() + timedelta(hours=1), BREAKER_LOCK
