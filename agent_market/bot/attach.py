@@ -17,6 +17,7 @@ from freqtrade.enums import RunMode
 
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.alerting.forwarding import Outbox, forwarder
+from agent_market.bot.alone import hold
 from agent_market.bot.attachment import Attachment
 from agent_market.bot.breaker.breaker_desk import BreakerDesk
 from agent_market.bot.breaker.price_sources import tick_looks
@@ -81,6 +82,7 @@ def attach(strategy: Any) -> Attachment:
     except Exception as error:
         raise GateMissing(f"the risk gate cannot be installed: {error!r}") from error
     _step(attachment, "alerts", attachment.bus.start)
+    _step(attachment, "the lock of its folder", lambda: _hold_folder(attachment))
     _step(attachment, "the bot's messages", lambda: _join_messages(attachment))
     _step(attachment, "Telegram", lambda: _join_telegram(attachment))
     _step(
@@ -158,6 +160,20 @@ def _start(attachment: Attachment, name: str, every_s: float, work: Callable[[],
     worker = Worker(name, every_s, work, lambda error: attachment.fault(f"the thread {name} failed", error))
     attachment.workers.append(worker)
     worker.start()
+
+
+def _hold_folder(attachment: Attachment) -> None:
+    """Two bots would take each other's breaker state and day's loss: a trader must hear of it."""
+    release = hold(attachment.control.folder)
+    if release is not None:
+        attachment.on_detach(release)
+        return
+    attachment.bus.publish(
+        "critical",
+        "control",
+        f"another bot works in {attachment.control.folder}: each takes the other's breaker state and day's "
+        "loss; set `agent_market.bot.folder`, one a bot",
+    )
 
 
 def _watch_ticks(attachment: Attachment, bot: Any) -> None:

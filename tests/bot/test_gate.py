@@ -16,6 +16,7 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.rpc import RPCException
 
+from agent_market.bot.alone import hold
 from agent_market.bot.attach import current
 from agent_market.bot.attachment import BREAKER_LOCK
 from agent_market.config import BreakerSettings
@@ -368,6 +369,27 @@ def test_without_a_gate_the_bot_refuses_to_start(tmp_path: Path, monkeypatch: py
     ):
         pytest.fail("it started")
     assert current() is None
+
+
+@pytest.mark.slow
+def test_a_second_bot_in_the_same_folder_is_alerted_and_a_restart_is_not(tmp_path: Path) -> None:
+    def warned(dry: DryBot) -> bool:
+        return any(
+            a.level == "critical" and "another bot works in" in a.text for a in dry.attachment.bus.recent()
+        )
+
+    for _ in range(2):
+        with dry_bot(tmp_path) as dry:
+            assert not warned(dry)
+            dry.strategy.bot_start()  # a reload that did not clean up
+            assert not warned(dry)
+    held = hold(tmp_path / "agent_market")
+    assert held is not None
+    with dry_bot(tmp_path) as dry:
+        assert warned(dry)
+        dry.process()
+        assert dry.orders, "it goes on: open trades must be looked after"
+    held()
 
 
 @pytest.mark.slow
