@@ -68,6 +68,10 @@ class Disguises:
             return OpenMask(view)
         return Disguise(self._vocabulary, view)
 
+    def leak(self, text: str) -> str | None:
+        """What in a text that every decision's prompt is to hold must not be sent; None when it may go."""
+        return None if self._vocabulary is None else Audit(self._vocabulary, None).leak(text, "")
+
 
 class OpenMask:
     """Everything is said."""
