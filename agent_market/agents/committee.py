@@ -97,7 +97,7 @@ class Committee:
         self._feedback = feedback or FeedbackBook()
         self._neighbours = neighbours
         self._horizon = horizon
-        self._disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
+        self.disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
         self._ask = Questioner(answers, glossary, is_masked)
         self._book = book or PromptBook((self.roles,))
         self._plans = tuple(Plan.of(table, self._settings) for table in self._book.tables)
@@ -145,7 +145,7 @@ class Committee:
             recall,
             self._feedback.at(view.asof),
             self._neighbours,
-            self._disguises.of(view),
+            self.disguises.of(view),
             self._settings.headlines,
         )
         shown = self._histories(plan, view, recent)

@@ -18,6 +18,7 @@ import orjson
 
 import agent_market
 from agent_market.freqai.factor_features import factors_digest
+from agent_market.freqai.inputs import candles_digest, context_digest
 from agent_market.freqai.knowledge import knowledge_digest
 from agent_market.freqai.tuned_prompts import prompts_digest
 
@@ -70,7 +71,8 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
     """The identifier for `model` under `config`: the user's own name, then 12 hex digits.
 
     Deriving twice gives the same.  In a backtest the *start* of the time range counts (memory and weights
-    grow from there) and its end does not: a longer run continues a shorter one.
+    grow from there) and its end does not: a longer run continues a shorter one, unless more is known by its
+    end that was taught or stands in a context series.
     """
     freqai = config["freqai"]
     base = str(freqai.get(BASE_KEY) or freqai.get("identifier") or "agent_market")
@@ -83,6 +85,8 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
         "feedback": _feedback_digest(config),
         "knowledge": knowledge_digest(config),
         "prompts": prompts_digest(config),
+        "context": context_digest(config),
+        "candles": candles_digest(config),
         "factors": factors_digest(config),
         "timeframe": config.get("timeframe"),
         "pairs": sorted(config.get("exchange", {}).get("pair_whitelist", [])),

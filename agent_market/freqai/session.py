@@ -34,7 +34,7 @@ from agent_market.perception.state import STATE_FEATURES, state_matrix
 from agent_market.perception.view import make_view
 from agent_market.records import Episode, Evidence
 from agent_market.reflection.calibration import DecisionCalibrator
-from agent_market.reflection.outcomes import measure
+from agent_market.reflection.outcomes import outcome_of
 from agent_market.risk.limits import gate
 from agent_market.store.database import Database
 
@@ -280,19 +280,17 @@ class PairSession:
         return LastDecision(asof_s, float(candles.close[i])) if i >= 0 else None
 
     def _settle(self, asof: datetime, candles: Candles) -> None:
-        """Write the outcome of each decision whose horizon has passed by `asof`."""
-        decision = self._settings.decision
+        """Write the outcome of each decision on such candles whose horizon has passed by `asof`."""
         for episode in self._memory.unsettled():
-            if episode.due > asof:
+            if episode.due > asof or episode.view.timeframe != self.timeframe:
                 continue
-            outcome = measure(
+            outcome = outcome_of(
+                episode,
                 candles.opens_s,
                 candles.open,
                 candles.high,
                 candles.low,
                 candles.close,
-                int(episode.view.asof.timestamp()),
-                decision.horizon_candles,
                 self.timeframe_s,
                 self._settings.costs.round_trip,
             )

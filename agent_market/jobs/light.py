@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +13,7 @@ from agent_market.config import AgentMarketSettings
 from agent_market.jobs.job import Bench
 from agent_market.jobs.states import states_of
 from agent_market.records import Episode, Outcome
-from agent_market.reflection.outcomes import measure
+from agent_market.reflection.outcomes import outcome_of
 from agent_market.store.outcomes import put_outcomes, unsettled
 
 
@@ -41,15 +40,10 @@ def outcomes(bench: Bench) -> dict[str, Any]:
 def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSettings) -> Outcome | None:
     length = timeframe_to_seconds(episode.view.timeframe)
     opens_s = pd.DatetimeIndex(candles["date"]).tz_convert("UTC").as_unit("s").asi8
-    horizon = round((episode.due - episode.view.asof) / timedelta(seconds=length))
     opened, high, low, closed = (
         candles[name].to_numpy(dtype=float) for name in ("open", "high", "low", "close")
     )
-    asof_s = int(episode.view.asof.timestamp())
-    if opens_s[0] > asof_s:  # the candles that it would be measured on are not all here
-        return None
-    cost = settings.costs.round_trip
-    return measure(opens_s, opened, high, low, closed, asof_s, horizon, length, cost)
+    return outcome_of(episode, opens_s, opened, high, low, closed, length, settings.costs.round_trip)
 
 
 def costs(bench: Bench) -> dict[str, Any]:

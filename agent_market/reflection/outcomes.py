@@ -62,6 +62,27 @@ def measure(
     )
 
 
+def outcome_of(
+    episode: Episode,
+    times: npt.NDArray[np.int64],
+    open: Array,
+    high: Array,
+    low: Array,
+    close: Array,
+    timeframe_s: int,
+    cost: float,
+) -> Outcome | None:
+    """The outcome of an episode over the horizon that it was decided for; see `measure`.
+
+    None also where the candles begin after the decision: those that it would be measured on are not all here.
+    """
+    asof_s = int(episode.view.asof.timestamp())
+    if not len(times) or times[0] > asof_s:
+        return None
+    horizon = round((episode.due - episode.view.asof).total_seconds() / timeframe_s)
+    return measure(times, open, high, low, close, asof_s, horizon, timeframe_s, cost)
+
+
 def _sound(open: Array, high: Array, low: Array, close: Array, rows: slice) -> npt.NDArray[np.bool_]:
     o, h, lo, c = open[rows], high[rows], low[rows], close[rows]
     return np.isfinite(o + h + lo + c) & (o > 0) & (h > 0) & (lo > 0) & (c > 0)

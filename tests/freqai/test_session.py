@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from agent_market.freqai.session import close_times
 from agent_market.records import Episode
 from agent_market.reflection.calibration import DecisionCalibrator
 from agent_market.store.database import Database
-from agent_market.store.episodes import debated, episodes_of, read_debate
+from agent_market.store.episodes import debated, episodes_of, read_debate, write_episodes
 
 HOURS = 700
 FIRST = 450
@@ -193,6 +194,43 @@ def test_a_killed_run_goes_on_from_the_store(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         after.columns(window.closes_s), columns.iloc[600 - FIRST :].reset_index(drop=True)
     )
+
+
+def test_a_bot_that_was_off_for_longer_than_its_candles_reach_makes_no_outcome_up(tmp_path: Path) -> None:
+    candles = random_candles(6, HOURS)
+    rows, database = rows_of(candles), Database(f"sqlite:///{tmp_path}/s.sqlite")
+    before = make_session(database, SETTINGS)
+    before.rewind(START)
+    before.advance(part(rows, FIRST, 500), candle_arrays(candles.iloc[:500]))
+    waiting = [e.view.asof for e in episodes_of(database, "test") if e.outcome is None]
+    after = make_session(database, SETTINGS)
+    window = part(rows, 600, HOURS)
+    after.rewind(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
+    after.advance(window, candle_arrays(candles.iloc[590:]))
+    assert waiting
+    unknown = [e.view.asof for e in episodes_of(database, "test") if e.outcome is None]
+    assert unknown[: len(waiting)] == waiting
+
+
+def test_an_outcome_is_that_of_the_horizon_and_the_candles_it_was_decided_for(tmp_path: Path) -> None:
+    candles = random_candles(6, HOURS)
+    rows, arrays = rows_of(candles), candle_arrays(candles)
+    database = Database(f"sqlite:///{tmp_path}/s.sqlite")
+    longer = SETTINGS.decision.model_copy(update={"horizon_candles": 20})
+    before = make_session(database, SETTINGS.model_copy(update={"decision": longer}))
+    before.rewind(START)
+    before.advance(part(rows, FIRST, 500), arrays)
+    waiting = [e for e in episodes_of(database, "test") if e.outcome is None]
+    other = replace(waiting[-1], view=replace(waiting[-1].view, timeframe="5m"))
+    write_episodes(database, [other])
+    after = make_session(database, SETTINGS)
+    window = part(rows, 500, HOURS)
+    after.rewind(datetime.fromtimestamp(int(window.closes_s[0]), tz=UTC))
+    after.advance(window, arrays)
+    decided_before = {e.id: e for e in episodes_of(database, "test") if e.id in {w.id for w in waiting}}
+    assert decided_before.pop(other.id).outcome is None
+    assert decided_before
+    assert all(e.outcome is not None and e.outcome.known_at == e.due for e in decided_before.values())
 
 
 def test_a_full_disk_loses_nothing_and_the_next_advance_writes_it(tmp_path: Path) -> None:

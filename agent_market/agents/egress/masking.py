@@ -12,6 +12,7 @@ import math
 import re
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from typing import Protocol
 
 from agent_market.agents.answers.request import Guard
@@ -66,6 +67,10 @@ class Disguises:
         if self._vocabulary is None:
             return OpenMask(view)
         return Disguise(self._vocabulary, view)
+
+    def leak(self, text: str) -> str | None:
+        """What in a text that every decision's prompt is to hold must not be sent; None when it may go."""
+        return None if self._vocabulary is None else Audit(self._vocabulary, None).leak(text, "")
 
 
 class OpenMask:
@@ -163,12 +168,19 @@ _known_as_clean = lru_cache(maxsize=8192)(_is_clean)
 
 @lru_cache(maxsize=1024)
 def _without_names(vocabulary: Vocabulary, own: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Series are few and keep their names from one decision to the next."""
-    return tuple(_renamed(vocabulary, own, name) for name in names)
-
-
-def _renamed(vocabulary: Vocabulary, own: str, text: str) -> str:
+    """Series are few and keep their names from one decision to the next. Each has a name of its own."""
     coins: dict[str, str] = {}
+    masked: list[str] = []
+    for name in names:
+        hidden = _renamed(vocabulary, own, name, coins)
+        others = (f"{hidden}_{n}" for n in count(2))
+        masked.append(hidden if hidden not in masked else next(n for n in others if n not in masked))
+    return tuple(masked)
+
+
+def _renamed(vocabulary: Vocabulary, own: str, text: str, coins: dict[str, str] | None = None) -> str:
+    """`text` without names; `coins` are the aliases given so far, and takes up new ones."""
+    coins = {} if coins is None else coins
 
     def alias(hit: Hit) -> str:
         if not hit.is_coin:

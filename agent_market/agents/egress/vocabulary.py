@@ -171,7 +171,9 @@ class Vocabulary:
         return None, 1
 
     def _add_coin(self, ticker: str, names: tuple[str, ...]) -> None:
-        self._add(ticker, ticker, True)
+        """A ticker and its names. One that is a number counts with its quote only: "4" is in every prompt."""
+        if not ticker.isdecimal():
+            self._add(ticker, ticker, True)
         for name in names:
             self._add(name, ticker, True)
         for quote in _QUOTES:

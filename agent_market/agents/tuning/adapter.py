@@ -100,6 +100,7 @@ class CommitteeAdapter(GEPAAdapter[TuningCase, TuningCase, AgentView]):
                     eval_batch.outputs,
                     eval_batch.scores,
                     self._shown,
+                    self._panel.disguises,
                 )
             ]
             for part in components_to_update
@@ -117,17 +118,25 @@ class CommitteeAdapter(GEPAAdapter[TuningCase, TuningCase, AgentView]):
         new: Texts = {}
         for part in components_to_update:
             try:
-                new[part] = self._reflector.propose(part, reflective_dataset[part][0])
+                text = self._reflector.propose(part, reflective_dataset[part][0])
+                self._refuse_a_leak(text)
             except (ModelUnavailable, AnswerInvalid, PromptLeak) as error:
                 self.search.failures.append(error)
                 continue
             self.search.failures.clear()
+            new[part] = text
             texts = {**candidate, **new}
             proposal = Proposal(prompt_version(role, texts), texts, parent, part)
             if proposal.version != parent and proposal.version not in self.search.proposals:
                 self.search.proposals[proposal.version] = proposal
                 self._on_proposal(proposal)
         return new
+
+    def _refuse_a_leak(self, text: str) -> None:
+        """No prompt with it is ever sent: the agent would fall silent, and silence earns more than a loss."""
+        leak = self._panel.disguises.leak(text)
+        if leak is not None:
+            raise PromptLeak(f"the new text holds {leak}")
 
     @property
     def given_up(self) -> bool:

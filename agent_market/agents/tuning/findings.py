@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from agent_market.agents.egress.masking import Disguises
 from agent_market.agents.prompting.sight import may_see_feature
 from agent_market.agents.roles import Role
 from agent_market.agents.tuning.cases import TuningCase
@@ -34,8 +35,11 @@ def findings(
     views: Sequence[AgentView],
     rewards: Sequence[float],
     shown: int,
+    disguises: Disguises | None = None,
 ) -> dict[str, Any]:
     """The block that a request to rewrite `text` holds.
+
+    Context series have the names by which the agent saw them: `disguises` hide what its prompts hide.
 
     `evidence` has one row a number that the agent may see (for an agent of stage 2: one an agent that it
     hears): `ic`, its rank correlation with the market's normalised return, `t`, the same in standard
@@ -45,6 +49,8 @@ def findings(
     regimes: dict[str, list[int]] = defaultdict(list)
     for i, case in enumerate(cases):
         regimes[case.episode.view.regime].append(i)
+    disguises = disguises or Disguises()
+    seen = [_seen(role, case, disguises) for case in cases]
     returns = np.array([case.normalised_return for case in cases])
     gained = np.array(rewards, dtype=np.float64)
     return {
@@ -56,7 +62,7 @@ def findings(
         "abstentions": sum(view.abstains for view in views),
         "mean_reward": _short(gained.mean()) if len(gained) else 0.0,
         "depth_against_return": _figure([view.depth for view in views], returns),
-        "evidence": _evidence(role, cases, returns),
+        "evidence": _evidence(seen, returns),
         "regimes": {
             regime: {
                 "decisions": len(rows),
@@ -65,7 +71,7 @@ def findings(
             }
             for regime, rows in sorted(regimes.items())
         },
-        "cases": _extremes(role, cases, views, gained, shown),
+        "cases": _extremes(seen, cases, views, gained, shown),
     }
 
 
@@ -84,12 +90,10 @@ def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
     return r, r * math.sqrt((n - 2) / max(1.0 - r * r, 1e-12))
 
 
-def _evidence(
-    role: Role, cases: Sequence[TuningCase], returns: npt.NDArray[np.float64]
-) -> list[dict[str, Any]]:
+def _evidence(seen: Sequence[Mapping[str, float]], returns: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
     columns: dict[str, dict[int, float]] = defaultdict(dict)
-    for i, case in enumerate(cases):
-        for name, value in _seen(role, case).items():
+    for i, numbers in enumerate(seen):
+        for name, value in numbers.items():
             columns[name][i] = value
     rows = []
     for name, column in columns.items():
@@ -99,14 +103,16 @@ def _evidence(
     return sorted(rows, key=lambda row: (-abs(row["t"]), row["name"]))
 
 
-def _seen(role: Role, case: TuningCase) -> dict[str, float]:
+def _seen(role: Role, case: TuningCase, disguises: Disguises) -> dict[str, float]:
     """The numbers that the agent goes by, by name."""
     episode = case.episode
     if role.stage == 2:
         return {v.agent: v.depth for v in episode.views if v.agent != role.name and not v.abstains}
     numbers = {name: x for name, x in episode.view.features.items() if may_see_feature(name, role.sees)}
     if "context" in role.sees:
-        numbers |= episode.view.context
+        context = episode.view.context
+        names = disguises.of(episode.view).names(tuple(context))
+        numbers |= dict(zip(names, context.values(), strict=True))
     cases = episode.recall.neighbours
     if "memory" in role.sees and cases:
         numbers["recall"] = sum(n.market_return for n in cases) / len(cases)
@@ -119,7 +125,7 @@ def _figure(values: Sequence[float], returns: npt.NDArray[np.float64]) -> dict[s
 
 
 def _extremes(
-    role: Role,
+    seen: Sequence[Mapping[str, float]],
     cases: Sequence[TuningCase],
     views: Sequence[AgentView],
     rewards: npt.NDArray[np.float64],
@@ -130,7 +136,7 @@ def _extremes(
     chosen = [*order[:half], *order[len(order) - (min(shown, len(order)) - half) :]]
     return [
         {
-            "saw": {name: _short(x) for name, x in sorted(_seen(role, cases[i]).items())},
+            "saw": {name: _short(x) for name, x in sorted(seen[i].items())},
             "regime": cases[i].episode.view.regime,
             "belief": views[i].belief,
             "depth": _short(views[i].depth),

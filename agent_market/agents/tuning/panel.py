@@ -38,6 +38,8 @@ class Panel:
         self._seating = seating
         self._workers = workers
         self._known: dict[str, dict[str, AgentView]] = {}
+        self.disguises = seating(self._recorded_but_for(role)).disguises
+        """What the prompts of the agent hide."""
 
     def views(self, texts: Mapping[str, str], cases: Sequence[TuningCase]) -> list[AgentView]:
         """The role's view on each case with `texts` in its prompt, in their order; an abstention is one.

@@ -180,6 +180,27 @@ def test_unmasked_prompts_say_which_market_and_are_not_audited() -> None:
         assert request.leak() is None
 
 
+@pytest.mark.parametrize(
+    "names", [("funding_btc", "funding_eth"), ("funding_binance", "funding_kraken", "funding_okx")]
+)
+def test_series_of_several_coins_or_firms_stay_apart_when_they_are_masked(names: tuple[str, ...]) -> None:
+    view = replace(market_view(), pair="SOL/USDT", context={name: float(n) for n, name in enumerate(names)})
+    agents = ScriptedAgents()
+    Committee(ROLES, agents).deliberate(view, recall(), GIVEN)
+    shown = next(block["context"] for r in agents.asked if "context" in (block := block_of(r)))
+    assert sorted(shown.values()) == [float(n) for n in range(len(names))]
+    assert not set(names) & set(shown)
+
+
+def test_a_coin_whose_symbol_is_a_number_does_not_silence_the_agents() -> None:
+    glossary = {"return_4": "simple return over 4 candles"}
+    committee = Committee(ROLES, ScriptedAgents(), glossary=glossary, vocabulary=Vocabulary(["4/USDT:USDT"]))
+    views = committee.ask(replace(market_view(), pair="4/USDT:USDT"), recall(), GIVEN)
+    assert [view.abstained_because for view in views if view.abstains] == []
+    hidden = Disguises(Vocabulary(["4/USDT"])).of(replace(market_view(), pair="4/USDT"))
+    assert hidden.text("It rose on 4 of 5 days") == "It rose on 4 of 5 days"
+
+
 def test_masked_and_unmasked_prompts_never_share_an_answer() -> None:
     masked, unmasked = ScriptedAgents(), ScriptedAgents()
     view = market_view()

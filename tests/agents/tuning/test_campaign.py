@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from planted_decisions import Rules, recorded, role, seated
 
+from agent_market.agents.answers.replay import Reply
+from agent_market.agents.answers.request import Request
 from agent_market.agents.roles import ROLES, Role
 from agent_market.agents.tuning.campaign import Campaign, run_campaign, study_of
 from agent_market.agents.tuning.panel import Panel, StrictAnswers
-from agent_market.agents.tuning.reflection import Reflector
+from agent_market.agents.tuning.reflection import NewText, Reflector
 from agent_market.agents.tuning.versions import PromptBook, texts_of, version_of
 from agent_market.config import DecisionSettings, LLMSettings, TuningSettings
 from agent_market.errors import DataError, ModelUnavailable
@@ -110,6 +112,20 @@ def test_without_any_reflection_there_is_no_campaign(database: Database) -> None
             recorded(COUNT, -0.4, 7),
             answers=Rules(down_after=0, only="reflection_aggressive"),
         )
+
+
+def test_a_text_that_no_prompt_may_hold_is_no_candidate_though_silence_would_beat_a_loss(
+    database: Database,
+) -> None:
+    class Naming(Rules):
+        def _reply(self, request: Request) -> Reply:
+            if request.role == "reflection_aggressive":
+                return NewText(text="Bitcoin falls after it has risen: fade it.")
+            return request.leak() or super()._reply(request)
+
+    with pytest.raises(ModelUnavailable, match=r"no reflection gave a usable text.*symbol or name"):
+        campaign(database, recorded(COUNT, -0.4, 9), answers=Naming())
+    assert promotions(database) == ()
 
 
 def test_what_was_promoted_on_later_outcomes_is_not_overruled_by_earlier_ones(database: Database) -> None:

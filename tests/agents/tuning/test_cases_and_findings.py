@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_decisions import DEVIATION, PLANTED, START, recorded, role
 
+from agent_market.agents.egress.masking import Disguises
+from agent_market.agents.egress.vocabulary import Vocabulary
 from agent_market.agents.tuning.cases import (
     overlapping_moments,
     split_by_time,
@@ -104,6 +106,23 @@ def test_findings_put_the_planted_number_first_and_name_nothing_absolute() -> No
     assert [c["reward"] for c in found["cases"]] == sorted(c["reward"] for c in found["cases"])
     assert "BTC" not in str(found)
     assert "2022" not in str(found)
+
+
+def test_the_reflecting_model_reads_of_a_series_by_the_name_that_the_agent_saw() -> None:
+    whole = [
+        replace(e, view=replace(e.view, context={"funding_btc": i / 1_000, "vix": 20.0 + i}))
+        for i, e in enumerate(recorded(60, 0.0, 5))
+    ]
+    cases = tuning_cases(whole, "conservative", SETTINGS)
+    views = [AgentView("conservative", 1.0, 0.5) for _ in cases]
+    rewards = [0.0 for _ in cases]
+    masked = findings(
+        role("conservative"), "belief", "Old.", cases, views, rewards, 2, Disguises(Vocabulary())
+    )
+    assert "btc" not in str(masked)
+    assert {"funding_ASSET", "vix"} <= {row["name"] for row in masked["evidence"]} | set(
+        masked["cases"][0]["saw"]
+    )
 
 
 def test_an_agent_is_told_only_of_numbers_that_it_may_see() -> None:
