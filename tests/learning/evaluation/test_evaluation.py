@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import orjson
@@ -13,7 +15,7 @@ pytest.importorskip("stable_baselines3")
 from agent_market.errors import ConfigError, DataError
 from agent_market.learning.evaluation.arena import CASH, HEDGE, Arena
 from agent_market.learning.evaluation.contenders import contenders
-from agent_market.learning.evaluation.holdout import open_holdout
+from agent_market.learning.evaluation.holdout import enter_reading, open_holdout
 from agent_market.learning.evaluation.page import BEGIN, END, as_json, write_page
 from agent_market.learning.evaluation.placebo import block_shuffled, sign_shuffled, synthetic_candles
 from agent_market.learning.evaluation.plan import SCENARIOS, Plan
@@ -143,6 +145,64 @@ def test_a_holdout_is_read_once(tmp_path, panel) -> None:
     with pytest.raises(DataError, match="was read before"):
         open_holdout(database, panel, rows[-3:], "a" * 64)
     open_holdout(database, panel, np.arange(10), "b" * 64)
+
+
+def test_other_pairs_or_another_order_of_them_do_not_open_a_holdout_again(tmp_path, panel) -> None:
+    rows = np.arange(len(panel) - 20, len(panel))
+    parts = ("depth", "confidence", "state", "regime", "sigma", "returns", "outcome", "known_at")
+
+    def of(*pairs: int):
+        names = tuple(panel.pairs[n] for n in pairs)
+        return replace(panel, pairs=names, **{part: getattr(panel, part)[:, list(pairs)] for part in parts})
+
+    both = Database(f"sqlite:///{tmp_path}/both.sqlite")
+    open_holdout(both, of(0, 1), rows, "a" * 64)
+    for other in (of(1, 0), of(0), of(1)):
+        with pytest.raises(DataError, match="was read before"):
+            open_holdout(both, other, rows, "b" * 64)
+    one = Database(f"sqlite:///{tmp_path}/one.sqlite")
+    open_holdout(one, of(0), rows, "a" * 64)
+    with pytest.raises(DataError, match="was read before"):
+        open_holdout(one, of(0, 1), rows, "b" * 64)
+    # What was refused left no trace, so the pair that nobody read is still sealed.
+    open_holdout(one, of(1), rows, "b" * 64)
+
+
+def test_a_span_that_was_evaluated_is_no_holdout(tmp_path, panel) -> None:
+    """Another plan may seal fewer days: what it reads is open to everybody from then on."""
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    early = panel.rows(slice(len(panel) - 10))
+    enter_reading(database, early, "a" * 64)
+    enter_reading(database, early, "a" * 64)
+    with pytest.raises(DataError, match="was read before"):
+        open_holdout(database, panel, np.arange(len(panel) - 20, len(panel)), "b" * 64)
+    open_holdout(database, panel, np.arange(len(panel) - 10, len(panel)), "b" * 64)
+
+
+def test_of_two_who_open_a_holdout_at_once_one_may(tmp_path, panel) -> None:
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    rows, together = np.arange(len(panel) - 20, len(panel)), Barrier(8)
+
+    def opened(number: int) -> bool:
+        together.wait(30)
+        try:
+            open_holdout(database, panel, rows, f"{number:064d}")
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(opened, range(8))) == 1
+
+
+def test_a_holdout_that_was_read_is_refused_before_anything_is_computed(tmp_path, candles, panel) -> None:
+    plan = Plan(pairs=PAIRS, seeds=1, first_train_days=30, step_days=20, holdout_days=15)
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    open_holdout(database, panel, np.arange(len(panel) - 5, len(panel)), "a" * 64)
+    told: list[str] = []
+    with pytest.raises(DataError, match="was read before"):
+        evaluate(candles, plan, database, holdout=True, tell=told.append)
+    assert told == []
 
 
 @pytest.mark.slow
