@@ -186,15 +186,18 @@ def _enter(database: Database, study: str, series: Mapping[str, Series], panel: 
     record_trials(
         database,
         [
-            trial_of(study, _address(name, plan), occasions, first, last, one.returns.mean(axis=0))
+            trial_of(study, _address(name, plan, one), occasions, first, last, one.returns.mean(axis=0))
             for name, one in series.items()
         ],
     )
     return len({trial.candidate for trial in trials_of(database, study, first, last)})
 
 
-def _address(name: str, plan: Plan) -> str:
-    return hashlib.sha256(f"{name}\n{plan.key}".encode()).hexdigest()
+def _address(name: str, plan: Plan, made: Series) -> str:
+    """By what it made as well: a contender whose code was changed is another one under the old name."""
+    digest = hashlib.sha256(f"{name}\n{plan.key}\n".encode())
+    digest.update(made.returns.astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _credits(arena: Arena) -> tuple[Credit, ...]:

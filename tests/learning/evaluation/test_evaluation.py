@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("stable_baselines3")
 
 from agent_market.errors import ConfigError, DataError
-from agent_market.learning.evaluation.arena import CASH, HEDGE, Arena
+from agent_market.learning.evaluation import play, run
+from agent_market.learning.evaluation.arena import CASH, HEDGE, Arena, Contender
 from agent_market.learning.evaluation.contenders import contenders
 from agent_market.learning.evaluation.holdout import enter_reading, open_holdout
 from agent_market.learning.evaluation.page import BEGIN, END, as_json, write_page
@@ -203,6 +204,26 @@ def test_a_holdout_that_was_read_is_refused_before_anything_is_computed(tmp_path
     with pytest.raises(DataError, match="was read before"):
         evaluate(candles, plan, database, holdout=True, tell=told.append)
     assert told == []
+
+
+def test_a_contender_that_was_changed_under_its_name_is_another_trial(tmp_path, panel, monkeypatch) -> None:
+    """What is tuned in code and run again counts, or the best of many looks like the first."""
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    plan = Plan(pairs=PAIRS, seeds=1)
+    half = len(panel) // 2
+    fold = (Fold(np.arange(half - 2), np.arange(half, len(panel))),)
+
+    def trials(depth: float) -> int:
+        mine = Contender("mine", "online", lambda arena, _: np.full(arena.panel.returns.shape, depth))
+        chosen = tuple(c for c in contenders() if c.kind == "reference" or c.name in (HEDGE, "AdaHedge"))
+        for module in (run, play):
+            monkeypatch.setattr(module, "contenders", lambda: (*chosen, mine))
+        (first, *_) = run._play(
+            {0: panel, 1: panel}, {0: fold, 1: fold}, plan, database, run._Work("evaluation", 1, play.quietly)
+        )
+        return first.doubt.trials
+
+    assert [trials(0.5), trials(0.5), trials(0.25)] == [5, 5, 6]
 
 
 @pytest.mark.slow
