@@ -9,6 +9,8 @@ from threading import Barrier
 import numpy as np
 import orjson
 import pytest
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType
 
 pytest.importorskip("stable_baselines3")
 
@@ -135,6 +137,14 @@ def test_candles_that_are_not_there_are_named(tmp_path) -> None:
     (tmp_path / "ETH_USDT-1h.feather").touch()
     with pytest.raises(DataError, match="ETH_USDT-1h"):
         read_candles(tmp_path, ["BTC/USDT"], "1h")
+
+
+def test_candles_are_read_where_freqtrade_puts_them_futures_too(tmp_path, candles) -> None:
+    kinds = {"AAA/USDT": CandleType.SPOT, "AAA/USDT:USDT": CandleType.FUTURES}
+    handler = get_datahandler(tmp_path, "feather")
+    for count, (pair, kind) in enumerate(kinds.items(), start=7):
+        handler.ohlcv_store(pair, "1h", candles["AAA/USDT"].iloc[:count], kind)
+    assert [len(frame) for frame in read_candles(tmp_path, tuple(kinds), "1h").values()] == [7, 8]
 
 
 def test_a_holdout_is_read_once(tmp_path, panel) -> None:
