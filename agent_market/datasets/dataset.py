@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -43,6 +44,14 @@ class Dataset:
     def pairs(self) -> tuple[str, ...]:
         """The pairs that have rows, sorted."""
         return tuple(sorted(set(self.pair.tolist())))
+
+    def digest(self) -> str:
+        """sha256 of everything in it: another candle, feature or label is another dataset."""
+        digest = hashlib.sha256(self.asof.tobytes() + "\n".join(self.pair.tolist()).encode())
+        for part in (self.features, self.labels, self.known_at):
+            digest.update("\n".join(map(str, part.columns)).encode())
+            digest.update(np.ascontiguousarray(part.to_numpy()).tobytes())
+        return digest.hexdigest()
 
     def rows(self, chosen: npt.NDArray[np.bool_] | Ints | slice) -> Dataset:
         """The chosen rows, in their order."""

@@ -34,6 +34,8 @@ DECIDING_PACKAGES = (
     "freqai",
     "factors",
     "models",
+    "config",
+    "learning",
 )
 """Code whose change may change a decision."""
 

@@ -199,10 +199,23 @@ class XGBoostAdapter(_Trees[XGBoostSettings]):
             sample_weight=train.weights,
             eval_set=[(validation.features, validation.labels)] if validation else None,
             verbose=False,
-            xgb_model=self._model.get_booster() if warm else None,
+            xgb_model=self._kept() if warm else None,
         )
         self._model = model
         self._report(model.evals_result() if validation else {}, progress)
+
+    def _kept(self) -> bytearray:
+        """The trees that predict, to go on from.
+
+        Without those after the best one and the note of which that was: with it, no later tree would count.
+        As bytes: a booster that still has its seed draws rows by what else was fitted since in this process.
+        """
+        booster = self._model.get_booster()
+        best = booster.attr("best_iteration")
+        if best is not None:
+            booster = booster[: int(best) + 1]
+            booster.set_attr(best_iteration=None, best_score=None)
+        return bytearray(booster.save_raw())
 
     def _body(self) -> bytes:
         return self._through_file(".ubj")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agent_market.store.database import Database
@@ -75,29 +75,79 @@ def record_trials(database: Database, batch: Iterable[Trial]) -> None:
 
     :raises StoreError: the store cannot be written. Nothing may be promoted then: it would not be counted.
     """
-    now = int(time.time())
-    rows = [_row(trial, now) for trial in batch]
-    if not rows:
+    entered = list(batch)
+    if not entered:
         return
-    insert = postgresql.insert if database.engine.dialect.name == "postgresql" else sqlite.insert
-    keys = ["study", "candidate", "sample"]
     with database.begin() as connection:
-        connection.execute(insert(trials).on_conflict_do_nothing(index_elements=keys), rows)
+        _enter(connection, entered)
+
+
+def record_unless(
+    database: Database,
+    batch: Sequence[Trial],
+    families: Iterable[str],
+    stands_against: Callable[[Trial], bool],
+) -> tuple[Trial, ...]:
+    """Enter trials if none in the ledger stands against them; looking and entering are one transaction.
+
+    :param batch: one or more trials of one span.
+    :param families: beginnings of the names of the studies to look through, where their span overlaps.
+    :return: what stands against them, in the order of time; empty, they are entered.
+    :raises StoreError: the store cannot be read or written.
+    """
+    with database.begin() as connection:
+        connection.exec_driver_sql(_ALONE[connection.dialect.name])
+        found = _below(connection, families, batch[0].first_at, batch[0].last_at)
+        against = tuple(trial for trial in found if stands_against(trial))
+        if not against:
+            _enter(connection, batch)
+    return against
 
 
 def trials_of(
     database: Database, study: str, first_at: datetime | None = None, last_at: datetime | None = None
 ) -> tuple[Trial, ...]:
     """Trials of a study whose span overlaps [first_at, last_at] (all, if not given), in the order of time."""
-    query = select(trials).where(trials.c.study == study)
+    with database.begin() as connection:
+        return _read(connection, trials.c.study == study, first_at, last_at)
+
+
+def trials_below(
+    database: Database, families: Iterable[str], first_at: datetime, last_at: datetime
+) -> tuple[Trial, ...]:
+    """Those of all studies whose name begins with one of `families`, as `trials_of`."""
+    with database.begin() as connection:
+        return _below(connection, families, first_at, last_at)
+
+
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE trials IN SHARE ROW EXCLUSIVE MODE"}
+"""Makes a second process that would enter something wait until this transaction is over."""
+
+
+def _enter(connection: Connection, batch: Iterable[Trial]) -> None:
+    now = int(time.time())
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    keys = ["study", "candidate", "sample"]
+    rows = [_row(trial, now) for trial in batch]
+    connection.execute(insert(trials).on_conflict_do_nothing(index_elements=keys), rows)
+
+
+def _below(
+    connection: Connection, families: Iterable[str], first_at: datetime, last_at: datetime
+) -> tuple[Trial, ...]:
+    begins = [trials.c.study.startswith(family, autoescape=True) for family in families]
+    return _read(connection, or_(*begins), first_at, last_at)
+
+
+def _read(
+    connection: Connection, which: ColumnElement[bool], first_at: datetime | None, last_at: datetime | None
+) -> tuple[Trial, ...]:
+    query = select(trials).where(which)
     if first_at is not None:
         query = query.where(trials.c.last_at >= seconds(first_at))
     if last_at is not None:
         query = query.where(trials.c.first_at <= seconds(last_at))
-    with database.begin() as connection:
-        rows = connection.execute(
-            query.order_by(trials.c.first_at, trials.c.candidate, trials.c.sample)
-        ).all()
+    order = (trials.c.first_at, trials.c.candidate, trials.c.sample)
     return tuple(
         Trial(
             study=row.study,
@@ -110,7 +160,7 @@ def trials_of(
             deviation=row.deviation,
             results=None if row.results is None else np.frombuffer(row.results, dtype="<f4"),
         )
-        for row in rows
+        for row in connection.execute(query.order_by(*order)).all()
     )
 
 

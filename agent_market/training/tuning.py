@@ -53,7 +53,8 @@ def search(
     """Search as `settings.tuning` says; a search that was stopped goes on where it was.
 
     :param scaler: makes a pipeline for each fold from its own training rows.
-    :param code: what names the study beside the model: another dataset or other code is another search.
+    :param code: names settings and code; the study is named by it and by `train`, so that another dataset or
+        other code is another search.
     :raises StoreError: a trial cannot be entered in the ledger; nothing is chosen then.
     """
     optuna: Any = library("optuna", "tuning")
@@ -93,7 +94,7 @@ def search(
 
     settings.folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        study_name=f"{name}/{code}",
+        study_name=f"{name}/{code}/{train.digest()[:16]}",
         storage=tuning.storage or f"sqlite:///{settings.folder / 'tuning.sqlite'}",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=max(tuning.trials // 4, 2)),

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from imported import imported
 
-from agent_market.freqai.identity import derive_identifier, stamp_features
+from agent_market.freqai.identity import DECIDING_PACKAGES, derive_identifier, stamp_features
+
+STORING = ("store/", "bot/", "reports/", "errors.py", "durable.py", "redaction.py", "__init__.py")
+"""Code that keeps, shows or guards what was decided."""
 
 
 class Model:
@@ -139,3 +143,11 @@ def test_moving_a_fallback_to_another_address_keeps_it(tmp_path: Path) -> None:
         return identifier(settings)
 
     assert at(1) == at(2)
+
+
+def test_all_code_that_decides_is_told_apart() -> None:
+    """The gate of the nets and the defaults of settings too: else predictions of older code are used on."""
+    code = tuple(name if name.endswith(".py") else f"{name}/" for name in DECIDING_PACKAGES)
+    found = imported("cycle.py", "freqai", "decision", "models", beyond=STORING)
+    assert {"learning/promotion.py", "config/decision.py"} <= found
+    assert [file for file in sorted(found) if not file.startswith(code)] == []

@@ -35,6 +35,8 @@ CASES = [
     for task in (("policy",) if name == "policy" else ("regression", "classification"))
 ]
 
+GOING_ON = [case for case in CASES if case[0] not in ("stacking", "blending")]
+
 
 def planted(task: Task, rows: int = ROWS, seed: int = 3) -> Samples:
     """The first feature decides, the others are noise."""
@@ -145,6 +147,28 @@ def test_training_goes_on_where_the_library_can_and_is_refused_elsewhere(name: s
         assert not np.array_equal(first, second)
         error = [np.mean((_expected(model, t) - later.labels) ** 2) for t in (first, second)]
         assert error[1] < error[0]
+
+
+@pytest.mark.parametrize(("name", "task"), GOING_ON)
+def test_what_is_learned_on_counts_after_an_early_stop(name: str, task: Task) -> None:
+    train, stop, later = planted(task), planted(task, seed=4), planted(task, seed=5)
+    flipped = Samples(later.features * np.array([-1.0] + [1.0] * (WIDTH - 1)), later.labels)
+    model = made(name, task).fit(train, stop)
+    before = told(model, flipped)
+    after = told(model.fit(flipped, warm=True), flipped)
+    if task != "policy":
+        assert not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(("name", "task"), GOING_ON)
+def test_training_goes_on_the_same_whatever_else_was_fitted_and_from_a_file(name: str, task: Task) -> None:
+    train, stop, later = planted(task), planted(task, seed=4), planted(task, seed=5)
+    plain = made(name, task).fit(train, stop)
+    loaded = type(plain).from_bytes(plain.to_bytes())
+    between = made(name, task).fit(train, stop)
+    made(name, task).fit(later)
+    told_by = [told(model.fit(later, stop, warm=True), later).tolist() for model in (plain, loaded, between)]
+    assert told_by[0] == told_by[1] == told_by[2]
 
 
 def _expected(model: BaseModelAdapter[Any], outputs: np.ndarray) -> np.ndarray:

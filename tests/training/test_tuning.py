@@ -29,8 +29,8 @@ HOUR = 3600
 STUDY = "training/lightgbm/scaled_12"
 
 
-def rows(count: int = 800) -> Dataset:
-    random = np.random.default_rng(2)
+def rows(count: int = 800, seed: int = 2) -> Dataset:
+    random = np.random.default_rng(seed)
     features = random.normal(size=(count, 3))
     asof = np.arange(count, dtype=np.int64) * HOUR + 1_600_000_000
     labels = pd.DataFrame({"scaled_12": features[:, 0] + random.normal(size=count)})
@@ -113,6 +113,25 @@ def test_a_search_that_is_stopped_goes_on_and_finds_the_same(
     assert len(trials_of(database, STUDY)) == 4
     monkeypatch.setattr(tuning, "_judged", stopped)
     assert search(settings(tmp_path / "a", **chosen), rows(), scaler(), database, (), "code") == whole
+
+
+def test_other_rows_under_the_same_settings_are_another_search(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Candles that were mended or downloaded since: what was best on the old ones is not taken over."""
+    judged: list[Dataset] = []
+
+    def recorded(_: Any, params: Mapping[str, Any], train: Dataset, *rest: Any) -> float:
+        judged.append(train)
+        return 1.0
+
+    monkeypatch.setattr(tuning, "_judged", recorded)
+    chosen = settings(tmp_path, method="bayes", trials=2, folds=2, pruning=False)
+    old, new = rows(), rows(seed=3)
+    search(chosen, old, scaler(), database, (), "code")
+    found = search(chosen, new, scaler(), database, (), "code")
+    assert found.trials == 2
+    assert [train is new for train in judged] == [False] * 4 + [True] * 4
 
 
 def test_what_is_worse_than_the_median_is_given_up_and_counted(

@@ -29,14 +29,14 @@ from agent_market.flow.outcome import OUTCOME, write_outcome
 from agent_market.flow.plan import Plan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
-from agent_market.flow.steps.train import trained_parameters
+from agent_market.flow.steps.train import LIBRARIES, trained_parameters
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
 from agent_market.store.spend import spent
 
 RESULT = "result"
 DECIDING = ("records", "cycle", "perception", "memory", "agents", "decision", "risk", "reflection", "freqai")
-PACKAGES = ("freqtrade", "datasieve", "lightgbm", "scikit-learn", "pandas", "numpy")
+PACKAGES = ("freqtrade", "datasieve", "pandas", "numpy", *LIBRARIES)
 
 
 class Backtest(Step):

@@ -17,6 +17,8 @@ from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.store.database import Database, store_url
 
 EVALUATION = "evaluation.json"
+CODE = ("learning", "decision", "perception", "reflection", "records", "config", "sandbox/model")
+PACKAGES = ("numpy", "pandas", "scipy", "lightgbm", "scikit-learn", "torch", "stable-baselines3", "arch")
 
 
 class Evaluate(Step):
@@ -35,8 +37,8 @@ class Evaluate(Step):
         return {
             "settings": chosen.model_dump(mode="json") if chosen else None,
             "pairs": [at.plan.pairs, at.plan.timeframe],
-            "code": code_of("learning", "decision", "perception", "reflection", "records"),
-            "packages": versions_of("numpy", "pandas", "lightgbm", "scikit-learn", "torch", "arch"),
+            "code": code_of(*CODE),
+            "packages": versions_of(*PACKAGES),
         }
 
     def make(self, at: Context, folder: Path, say: Say) -> None:

@@ -15,7 +15,7 @@ from agent_market.decision.credit import Credit, credits
 from agent_market.decision.panel import Floats, Panel
 from agent_market.learning.evaluation.arena import CASH, HEDGE, HOLD, Arena
 from agent_market.learning.evaluation.contenders import contenders
-from agent_market.learning.evaluation.holdout import open_holdout, sealed_from
+from agent_market.learning.evaluation.holdout import enter_reading, open_holdout, refuse_read, sealed_from
 from agent_market.learning.evaluation.placebo import Placebo, placebos
 from agent_market.learning.evaluation.plan import DAY_S, SCENARIOS, Plan, Scenario
 from agent_market.learning.evaluation.play import Played, Tell, folds_of, panel_of, play, quietly, spread
@@ -77,6 +77,10 @@ def evaluate(
         delay: panel.rows(slice(int(np.searchsorted(panel.times, seal)))) for delay, panel in panels.items()
     }
     folds = {delay: folds_of(panel, plan) for delay, panel in seen.items()}
+    sealed = _sealed_folds(panels, seal, plan) if holdout else {}
+    if sealed:
+        refuse_read(database, panels[0], sealed[0][0].test)
+    enter_reading(database, seen[0], plan.key)
     results = _play(seen, folds, plan, database, _Work("evaluation", jobs, tell))
     first = seen[0].times[folds[0][0].test[0]]
     return Report(
@@ -87,18 +91,27 @@ def evaluate(
         scenarios=results,
         credits=_credits(Arena(seen[0], folds[0], SCENARIOS[1].cost)),
         placebos=placebos(candles, seen[0], plan, jobs, tell),
-        holdout=_holdout(panels, seal, plan, database, jobs, tell) if holdout else (),
+        holdout=_holdout(panels, sealed, plan, database, jobs, tell) if sealed else (),
     )
 
 
-def _holdout(
-    panels: Mapping[int, Panel], seal: int, plan: Plan, database: Database, jobs: int, tell: Tell
-) -> tuple[Result, ...]:
+def _sealed_folds(panels: Mapping[int, Panel], seal: int, plan: Plan) -> dict[int, tuple[Fold, ...]]:
     folds = {}
     for delay, panel in panels.items():
         known = panel.known_at.max(axis=1)
         step = plan.holdout_days * DAY_S + DAY_S
         folds[delay] = tuple(walk_forward(panel.times, known, seal, step, plan.embargo_days * DAY_S))
+    return folds
+
+
+def _holdout(
+    panels: Mapping[int, Panel],
+    folds: Mapping[int, tuple[Fold, ...]],
+    plan: Plan,
+    database: Database,
+    jobs: int,
+    tell: Tell,
+) -> tuple[Result, ...]:
     open_holdout(database, panels[0], folds[0][0].test, plan.key)
     return _play(panels, folds, plan, database, _Work("holdout-results", jobs, tell))
 
@@ -173,15 +186,18 @@ def _enter(database: Database, study: str, series: Mapping[str, Series], panel: 
     record_trials(
         database,
         [
-            trial_of(study, _address(name, plan), occasions, first, last, one.returns.mean(axis=0))
+            trial_of(study, _address(name, plan, one), occasions, first, last, one.returns.mean(axis=0))
             for name, one in series.items()
         ],
     )
     return len({trial.candidate for trial in trials_of(database, study, first, last)})
 
 
-def _address(name: str, plan: Plan) -> str:
-    return hashlib.sha256(f"{name}\n{plan.key}".encode()).hexdigest()
+def _address(name: str, plan: Plan, made: Series) -> str:
+    """By what it made as well: a contender whose code was changed is another one under the old name."""
+    digest = hashlib.sha256(f"{name}\n{plan.key}\n".encode())
+    digest.update(made.returns.astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _credits(arena: Arena) -> tuple[Credit, ...]:

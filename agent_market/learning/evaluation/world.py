@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+from freqtrade.misc import pair_to_filename
 
 from agent_market.decision.panel import Floats, Ints, Panel
 from agent_market.errors import DataError
@@ -36,15 +37,17 @@ class Grid:
 
 
 def read_candles(folder: Path, pairs: Sequence[str], timeframe: str) -> dict[str, pd.DataFrame]:
-    """Candles as freqtrade stores them (`BTC_USDT-1h.feather`), by pair.
+    """Candles as freqtrade stores them, by pair: `BTC_USDT-1h.feather`, and for BTC/USDT:USDT
+    `futures/BTC_USDT_USDT-1h-futures.feather`.
 
     :raises DataError: a file is missing; the message names those that are there.
     """
     candles = {}
     for pair in pairs:
-        path = folder / f"{pair.replace('/', '_').replace(':', '_')}-{timeframe}.feather"
+        name = f"{pair_to_filename(pair)}-{timeframe}"
+        path = folder / (f"futures/{name}-futures.feather" if ":" in pair else f"{name}.feather")
         if not path.is_file():
-            there = ", ".join(sorted(p.name for p in folder.glob("*.feather"))) or "none"
+            there = ", ".join(sorted(p.name for p in path.parent.glob("*.feather"))) or "none"
             raise DataError(f"no candles of {pair} at {path}; in that folder: {there}")
         frame = pd.read_feather(path)
         frame["date"] = pd.to_datetime(frame["date"], utc=True).dt.as_unit("s")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import orjson
 import pytest
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType
 
 pytest.importorskip("stable_baselines3")
 
 from agent_market.errors import ConfigError, DataError
-from agent_market.learning.evaluation.arena import CASH, HEDGE, Arena
+from agent_market.learning.evaluation import play, run
+from agent_market.learning.evaluation.arena import CASH, HEDGE, Arena, Contender
 from agent_market.learning.evaluation.contenders import contenders
-from agent_market.learning.evaluation.holdout import open_holdout
+from agent_market.learning.evaluation.holdout import enter_reading, open_holdout
 from agent_market.learning.evaluation.page import BEGIN, END, as_json, write_page
 from agent_market.learning.evaluation.placebo import block_shuffled, sign_shuffled, synthetic_candles
 from agent_market.learning.evaluation.plan import SCENARIOS, Plan
@@ -134,6 +139,14 @@ def test_candles_that_are_not_there_are_named(tmp_path) -> None:
         read_candles(tmp_path, ["BTC/USDT"], "1h")
 
 
+def test_candles_are_read_where_freqtrade_puts_them_futures_too(tmp_path, candles) -> None:
+    kinds = {"AAA/USDT": CandleType.SPOT, "AAA/USDT:USDT": CandleType.FUTURES}
+    handler = get_datahandler(tmp_path, "feather")
+    for count, (pair, kind) in enumerate(kinds.items(), start=7):
+        handler.ohlcv_store(pair, "1h", candles["AAA/USDT"].iloc[:count], kind)
+    assert [len(frame) for frame in read_candles(tmp_path, tuple(kinds), "1h").values()] == [7, 8]
+
+
 def test_a_holdout_is_read_once(tmp_path, panel) -> None:
     database = Database(f"sqlite:///{tmp_path}/store.sqlite")
     rows = np.arange(len(panel) - 20, len(panel))
@@ -143,6 +156,84 @@ def test_a_holdout_is_read_once(tmp_path, panel) -> None:
     with pytest.raises(DataError, match="was read before"):
         open_holdout(database, panel, rows[-3:], "a" * 64)
     open_holdout(database, panel, np.arange(10), "b" * 64)
+
+
+def test_other_pairs_or_another_order_of_them_do_not_open_a_holdout_again(tmp_path, panel) -> None:
+    rows = np.arange(len(panel) - 20, len(panel))
+    parts = ("depth", "confidence", "state", "regime", "sigma", "returns", "outcome", "known_at")
+
+    def of(*pairs: int):
+        names = tuple(panel.pairs[n] for n in pairs)
+        return replace(panel, pairs=names, **{part: getattr(panel, part)[:, list(pairs)] for part in parts})
+
+    both = Database(f"sqlite:///{tmp_path}/both.sqlite")
+    open_holdout(both, of(0, 1), rows, "a" * 64)
+    for other in (of(1, 0), of(0), of(1)):
+        with pytest.raises(DataError, match="was read before"):
+            open_holdout(both, other, rows, "b" * 64)
+    one = Database(f"sqlite:///{tmp_path}/one.sqlite")
+    open_holdout(one, of(0), rows, "a" * 64)
+    with pytest.raises(DataError, match="was read before"):
+        open_holdout(one, of(0, 1), rows, "b" * 64)
+    # What was refused left no trace, so the pair that nobody read is still sealed.
+    open_holdout(one, of(1), rows, "b" * 64)
+
+
+def test_a_span_that_was_evaluated_is_no_holdout(tmp_path, panel) -> None:
+    """Another plan may seal fewer days: what it reads is open to everybody from then on."""
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    early = panel.rows(slice(len(panel) - 10))
+    enter_reading(database, early, "a" * 64)
+    enter_reading(database, early, "a" * 64)
+    with pytest.raises(DataError, match="was read before"):
+        open_holdout(database, panel, np.arange(len(panel) - 20, len(panel)), "b" * 64)
+    open_holdout(database, panel, np.arange(len(panel) - 10, len(panel)), "b" * 64)
+
+
+def test_of_two_who_open_a_holdout_at_once_one_may(tmp_path, panel) -> None:
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    rows, together = np.arange(len(panel) - 20, len(panel)), Barrier(8)
+
+    def opened(number: int) -> bool:
+        together.wait(30)
+        try:
+            open_holdout(database, panel, rows, f"{number:064d}")
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(opened, range(8))) == 1
+
+
+def test_a_holdout_that_was_read_is_refused_before_anything_is_computed(tmp_path, candles, panel) -> None:
+    plan = Plan(pairs=PAIRS, seeds=1, first_train_days=30, step_days=20, holdout_days=15)
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    open_holdout(database, panel, np.arange(len(panel) - 5, len(panel)), "a" * 64)
+    told: list[str] = []
+    with pytest.raises(DataError, match="was read before"):
+        evaluate(candles, plan, database, holdout=True, tell=told.append)
+    assert told == []
+
+
+def test_a_contender_that_was_changed_under_its_name_is_another_trial(tmp_path, panel, monkeypatch) -> None:
+    """What is tuned in code and run again counts, or the best of many looks like the first."""
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    plan = Plan(pairs=PAIRS, seeds=1)
+    half = len(panel) // 2
+    fold = (Fold(np.arange(half - 2), np.arange(half, len(panel))),)
+
+    def trials(depth: float) -> int:
+        mine = Contender("mine", "online", lambda arena, _: np.full(arena.panel.returns.shape, depth))
+        chosen = tuple(c for c in contenders() if c.kind == "reference" or c.name in (HEDGE, "AdaHedge"))
+        for module in (run, play):
+            monkeypatch.setattr(module, "contenders", lambda: (*chosen, mine))
+        (first, *_) = run._play(
+            {0: panel, 1: panel}, {0: fold, 1: fold}, plan, database, run._Work("evaluation", 1, play.quietly)
+        )
+        return first.doubt.trials
+
+    assert [trials(0.5), trials(0.5), trials(0.25)] == [5, 5, 6]
 
 
 @pytest.mark.slow
