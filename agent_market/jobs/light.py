@@ -46,8 +46,6 @@ def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSetti
         candles[name].to_numpy(dtype=float) for name in ("open", "high", "low", "close")
     )
     asof_s = int(episode.view.asof.timestamp())
-    if opens_s[0] > asof_s:  # the candles that it would be measured on are not all here
-        return None
     cost = settings.costs.round_trip
     return measure(opens_s, opened, high, low, closed, asof_s, horizon, length, cost)
 
