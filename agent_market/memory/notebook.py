@@ -72,6 +72,8 @@ class Notebook:
     def correct(self, note_id: str, note: Note, hand: Hand) -> Refusal | None:
         """Replace a note: the old one is invalid from when the new one is known, and stays for earlier times.
 
+        One that ended before that stays ended.
+
         :raises DataError: there is no note `note_id`, or the correction was known before it.
         """
         old = self.get(note_id)
@@ -85,7 +87,8 @@ class Notebook:
         with self._database.begin() as connection:
             refused = NoteGate(_read(connection)).refusal(note)
             if refused is None:
-                ends = seconds(note.times.known)
+                known, ended = note.times.known, old.times.invalid_from
+                ends = seconds(known if ended is None else min(known, ended))
                 connection.execute(update(notes).where(notes.c.id == note_id).values(invalid_from=ends))
                 connection.execute(insert(notes).values(_row(note, hand)))
                 _log(connection, hand, "correct", note_id)
@@ -168,16 +171,20 @@ def pin_episode(database: Database, scope: str, episode_id: str, hand: Hand, pin
 def pins(database: Database, scope: str) -> dict[str, tuple[tuple[int, bool], ...]]:
     """What was pinned or no longer: by id when (seconds since the epoch), and whether it was; in that order.
 
-    :param scope: whose episodes; `NOTES` = notes. A note that was taught as pinned has no entry for that.
+    :param scope: whose episodes; `NOTES` = notes. A note that was taught as pinned has no entry for that, and
+        one that was forgotten, and taught again, none for what was done before.
     """
     query = (
         select(memory_log.c.subject, memory_log.c.at, memory_log.c.action)
-        .where(memory_log.c.scope == scope, memory_log.c.action.in_(("pin", "unpin")))
+        .where(memory_log.c.scope == scope, memory_log.c.action.in_(("pin", "unpin", "forget")))
         .order_by(memory_log.c.at, memory_log.c.id)
     )
     found: dict[str, tuple[tuple[int, bool], ...]] = {}
     with database.begin() as connection:
         for row in connection.execute(query):
+            if row.action == "forget":
+                found.pop(row.subject, None)
+                continue
             found[row.subject] = (*found.get(row.subject, ()), (row.at, row.action == "pin"))
     return found
 

@@ -25,14 +25,15 @@ def measure(
     timeframe_s: int,
     cost: float,
 ) -> Outcome | None:
-    """The outcome of a decision at `asof_s`, or None while it cannot be known.
+    """The outcome of a decision at `asof_s`, or None while it cannot be known from these candles.
 
     It is known once a candle has closed at or after due = asof + horizon * timeframe: only then is it
     certain that no candle of the horizon is still to come. Without gaps that is the last candle of
     the horizon. A position enters at the first candle that opens inside [asof, due) and leaves at
     the close of the last one in it, so a gap shortens the holding time and nothing is filled in. If
     the gap swallows the whole horizon, the first candle after it stands for the horizon: an order
-    of that decision could have been filled there at the earliest.
+    of that decision could have been filled there at the earliest. Candles that begin after `asof_s` do
+    not show whether there was a gap: they say nothing.
 
     :param times: (T,) OPEN times of the candles, seconds since the epoch, ascending.
     :param open: (T,) prices, as high, low and close; a candle with one not finite or not positive is
@@ -40,6 +41,8 @@ def measure(
     :param horizon: candles from `asof_s` to due.
     :param cost: round-trip cost of a position of full depth, as a fraction.
     """
+    if not len(times) or times[0] > asof_s:
+        return None
     due = asof_s + horizon * timeframe_s
     first, last, stop = np.searchsorted(times, (asof_s, due - timeframe_s, due), side="left").tolist()
     inside = first + np.flatnonzero(_sound(open, high, low, close, slice(first, stop)))
@@ -72,13 +75,8 @@ def outcome_of(
     timeframe_s: int,
     cost: float,
 ) -> Outcome | None:
-    """The outcome of an episode over the horizon that it was decided for; see `measure`.
-
-    None also where the candles begin after the decision: those that it would be measured on are not all here.
-    """
+    """The outcome of an episode over the horizon that it was decided for; see `measure`."""
     asof_s = int(episode.view.asof.timestamp())
-    if not len(times) or times[0] > asof_s:
-        return None
     horizon = round((episode.due - episode.view.asof).total_seconds() / timeframe_s)
     return measure(times, open, high, low, close, asof_s, horizon, timeframe_s, cost)
 

@@ -19,7 +19,6 @@ from agent_market.store.database import BUSY_TIMEOUT_S, Database
 
 _NAME = re.compile(r"agent_market-(\d{8}T\d{6}Z)\.sqlite")
 _STAMP = "%Y%m%dT%H%M%SZ"
-_PAGES_AT_ONCE = 4096
 
 
 def back_up(url: str, folder: Path, at: datetime) -> Path:
@@ -140,10 +139,11 @@ def _copy(source: Path, target: Path) -> None:
     partial.unlink(missing_ok=True)
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as old,
+            closing(_open_to_read(source)) as old,
             closing(sqlite3.connect(partial)) as new,
         ):
-            old.backup(new, pages=_PAGES_AT_ONCE)
+            # In one step: between two, each write of another process would make SQLite begin anew, for ever.
+            old.backup(new)
             # One file and no log beside it: a backup is moved as one.
             new.execute("PRAGMA journal_mode=DELETE")
         _require_whole(partial)
@@ -154,9 +154,14 @@ def _copy(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _open_to_read(file: Path) -> sqlite3.Connection:
+    """As a quoted URI: `#`, `?` and `%` in the name of a folder would end it or be read as something else."""
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+
+
 def _require_whole(file: Path) -> None:
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with closing(_open_to_read(file)) as connection:
             found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
@@ -167,7 +172,7 @@ def _require_whole(file: Path) -> None:
 
 def _require_ours(file: Path) -> None:
     """A database of another program (freqtrade's trades, say) would become a store without a word."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    with closing(_open_to_read(file)) as connection:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }

@@ -26,6 +26,8 @@ from agent_market.errors import StoreError, StoreFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 30.0
+_MIGRATION_LOCK = 0x41674D6B
+"""Any number, the same in every process."""
 
 _migration_lock = threading.Lock()
 
@@ -129,6 +131,9 @@ def _migrate(connection: Connection) -> None:
         # Python's sqlite3 opens no transaction for DDL. This one makes a second process wait until the
         # tables are there, and leaves none of them behind if this process is killed.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        # Two that make the same table at once would fail; the lock ends with the transaction.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     command.upgrade(config, "head")
 
 

@@ -156,6 +156,32 @@ def test_outcomes_are_measured_from_the_candle_after_the_decision() -> None:
     assert episode.outcome.known_at == episode.view.asof + timedelta(hours=4)
 
 
+def test_a_bot_that_was_down_for_longer_than_its_candles_reach_learns_no_wrong_outcome(
+    tmp_path: Path,
+) -> None:
+    candles = random_candles(3, HOURS)
+    rows = rows_of(candles)
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    before = make_session(database, SETTINGS)
+    before.rewind(START)
+    before.advance(part(rows, FIRST, FIRST + 30), candle_arrays(candles))
+    assert episodes_of(database, "test")[-1].outcome is None
+    after = make_session(database, SETTINGS)
+    last = part(rows, HOURS - 7, HOURS)
+    after.resume(datetime.fromtimestamp(int(last.closes_s[0]), tz=UTC))
+    assert after.advance(last, candle_arrays(candles.iloc[HOURS - 20 :].reset_index(drop=True)))
+    found = [e for e in episodes_of(database, "test") if e.outcome is not None]
+    whole_arrays = candle_arrays(candles)
+    assert found
+    for episode in found:
+        entry = int(np.searchsorted(whole_arrays.opens_s, int(episode.view.asof.timestamp())))
+        leave = entry + SETTINGS.decision.horizon_candles - 1
+        expected = whole_arrays.close[leave] / whole_arrays.open[entry] - 1.0
+        assert episode.outcome is not None
+        assert episode.outcome.market_return == pytest.approx(expected)
+    database.close()
+
+
 def test_an_agent_whose_model_is_down_abstains_with_the_cause_and_the_rest_decide() -> None:
     episodes, columns = walk(random_candles(4, HOURS), answers=ScriptedAnswers(failing="aggressive"))
     absent = [next(v for v in e.views if v.agent == "aggressive") for e in episodes]

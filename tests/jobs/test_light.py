@@ -25,6 +25,8 @@ from agent_market.store.spend import SpendRow, write_spend
 def test_a_due_decision_gets_the_outcome_worked_out_by_hand(tmp_path: Path) -> None:
     database = store_in(tmp_path, [decided(4), decided(40)])
     bench = bench_in(tmp_path, at(20), frames={PAIR: candles()}, costs={"fee": 0.001, "slippage": 0.0})
+    with database.begin() as connection:
+        before = generation_of(connection, "live", PAIR, STATE)
     assert outcomes(bench) == {"waiting": 0, "written": 1}
     first, second = episodes_of(database, "live")
     assert second.outcome is None, "not due"
@@ -36,7 +38,7 @@ def test_a_due_decision_gets_the_outcome_worked_out_by_hand(tmp_path: Path) -> N
     assert first.outcome.cost == pytest.approx(0.002)
     assert first.outcome.known_at == at(16)
     with database.begin() as connection:
-        assert generation_of(connection, "live", PAIR, STATE) == 2, "index files are old from now on"
+        assert generation_of(connection, "live", PAIR, STATE) > before, "index files are old from now on"
 
 
 def test_an_outcome_that_is_there_stays_and_one_that_cannot_be_known_waits(tmp_path: Path) -> None:

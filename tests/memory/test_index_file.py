@@ -21,6 +21,7 @@ from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.index import PointInTimeVectors
 from agent_market.memory.index_file import index_folder, index_path, open_index, read_file, write_file
 from agent_market.memory.notebook import Hand, forget_episode
+from agent_market.store.backup import back_up, restore
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 from agent_market.store.generations import STATE, generation_of
@@ -74,6 +75,38 @@ def test_what_has_been_written_since_is_in_the_next_opening(database: Database, 
     assert index.vectors.tolist() == [[0.0, 1.0], [7.0, 7.0], [2.0, 1.0]], "and without what has no outcome"
 
 
+@pytest.mark.parametrize("begun_anew", [True, False])
+def test_the_file_of_a_former_store_is_not_used_for_the_one_in_its_place(
+    tmp_path: Path, begun_anew: bool
+) -> None:
+    """Both were written to as often, and decided at the same times."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    former = Database(url)
+    fill(former, 3)
+    copy = back_up(url, tmp_path / "copies", at(0))
+    write_episodes(former, [an_episode(3, state=(3.0, 1.0), outcome=an_outcome(15))])
+    assert recalled(former, state=(3.0, 1.0)) == ("BTC/USDT@3", 0.0)
+    former.close()
+    if begun_anew:
+        (tmp_path / "store.sqlite").unlink()
+    else:
+        restore(url, copy, at(0))
+    present = Database(url)
+    if begun_anew:
+        fill(present, 3)
+    write_episodes(present, [an_episode(3, state=(9.0, 1.0), outcome=an_outcome(15))])
+    assert recalled(present, state=(3.0, 1.0)) == ("BTC/USDT@2", 1.0)
+    present.close()
+
+
+def recalled(database: Database, state: tuple[float, float]) -> tuple[str, float]:
+    """The nearest episode and its distance, recalled by a bot that has just started."""
+    memory = EpisodicMemory(database, "test", PAIR, MemorySettings())
+    memory.load(at(100))
+    first = memory.recall(a_view(100, state=state)).neighbours[0]
+    return first.episode_id, first.distance
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 400), flip=st.none() | st.integers(0, 10_000))
 def test_a_torn_or_damaged_file_is_not_used(tmp_path: Path, cut: int, flip: int | None) -> None:
@@ -117,8 +150,9 @@ def test_text_vectors_have_an_index_of_their_own(database: Database, tmp_path: P
     vector = np.array([1.0, 2.0, 3.0], dtype=np.float32)
     with database.begin() as connection:
         put_vectors(connection, "test", PAIR, "text/mini", [(0, 5, vector), (9, 3, 2 * vector)])
+        first = generation_of(connection, "test", PAIR, "text/mini")
         put_vectors(connection, "test", PAIR, "text/mini", [(0, 6, 4 * vector)])
-        assert generation_of(connection, "test", PAIR, "text/mini") == 2
+        assert generation_of(connection, "test", PAIR, "text/mini") > first > 0
         with pytest.raises(StoreError, match="written with their episodes"):
             put_vectors(connection, "test", PAIR, STATE, [(0, 5, vector)])
         with pytest.raises(StoreError, match="not finite"):

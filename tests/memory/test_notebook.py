@@ -64,6 +64,30 @@ def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Databas
     assert book.at(a_view(5)) == (Lesson(note(CALM).id, at(5)),)
 
 
+def test_a_note_that_had_ended_is_not_prolonged_by_a_later_correction(database: Database) -> None:
+    book = Notebook(database)
+    held = note(CALM, at(1))
+    book.teach(held, ANN)
+    assert book.correct(held.id, note("In a calm chop, patience pays more than action", at(10)), ANN) is None
+    assert lessons(database, a_view(15)) == ["In a calm chop, patience pays more than action"]
+    assert book.correct(held.id, note("In a calm chop, spreads eat whatever is made", at(20)), BOB) is None
+    assert lessons(database, a_view(15)) == ["In a calm chop, patience pays more than action"]
+    assert CALM not in lessons(database, a_view(25))
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_note_that_is_taught_again_is_pinned_as_it_is_taught(database: Database, pinned: bool) -> None:
+    book = Notebook(database)
+    first = note(CALM, at(1), pinned=pinned)
+    book.teach(first, ANN)
+    book.pin(first.id, replace(ANN, at=at(2)), not pinned)
+    book.forget(first.id, replace(ANN, at=at(3)))
+    book.teach(note(CALM, at(4), pinned=pinned), replace(ANN, at=at(4)))
+    newer = "Calm chop punishes hurry"
+    book.teach(note(newer, at(5), pinned=not pinned), replace(ANN, at=at(5)))
+    assert lessons(database, a_view(9), most=1) == [CALM if pinned else newer]
+
+
 def test_a_note_with_nothing_to_say_to_the_situation_is_no_lesson(database: Database) -> None:
     Notebook(database).teach(note("Halvings are followed by droughts of supply"), ANN)
     assert lessons(database, a_view(9)) == []

@@ -91,6 +91,14 @@ def test_when_the_gap_swallows_the_horizon_the_first_candle_after_it_stands_for_
     assert outcome_of(without(1, 2, 3, 4, 5)) is None
 
 
+@pytest.mark.parametrize("first", [2, 3, 4, 5])
+def test_candles_that_begin_after_the_decision_do_not_tell_its_outcome(first: int) -> None:
+    """A bot that was down for longer than the candles it loads: what came before them is no gap."""
+    begin_late = {hour: prices for hour, prices in CANDLES.items() if hour >= first}
+    assert outcome_of(begin_late) is None
+    assert outcome_of({hour: prices for hour, prices in CANDLES.items() if hour >= 1}) == outcome_of(CANDLES)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 0.0, -1.0])
 @pytest.mark.parametrize("column", range(4))
 def test_a_candle_with_an_impossible_price_is_a_missing_one(bad: float, column: int) -> None:

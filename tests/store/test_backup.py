@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from episode_makers import SCOPE, an_episode
+from sqlalchemy import URL
 
 from agent_market.errors import StoreError
 from agent_market.store.backup import back_up, backups_in, compact, outdated, prune, restore
@@ -54,6 +55,56 @@ def test_a_backup_made_while_another_process_writes_is_whole_transactions(tmp_pa
         held.close()
     assert all(size % 2 == 0 for size in sizes)
     assert sizes == sorted(sizes)
+
+
+def test_a_backup_ends_though_another_process_writes_after_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = url_of(tmp_path)
+    database = Database(url)
+    write_episodes(database, [an_episode(n) for n in range(200)])
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE ballast AS SELECT zeroblob(20000000) AS large")
+    database.close()
+    steps: list[int] = []
+    connect = sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, **how: object) -> None:  # type: ignore[override]
+            super().backup(target, **{**how, "progress": write_between})  # type: ignore[arg-type]
+
+    def write_between(_status: int, _left: int, _total: int) -> None:
+        steps.append(_left)
+        with closing(connect(tmp_path / "store.sqlite")) as other:
+            other.execute("UPDATE episodes SET due = due + 1")
+            other.commit()
+        if len(steps) > 1:
+            raise AssertionError(f"the copy begins anew after each write: {steps} pages are left")
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "factory": Watched}))
+    copy = back_up(url, tmp_path / "copies", NOW)
+    monkeypatch.undo()
+    held = Database(f"sqlite:///{copy}")
+    assert len(episodes_of(held, SCOPE)) == 200
+    held.close()
+    assert steps == [0]
+
+
+@pytest.mark.parametrize("name", ["bot #1", "50%25 off", "what?"])
+def test_a_store_in_a_folder_of_any_name_is_backed_up_and_restored(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    url = str(URL.create("sqlite", database=str(folder / "store.sqlite")))
+    database = Database(url)
+    write_episodes(database, [an_episode(0)])
+    copy = back_up(url, folder / "copies", NOW)
+    write_episodes(database, [an_episode(1)])
+    database.close()
+    restore(url, copy, NOW)
+    restored = Database(url)
+    assert [e.id for e in episodes_of(restored, SCOPE)] == ["BTC/USDT@0"]
+    restored.close()
+    assert [file.name for file in tmp_path.iterdir()] == [name], "and no empty file beside it"
 
 
 def test_restoring_brings_the_backup_and_keeps_what_was_there(tmp_path: Path) -> None:

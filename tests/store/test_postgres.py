@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
@@ -20,6 +23,30 @@ from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.text_vectors import read_vectors, write_vectors
 
 HAND = Hand("ann", at(40))
+
+
+OPEN = """
+import sys
+from agent_market.store.database import Database
+print("ready", flush=True)
+sys.stdin.readline()
+Database(sys.argv[1]).close()
+"""
+
+
+def test_processes_that_start_at_once_on_an_empty_server_all_open_it(empty_postgres: str) -> None:
+    command = [sys.executable, "-c", OPEN, empty_postgres]
+    pipe = subprocess.PIPE
+    bots = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    for bot in bots:
+        assert bot.stdout is not None
+        assert bot.stdout.readline() == "ready\n"
+    for bot in bots:
+        assert bot.stdin is not None
+        bot.stdin.write("\n")
+        bot.stdin.flush()
+    said = [bot.communicate()[1] for bot in bots]
+    assert [bot.returncode for bot in bots] == [0, 0, 0], said
 
 
 def test_memory_on_a_server(empty_postgres: str) -> None:
