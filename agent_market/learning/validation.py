@@ -68,6 +68,7 @@ def later_spans(
     """Training rows cut into consecutive spans, each purged of what was not known when the next began.
 
     :param shares: of the rows, summing to 1: to fit on, to stop early on, to be gated on.
+    :raises DataError: a span would be empty, as they are cut or once they are purged.
     """
     ends = np.round(np.cumsum(shares) * len(rows)).astype(int)
     starts = [0, *ends[:-1].tolist()]
@@ -75,6 +76,10 @@ def later_spans(
     if any(len(span) == 0 for span in spans):
         raise DataError(f"{len(rows)} rows are too few for spans of {shares}")
     purged = [span[known_at[span] <= times[after[0]]] for span, after in pairwise(spans)]
+    if any(len(span) == 0 for span in purged):
+        raise DataError(
+            f"{len(rows)} rows are too few for spans of {shares}: none of one is known by the next"
+        )
     return (*purged, spans[-1])
 
 

@@ -134,9 +134,7 @@ class Rows(VecEnv):
         self.features = ((samples.features - mean) / std).astype(np.float32)
         self.labels, self.groups = samples.labels, samples.groups
         self._settings = settings
-        order, starts = episodes(samples.groups, len(samples), settings.episode)
-        self._order, self._starts = order, starts
-        self._length = min(settings.episode, len(samples))
+        self._order, self._starts, self._length = episodes(samples.groups, len(samples), settings.episode)
         width = self.features.shape[1] + 1
         space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
         super().__init__(settings.accounts, space, spaces.Discrete(3 if settings.can_short else 2))
@@ -174,7 +172,6 @@ class Rows(VecEnv):
         self._at[accounts] = self._random.choice(self._starts, len(accounts))
         self._left[accounts] = self._length
         self._position[accounts] = 0.0
-        self._left = np.minimum(self._left, len(self._order) - self._at)
 
     def _seen(self, clip: bool = False) -> np.ndarray:
         at = np.minimum(self._at, len(self._order) - 1) if clip else self._at
@@ -217,12 +214,13 @@ class _BestLater(KeepBest):
         return earned
 
 
-def episodes(groups: Ints | None, rows: int, length: int) -> tuple[Ints, Ints]:
-    """Rows ordered by group, and the places in that order from which an episode stays in its group."""
-    if groups is None:
-        return np.arange(rows, dtype=np.int64), np.arange(max(rows - length + 1, 1), dtype=np.int64)
-    order = np.argsort(groups, kind="stable")
-    sizes = np.unique(groups, return_counts=True)[1]
+def episodes(groups: Ints | None, rows: int, length: int) -> tuple[Ints, Ints, int]:
+    """Rows ordered by group, the places in that order from which an episode stays in its group, and how long
+    one is: no longer than the largest group.
+    """
+    known = np.zeros(rows, dtype=np.int64) if groups is None else groups
+    order = np.argsort(known, kind="stable")
+    sizes = np.unique(known, return_counts=True)[1]
     ends = np.cumsum(sizes)
     fitting = min(length, int(sizes.max()))
     starts = [
@@ -230,7 +228,7 @@ def episodes(groups: Ints | None, rows: int, length: int) -> tuple[Ints, Ints]:
         for end, size in zip(ends, sizes, strict=True)
         if size >= fitting
     ]
-    return order, np.concatenate(starts)
+    return order, np.concatenate(starts), fitting
 
 
 def positions_of(actions: Any, can_short: bool) -> Floats:

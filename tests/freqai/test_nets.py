@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cloudpickle
+import numpy as np
 import pandas as pd
 import pytest
 from scripted import candle_arrays, make_session, part, random_candles, rows_of
@@ -19,6 +20,9 @@ pytest.importorskip("torch")
 from agent_market.config import AgentMarketSettings, DecisionSettings, MemorySettings, NetSettings
 from agent_market.decision.experts.seats import seats
 from agent_market.decision.nets.bundle import NetBundle
+from agent_market.decision.nets.log import DecisionLog
+from agent_market.decision.nets.seen import SeenArrays
+from agent_market.decision.nets.train import train_nets
 from agent_market.errors import ConfigError
 from agent_market.freqai import nets as nets_module
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
@@ -91,6 +95,30 @@ def run(tmp_path: Path):
 
 def decided(episodes: Sequence[Episode], by: datetime) -> list[tuple[object, ...]]:
     return [(e.view, e.recall, e.views, e.decision, e.verdict) for e in episodes if e.view.asof <= by]
+
+
+def a_log(outcomes: int, horizon: int) -> DecisionLog:
+    """An hourly log of two agents, each outcome known `horizon` decisions later."""
+    draw, shape = np.random.default_rng(1), (outcomes, 2)
+    seen = SeenArrays(
+        vectors=draw.random((*shape, 4), dtype=np.float32),
+        awake=np.ones(shape, dtype=np.bool_),
+        depth=draw.uniform(-1, 1, shape).astype(np.float32),
+        prior=np.full(shape, 0.5, dtype=np.float32),
+        state=np.zeros((outcomes, 0), dtype=np.float32),
+    )
+    times = np.arange(outcomes, dtype=np.int64) * 3600
+    gain, cost = draw.normal(size=outcomes).astype(np.float32), np.full(outcomes, 0.01, dtype=np.float32)
+    return DecisionLog(("a", "b"), seen, gain, cost, times, times + horizon * 3600)
+
+
+def test_outcomes_that_overlap_too_far_train_nothing_and_leave_the_prior() -> None:
+    """Of 120 outcomes, 18 are to stop by: over a day each, none of them is known when the gate's begin."""
+    settings = DecisionSettings(weighting="two_stage", nets=NetSettings(epochs=2, hidden=4, device="cpu"))
+    bundle = train_nets(a_log(120, 24), settings, 0)
+    assert (bundle.weight_state, bundle.in_force, bundle.outcomes) == (None, (), 120)
+    assert "too few" in bundle.summary
+    assert train_nets(a_log(200, 24), settings, 0).weight_state is not None
 
 
 def shifted(episodes: Sequence[Episode]) -> list[Episode]:

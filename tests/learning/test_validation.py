@@ -60,6 +60,8 @@ def test_later_spans_are_purged_at_each_border() -> None:
     )
     with pytest.raises(DataError, match="too few"):
         later_spans(np.arange(2), times, times)
+    with pytest.raises(DataError, match="too few"):
+        later_spans(np.arange(20), times, times + 4 * DAY)
 
 
 def equal_trials() -> np.ndarray:

@@ -287,3 +287,22 @@ def test_judging_rows_of_an_ensemble_are_later_and_a_gap_lies_before_them() -> N
     assert (late.labels.min(), late.labels.max()) == (50, 74)
     with pytest.raises(DataError, match="too few"):
         cut(samples, places(samples), 0.05, 1.0, gap=10)
+
+
+def test_no_episode_of_a_policy_runs_from_one_pair_into_the_next() -> None:
+    """Pairs with fewer rows than an episode has: each is walked to its end and no further."""
+    from agent_market.models.policy import PolicySettings, Rows  # noqa: PLC0415 - an extra
+
+    short = planted("policy", rows=20)
+    ones = Samples(short.features, np.repeat([0.0, 1.0], 10), None, short.groups)
+    world = Rows(ones, np.zeros(WIDTH), np.ones(WIDTH), PolicySettings(accounts=16, episode=16, cost=0.0))
+    world.reset()
+    earned, ends = [], []
+    for _ in range(10):
+        world.step_async(np.ones(16))
+        _, rewards, done, _ = world.step_wait()
+        earned.append(rewards)
+        ends.append(done)
+    # A position of 1 earns the label: all of an episode's are of one pair.
+    assert all(len(set(path)) == 1 for path in np.array(earned).T.tolist())
+    assert np.array(ends).sum(axis=0).tolist() == [1] * 16

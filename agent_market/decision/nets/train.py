@@ -21,6 +21,7 @@ from agent_market.decision.trainers.gate import PriorPolicy, gated
 from agent_market.decision.trainers.pathwise import PathwiseSettings, PathwiseTrainer
 from agent_market.decision.trainers.policies import PathPolicy, TwoStagePolicy, WeightPolicy
 from agent_market.decision.weight_net import AgentWeightNet
+from agent_market.errors import DataError
 from agent_market.learning.validation import later_spans
 
 
@@ -45,7 +46,8 @@ def train_nets(
 
     :param log: `decision_log` at the moment of training; nothing else is learned from.
     :param earlier: nets to go on from, where their shape is the same; trained on a part of this log.
-    :return: nets that are not trained, where fewer than `nets.least_outcomes` are known.
+    :return: nets that are not trained, where fewer than `nets.least_outcomes` are known, or so many of them
+        overlap that a span holds none once it is purged.
     :raises TrainingFailed: the objective is no longer a number.
     """
     nets = settings.nets
@@ -62,9 +64,11 @@ def train_nets(
     # What was learned with other experts seated is taken over expert by expert; another shape is not.
     start = earlier if earlier is not None and earlier.weight_state and blank.fits(earlier) else None
     whole = problem_of_log(log)
-    fit, stop, judged = (
-        whole.rows(rows) for rows in later_spans(np.arange(len(log)), log.times, log.known_at)
-    )
+    try:
+        spans = later_spans(np.arange(len(log)), log.times, log.known_at)
+    except DataError:
+        return blank
+    fit, stop, judged = (whole.rows(rows) for rows in spans)
     how = PathwiseSettings(epochs=nets.epochs, device=nets.device)
 
     def trained(make: Callable[[], PathPolicy]) -> PathPolicy:
