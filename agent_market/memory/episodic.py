@@ -16,7 +16,7 @@ import numpy.typing as npt
 from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
 from agent_market.memory.exact import squared_distances
-from agent_market.memory.index import PointInTimeIndex
+from agent_market.memory.index import PointInTimeIndex, PointInTimeVectors
 from agent_market.memory.index_file import index_over
 from agent_market.memory.layers import Move, Standing
 from agent_market.memory.ledger import Ledger, Pins
@@ -58,18 +58,23 @@ class EpisodicMemory:
 
         What waits and was decided later stays to be written, and is recalled after the next load.
 
-        :raises StoreError: the store fails, holds a row that cannot be read, or one with a state of
-            another length.
+        :raises StoreError: the store fails, and what was held still is; or it holds a row that cannot be
+            read, or one with a state of another length.
         """
         stored = {
             seconds(e.view.asof): e for e in read_episodes(self._database, self.scope, self.pair, before)
         }
         stored.update((asof, e) for asof, e in self._pending.items() if e.view.asof < before)
-        self._log_position = log_position(self._database)
-        self._gone = frozenset(forgotten(self._database, self.scope, self.pair))
-        self._pins = pins(self._database, self.scope)
+        position = log_position(self._database)
+        gone = frozenset(forgotten(self._database, self.scope, self.pair))
+        pinned = pins(self._database, self.scope)
+        wanted = _settled_in(stored, gone)
+        rows = index_over(self._database, self.scope, self.pair, STATE, wanted)
+        # Nothing is read from the store from here on: a failure would leave half a memory.
+        self._log_position, self._gone, self._pins = position, gone, pinned
         self._clear()
-        self._open_index(stored)
+        if rows is not None:
+            self._open_index(rows, [stored[asof] for _, asof in wanted])
         for asof in sorted(stored.keys() - self._settled):
             self._hold(asof, stored[asof])
 
@@ -78,13 +83,13 @@ class EpisodicMemory:
         position = log_position(self._database)
         if position == self._log_position:
             return
-        self._log_position = position
         if frozenset(forgotten(self._database, self.scope, self.pair)) != self._gone:
             self.load(before)
             return
         self._pins = pins(self._database, self.scope)
         if self._ledger is not None:
             self._ledger.pinned(self._pins)
+        self._log_position = position
 
     def decided(self) -> tuple[Episode, ...]:
         """Every episode held, those without outcome and those that humans forgot too, ordered by `asof`."""
@@ -229,22 +234,13 @@ class EpisodicMemory:
         chosen = best(rank, self._settings.k_max)
         return distances[chosen], alive[chosen]
 
-    def _open_index(self, stored: dict[int, Episode]) -> None:
-        """Take the settled episodes in at once, over the index file, if it has exactly these."""
-        wanted = sorted(
-            (seconds(e.outcome.known_at), asof)
-            for asof, e in stored.items()
-            if e.outcome is not None and e.id not in self._gone
-        )
-        rows = index_over(self._database, self.scope, self.pair, STATE, wanted)
-        if rows is None:
-            return
-        episodes = [stored[asof] for _, asof in wanted]
+    def _open_index(self, rows: PointInTimeVectors, episodes: list[Episode]) -> None:
+        """Take the settled episodes in at once, over the rows of the index file."""
         for episode in episodes:
             _require_later(episode)
         self._index = PointInTimeIndex.over(rows, episodes)
         self._ledger = Ledger(self._index, self._settings.layers, self._settings.k, self._pins)
-        self._settled.update(asof for _, asof in wanted)
+        self._settled.update(seconds(episode.view.asof) for episode in episodes)
 
     def _hold(self, asof: int, episode: Episode) -> None:
         outcome = episode.outcome
@@ -274,6 +270,15 @@ class EpisodicMemory:
                 f"the state of {view.pair} at {view.asof} has {len(view.state)} numbers, those in memory "
                 f"(scope {self.scope!r}) have {self._index.dim}; use another `memory.scope`"
             )
+
+
+def _settled_in(stored: dict[int, Episode], gone: frozenset[str]) -> list[tuple[int, int]]:
+    """(known_at, asof) of the episodes with an outcome that nobody forgot, ascending."""
+    return sorted(
+        (seconds(e.outcome.known_at), asof)
+        for asof, e in stored.items()
+        if e.outcome is not None and e.id not in gone
+    )
 
 
 def _require_later(episode: Episode) -> None:

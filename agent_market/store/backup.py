@@ -6,6 +6,7 @@ its own for that (`pg_dump`, `pg_restore`), and the messages name them.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -60,7 +61,7 @@ def restore(url: str, backup: Path, at: datetime) -> Path | None:
     former = None
     if store.exists():
         former = store.with_name(f"{store.name}.before-{at.astimezone(UTC):{_STAMP}}")
-        store.replace(former)
+        _keep_as(store, former)
     # A log of the former store would be played into the new one.
     for suffix in ("-wal", "-shm"):
         store.with_name(store.name + suffix).unlink(missing_ok=True)
@@ -157,6 +158,14 @@ def _copy(source: Path, target: Path) -> None:
 def _open_to_read(file: Path) -> sqlite3.Connection:
     """As a quoted URI: `#`, `?` and `%` in the name of a folder would end it or be read as something else."""
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+
+
+def _keep_as(store: Path, former: Path) -> None:
+    """Give the store a second name: it stays in its place until the other one takes that, in one step."""
+    try:
+        os.link(store, former)
+    except OSError:  # a file system without links, or that name was given within this second
+        store.replace(former)
 
 
 def _require_whole(file: Path) -> None:

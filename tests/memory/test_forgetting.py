@@ -9,8 +9,13 @@ import pytest
 from episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
 from agent_market.config import MemorySettings, TextSettings
+from agent_market.errors import StoreError
+from agent_market.memory import episodic, lessons
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.notebook import Hand, forget_episode
+from agent_market.memory.lessons import LessonBook
+from agent_market.memory.notebook import Hand, Notebook, forget_episode
+from agent_market.memory.notes import Note
+from agent_market.memory.times import Times
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 
@@ -77,3 +82,41 @@ def test_recalled_cases_are_told_in_one_line_unless_switched_off(database: Datab
         lines = {neighbour.line for neighbour in memory.recall(a_view(100, (0.0, 0.0))).neighbours}
         told = "chop-calm +1.0, +1.0% +0.0%"
         assert lines == ({told} if on else {""})
+
+
+@pytest.mark.parametrize("broken", ["forgotten", "read_episodes", "index_over"])
+def test_a_store_that_fails_meanwhile_leaves_the_memory_whole_and_it_is_followed_later(
+    database: Database, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    memory = EpisodicMemory(database, SCOPE, PAIR, MemorySettings())
+    memory.load(at(99))
+    forget_episode(database, SCOPE, f"{PAIR}@1", NOW)
+
+    def fail(*_: object) -> None:
+        raise StoreError("the server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(episodic, broken, fail)
+        with pytest.raises(StoreError, match="went away"):
+            memory.refresh(at(99))
+    assert len(memory.settled(at(99))) == 3
+    memory.refresh(at(99))
+    assert [e.id for e in memory.settled(at(99))] == [f"{PAIR}@0", f"{PAIR}@2"]
+
+
+def test_lessons_are_read_again_after_the_store_failed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = LessonBook(database, SCOPE, TextSettings())
+    words = "In a calm chop, mean reversion works"
+    Notebook(database).teach(Note(words, "ann", Times(at(1), at(1), at(1))), Hand("ann", at(1)))
+
+    def fail(*_: object) -> None:
+        raise StoreError("the server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lessons, "pins", fail)
+        with pytest.raises(StoreError, match="went away"):
+            book.refresh()
+    book.refresh()
+    assert [lesson.text for lesson in book.at(a_view(9))] == [words]

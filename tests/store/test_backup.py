@@ -124,6 +124,37 @@ def test_restoring_brings_the_backup_and_keeps_what_was_there(tmp_path: Path) ->
     kept.close()
 
 
+def test_a_restore_that_is_killed_at_the_last_step_leaves_the_former_store_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bot would begin a new one otherwise, without a word."""
+    url = url_of(tmp_path)
+    database = Database(url)
+    write_episodes(database, [an_episode(0)])
+    copy = back_up(url, tmp_path, NOW)
+    write_episodes(database, [an_episode(1)])
+    database.close()
+    move = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name == "store.sqlite.restoring":
+            raise KeyboardInterrupt
+        return move(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(url, copy, NOW)
+    assert (tmp_path / "store.sqlite").is_file()
+    left = Database(url)
+    assert len(episodes_of(left, SCOPE)) == 2
+    left.close()
+    restore(url, copy, NOW)
+    restored = Database(url)
+    assert len(episodes_of(restored, SCOPE)) == 1
+    restored.close()
+
+
 def test_a_store_in_use_is_not_replaced(tmp_path: Path) -> None:
     url = url_of(tmp_path)
     database = Database(url)
