@@ -31,6 +31,7 @@ from agent_market.store.generations import STATE
 from agent_market.store.memory_moves import write_moves
 
 _END_OF_TIME = 2**62
+_NOT_LOADED = -1
 
 
 class EpisodicMemory:
@@ -65,26 +66,30 @@ class EpisodicMemory:
             seconds(e.view.asof): e for e in read_episodes(self._database, self.scope, self.pair, before)
         }
         stored.update((asof, e) for asof, e in self._pending.items() if e.view.asof < before)
-        self._log_position = log_position(self._database)
-        self._gone = frozenset(forgotten(self._database, self.scope, self.pair))
-        self._pins = pins(self._database, self.scope)
+        position = log_position(self._database)
+        gone = frozenset(forgotten(self._database, self.scope, self.pair))
+        pinned = pins(self._database, self.scope)
+        self._gone, self._pins, self._log_position = gone, pinned, _NOT_LOADED
         self._clear()
         self._open_index(stored)
         for asof in sorted(stored.keys() - self._settled):
             self._hold(asof, stored[asof])
+        # Last: where this fails on the way, the next `refresh` loads again.
+        self._log_position = position
 
     def refresh(self, before: datetime) -> None:
         """Follow what humans forgot (it is loaded again then) and pinned since the last load."""
         position = log_position(self._database)
         if position == self._log_position:
             return
-        self._log_position = position
-        if frozenset(forgotten(self._database, self.scope, self.pair)) != self._gone:
+        gone = frozenset(forgotten(self._database, self.scope, self.pair))
+        if gone != self._gone or self._log_position == _NOT_LOADED:
             self.load(before)
             return
         self._pins = pins(self._database, self.scope)
         if self._ledger is not None:
             self._ledger.pinned(self._pins)
+        self._log_position = position
 
     def decided(self) -> tuple[Episode, ...]:
         """Every episode held, those without outcome and those that humans forgot too, ordered by `asof`."""

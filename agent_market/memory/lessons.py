@@ -39,7 +39,6 @@ class LessonBook:
         if position == self._position:
             return
         notes = Notebook(self._database).all()
-        self._position = position
         self._pins = pins(self._database, NOTES)
         self._notes: dict[str, Note] = {note.id: note for note in notes}
         self._found: dict[tuple[str, Aspects, int], tuple[Lesson, ...]] = {}
@@ -51,6 +50,7 @@ class LessonBook:
         )
         moments = {t for i in items for t in (i.known_at, i.valid_from, i.invalid_from) if t is not None}
         self._moments = sorted(moments.union(at for log in self._pins.values() for at, _ in log))
+        self._position = position
 
     def at(self, view: MarketView) -> tuple[Lesson, ...]:
         """At most `settings.lessons` lessons for a decision on `view`, best first."""
