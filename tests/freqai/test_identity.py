@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.enums import RunMode
 from imported import imported
 
 from agent_market.freqai.identity import DECIDING_PACKAGES, derive_identifier, stamp_features
@@ -108,6 +109,14 @@ def test_the_words_of_a_feedback_file_count(tmp_path: Path) -> None:
     before = identifier(settings)
     (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
     assert identifier(settings) != before
+
+
+def test_a_live_bot_is_not_trained_anew_for_the_words_of_a_feedback_file(tmp_path: Path) -> None:
+    settings = config(tmp_path) | {"runmode": RunMode.DRY_RUN}
+    settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
+    before = identifier(settings)
+    (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
+    assert identifier(settings) == before
 
 
 def test_feature_code_of_a_strategy_is_told_apart() -> None:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from scripted import ScriptedAnswers, candle_arrays, make_session, part, random_candles, rows_of
 
 from agent_market.config import AgentMarketSettings, DecisionSettings, MemorySettings, TextSettings
+from agent_market.errors import StoreError
+from agent_market.memory import episodic, lessons
 from agent_market.memory.notebook import Hand, Notebook, forget_episode
 from agent_market.memory.notes import Note
 from agent_market.memory.times import Times
@@ -101,3 +104,35 @@ def test_a_running_session_follows_what_is_taught_and_forgotten(tmp_path: Path) 
     assert all(e.recall.lessons for e in later)
     after = session.columns(part(rows, FIRST, TAUGHT).closes_s)
     assert after["fused_depth"].equals(before["fused_depth"])
+
+
+@pytest.mark.parametrize(
+    ("module", "reading"), [(episodic, "forgotten"), (episodic, "index_over"), (lessons, "pins")]
+)
+def test_what_was_taught_and_forgotten_while_the_store_was_locked_is_followed_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, reading: str
+) -> None:
+    store = open_at(tmp_path, "live")
+    rows, arrays = rows_of(CANDLES), candle_arrays(CANDLES)
+    session = make_session(store, settings())
+    session.rewind(ORIGIN + timedelta(hours=FIRST))
+    session.advance(part(rows, FIRST, TAUGHT), arrays)
+    gone = episodes_of(store, "test")[0].id
+    forget_episode(store, "test", gone, Hand("ann", KNOWN))
+    Notebook(store).teach(NOTE, Hand("ann", KNOWN))
+
+    def locked(*_: object, **__: object) -> None:
+        raise StoreError("the database is locked")
+
+    with monkeypatch.context() as while_locked:
+        while_locked.setattr(module, reading, locked)
+        with pytest.raises(StoreError):
+            session.advance(part(rows, TAUGHT, TAUGHT + 1), arrays)
+    later = session.advance(part(rows, TAUGHT + 1, HOURS), arrays)
+    assert later
+    assert all([lesson.id for lesson in e.recall.lessons] == [NOTE.id] for e in later)
+    assert all(e.recall.neighbours for e in later)
+    assert all(gone not in {n.episode_id for n in e.recall.neighbours} for e in later)
+    known = session._memory.settled(later[-1].view.asof)
+    assert len(known) > 10
+    assert gone not in {e.id for e in known}
