@@ -4,8 +4,8 @@ After each kill: both databases open clean (integrity and foreign keys), every d
 bot told as written is stored once and as it was told, a transaction that was struck is there as a whole or
 not at all, trades name stored decisions, and kill switch, mode and breaker stand as they were set. At the
 end every outcome is measured anew on the whole market. The value is how many things were found otherwise; it
-must be 0. With `--retraining` the bot trains all the time, nets too, and most kills strike within that or as FreqAI
-saves; then every model that FreqAI lists must load as well.
+must be 0. With `--retraining` the bot trains all the time, nets too, and most kills strike within that or
+as FreqAI saves; then every model that FreqAI lists must load as well.
 
     python benchmarks/kills.py [--kills 200] [--seed 11] [--retraining] [--folder FOLDER]
 """

@@ -72,6 +72,17 @@ def test_a_job_runs_when_its_interval_has_passed_and_not_before(tmp_path: Path) 
     assert (state.at, state.done_at, state.end, state.found) == (clocked.now, clocked.now, "done", {"n": 2})
 
 
+def test_a_clock_that_was_years_ahead_stops_no_job_for_years(tmp_path: Path) -> None:
+    clocked = Clocked(tmp_path, a_job("one", found(n=1)))
+    clocked.now = NOW + timedelta(days=3_650)
+    assert clocked.ran() == ["one done"]
+    clocked.now = NOW
+    assert clocked.ran() == ["one done"]
+    assert clocked.ran() == []
+    clocked.now += HOUR
+    assert clocked.ran() == ["one done"]
+
+
 def test_a_job_that_fails_is_noted_reported_and_tried_again_sooner_and_the_next_one_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
