@@ -146,6 +146,19 @@ def test_the_console_shows_a_line_for_each_and_never_interprets_names_as_markup(
     assert "Buy and hold" in text
 
 
+@pytest.mark.parametrize("width", [80, 100, 118, 124, 132])
+def test_the_console_leaves_columns_out_before_it_cuts_a_figure(tmp_path, width):
+    gains = {name: daily_trades([101.0 + n] * 90) for n, name in enumerate(OURS)}
+    result = compared(tmp_path, gains)
+    result = replace(result, contenders=tuple(replace(c, costs=115_718.0) for c in result.contenders))
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_comparison(console, result, ())
+    table = console.export_text().partition("└")[0]
+    assert "…" not in table
+    assert all(heading in table for heading in ("Profit", "Sharpe", "Max DD", "Agents ahead, bp/day"))
+    assert ("115,718.0" in table) == (width >= 118)
+
+
 def test_a_result_that_is_none_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="no backtest result at"):
         load_run(tmp_path / "absent.zip")
