@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.exceptions import OperationalException
 
+from agent_market.freqai.ensemble import AgentEnsembleModel
 from agent_market.freqai.identity import derive_identifier, stamp_features
 
 
@@ -139,3 +141,10 @@ def test_moving_a_fallback_to_another_address_keeps_it(tmp_path: Path) -> None:
         return identifier(settings)
 
     assert at(1) == at(2)
+
+
+def test_a_store_that_is_none_ends_a_run_with_one_line(tmp_path: Path) -> None:
+    broken = config(tmp_path)
+    broken["agent_market"]["store"] = {"url": "nonsense"}
+    with pytest.raises(OperationalException, match=r"`store\.url` is no SQLAlchemy URL"):
+        AgentEnsembleModel(broken)
