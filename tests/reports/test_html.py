@@ -105,6 +105,7 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path):
 def test_figures_hold_every_contender_and_every_agent(tmp_path):
     figures = page_of(tmp_path).data("figure-data")
     names = {trace["name"] for trace in figures["equity"]["data"]}
+    assert figures["equity"]["layout"]["yaxis"]["tickformat"] == "~%", "of a quiet span no tick reads 0%"
     assert names == {"Agents (Hedge)", "Equal weights", "LightGBM alone", "Buy and hold"}
     for pair in ("BTC/USDT", "ETH/USDT"):
         stacked = [t["name"] for t in figures["pairs"][pair]["data"] if t.get("stackgroup")]
