@@ -95,7 +95,7 @@ class GuardedStrategy(IStrategy):
         try:
             if self.desk.market.live:
                 self.desk.look(current_time)
-            else:
+            elif self.wallets is not None:  # there are none where freqtrade only draws a chart
                 self.desk.start_day(current_time)
                 if self.settings.risk.breaker.reduce_to is not None:
                     self.desk.catch_up(current_time)

@@ -15,7 +15,7 @@ def decisions(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
     scope: Annotated[str | None, typer.Option(help="Which run or bot; the newest if left out.")] = None,
     pair: Annotated[str | None, typer.Option(help="Only this pair.")] = None,
-    last: Annotated[int, typer.Option(help="How many of the newest to show in the table.")] = 20,
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest to show in the table.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="All of them, one JSON object a line.")] = False,
     digest: Annotated[bool, typer.Option("--digest", help="Count and sha256 of all of them.")] = False,
 ) -> None:

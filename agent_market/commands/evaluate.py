@@ -19,7 +19,7 @@ def evaluate(
     pairs: Annotated[list[str] | None, typer.Option("--pair", "-p", help="A pair; repeat for more.")] = None,
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Candles.")] = "1h",
     seeds: Annotated[int, typer.Option(help="Fits of everything that draws random numbers.")] = 5,
-    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     effort: Annotated[float, typer.Option(help="Below 1: shorter training, only to try this out.")] = 1.0,
     placebo_draws: Annotated[int, typer.Option(help="Draws of each world with nothing to find.")] = 1,
     open_holdout: Annotated[bool, typer.Option("--open-holdout", help="Read the sealed span. Once.")] = False,
@@ -48,9 +48,9 @@ def evaluate(
 
     asked = {"timeframe": timeframe, "seeds": seeds, "effort": effort, "placebo_draws": placebo_draws}
     plan = parse_settings(Plan, {**asked, **({"pairs": pairs} if pairs else {})}, "evaluate")
+    candles = read_candles(data, plan.pairs, plan.timeframe)
     userdir.mkdir(parents=True, exist_ok=True)
     database = Database(store_url(StoreSettings().url, userdir))
-    candles = read_candles(data, plan.pairs, plan.timeframe)
     report = run(candles, plan, database, holdout=open_holdout, jobs=jobs, tell=_tell)
     if page is not None:
         write_page(report, page)

@@ -106,6 +106,9 @@ def rerun(
 
 
 def _runs(userdir: Path) -> Path:
+    from agent_market.errors import ConfigError
     from agent_market.flow.plan import RUNS
 
+    if not userdir.is_dir():
+        raise ConfigError(f"there is no directory {userdir}; name the flow's user_data with --userdir")
     return userdir / RUNS

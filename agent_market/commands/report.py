@@ -27,11 +27,14 @@ def report(
     Run the baselines in the same backtest to have them beside the agents: freqtrade backtesting
     --strategy-list AgentMarketStrategy AgentMarketEqualWeights AgentMarketQuantOnly --export trades
     """
+    from agent_market.errors import ConfigError
     from agent_market.reports.console import print_comparison, print_knowledge, report_console
     from agent_market.reports.gather import gather
     from agent_market.reports.html import write_report
     from agent_market.reports.result import latest_result
 
+    if datadir is not None and not datadir.is_dir():
+        raise ConfigError(f"--datadir {datadir} is no directory; name the folder of the candles")
     content = gather(result or latest_result(userdir / "backtest_results"), userdir, datadir)
     console = report_console()
     print_comparison(console, content.comparison, content.warnings)

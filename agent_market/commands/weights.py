@@ -93,10 +93,11 @@ def _table(scope: str, table: WeightTable, weeks: int) -> object:
     newest = set(sorted({row.week for row in table.rows})[-weeks:])
     total = len({row.week for row in table.rows})
     shown = Table(title=f"Mean weights, {len(newest)} of {total} weeks, scope {scope}")
-    shown.add_column("regime")
-    shown.add_column("week of")
+    # Both name the row and may not be cut off; headings break where the terminal is narrow.
+    shown.add_column("regime", no_wrap=True)
+    shown.add_column("week of", no_wrap=True)
     for heading in ("decisions", *table.agents):
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right", overflow="fold")
     before = None
     for row in table.rows:
         if row.week not in newest:

@@ -86,7 +86,10 @@ class _AdapterModel(MendedFreqaiModel):
             raise OperationalException(
                 "freqai.feature_parameters.shuffle_after_split = true; time must stay in order"
             )
-        config["freqai"]["identifier"] = derive_identifier(config, type(self))
+        try:
+            config["freqai"]["identifier"] = derive_identifier(config, type(self))
+        except AgentMarketError as error:
+            raise OperationalException(str(error)) from error
         super().__init__(config)  # type: ignore[call-arg]
         # Live, FreqAI hands a model no more than this many candles.
         self.CONV_WIDTH = max(int(getattr(self, "CONV_WIDTH", 1)), probe.window)

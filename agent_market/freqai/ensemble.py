@@ -59,9 +59,9 @@ class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
             self.settings: AgentMarketSettings = load_settings(config)
             roles = role_table(self.settings.agents)
             require_torch(self.settings)
+            config["freqai"]["identifier"] = derive_identifier(config, type(self))
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
-        config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(config)
         experts = seats([r.name for r in roles], self.settings.decision)
         self.schema = ColumnSchema(experts, self.settings.memory.k_max)

@@ -124,9 +124,9 @@ class AgentReinforcementLearnerModel(MendedFreqaiModel, BaseReinforcementLearnin
                 raise ConfigError(
                     "freqai.feature_parameters.shuffle_after_split = true; time must stay in order"
                 )
+            config["freqai"]["identifier"] = derive_identifier(config, type(self))
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
-        config["freqai"]["identifier"] = derive_identifier(config, type(self))
         super().__init__(**kwargs)
         self.dd.model_type = "joblib"
 

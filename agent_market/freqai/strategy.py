@@ -119,7 +119,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
         if self.settings.memory.features:
             dataframe = add_candle_number(dataframe, timeframe_to_seconds(self.timeframe))
         dataframe = add_context(dataframe, self._context, timeframe_to_seconds(self.timeframe))
-        pairs = sorted({*self.dp.current_whitelist(), metadata["pair"]})
+        pairs = sorted({*self._whitelist(), metadata["pair"]})
         dataframe = add_factors(
             dataframe,
             self._factors,
@@ -140,6 +140,13 @@ class AgentMarketStrategyBase(GuardedStrategy):
         """The breaker looks; live, take up what has been added to the context files since."""
         super().bot_loop_start(current_time=current_time, **kwargs)
         self._context = self._context.refreshed()
+
+    def _whitelist(self) -> list[str]:
+        """The pairs traded; those of the config where freqtrade draws a chart, and has no pair list."""
+        try:
+            return self.dp.current_whitelist()
+        except OperationalException:
+            return list(self.config["exchange"]["pair_whitelist"])
 
     # --- signals -------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group
 from rich.markup import escape
@@ -24,21 +25,24 @@ from agent_market.reports.uncertainty import MIN_DAYS
 FINDING_STYLE = {"beats": "green", "loses": "red"}
 
 
-NARROW = 118
-"""Below so many columns the table leaves out what can best be spared."""
+LOG_WIDTH = 132
+"""Columns where no terminal says how wide it is."""
+
+SPARED = ("Sortino", "In mkt", "Models", "Costs", "Month", "CAGR", "Won")
+"""What a narrow terminal is not shown, the first to go first."""
 
 
 def report_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
     console = Console()
-    return console if console.is_terminal else Console(width=NARROW)
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
-def comparison_table(comparison: Comparison, is_narrow: bool = False) -> Table:
+def comparison_table(comparison: Comparison, left_out: Sequence[str] = ()) -> Table:
     """One line a contender; the last column is the agents' lead over it in basis points a day."""
     table = Table(title="AGENTS AND BASELINES, AFTER COSTS", title_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
-    columns = _columns(comparison, is_narrow)
+    columns = {name: cell for name, cell in _columns(comparison).items() if name not in left_out}
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:
@@ -56,7 +60,7 @@ def verdict_lines(comparison: Comparison) -> Group:
 
 def print_comparison(console: Console, comparison: Comparison, warnings: tuple[str, ...]) -> None:
     """Table, verdict, and what must be known about the run's market and model."""
-    console.print(comparison_table(comparison, console.width < NARROW))
+    console.print(_fitting_table(console, comparison))
     console.print(verdict_lines(comparison))
     for warning in warnings:
         console.print(Text(warning, style="bold yellow"))
@@ -81,19 +85,23 @@ def print_knowledge(console: Console, split: KnowledgeSplit) -> None:
     console.print(Text(split.statement))
 
 
-def _columns(comparison: Comparison, is_narrow: bool) -> dict[str, Callable[[Contender], str]]:
+def _fitting_table(console: Console, comparison: Comparison) -> Table:
+    """The table with as many columns as fit: a figure that is cut off looks like another one."""
+    unbounded = console.options.update(width=sys.maxsize)
+    for count in range(len(SPARED)):
+        table = comparison_table(comparison, SPARED[:count])
+        if console.measure(table, options=unbounded).maximum <= console.width:
+            return table
+    return comparison_table(comparison, SPARED)
+
+
+def _columns(comparison: Comparison) -> dict[str, Callable[[Contender], str]]:
     has_year = any(c.performance.cagr is not None for c in comparison.contenders)
     growth: dict[str, Callable[[Contender], str]] = (
         {"CAGR": lambda c: signed_percent(c.performance.cagr)}
         if has_year
         else {"Month": lambda c: signed_percent(c.performance.monthly)}
     )
-    spared: dict[str, Callable[[Contender], str]] = {
-        "Costs": lambda c: number(c.costs, 1),
-        "Models": lambda c: number(c.model_costs, 1),
-        "In mkt": lambda c: percent(c.exposure, 0),
-        "Sortino": lambda c: number(c.performance.sortino),
-    }
     return {
         "Profit": lambda c: signed_percent(c.performance.total_return),
         **growth,
@@ -101,7 +109,10 @@ def _columns(comparison: Comparison, is_narrow: bool) -> dict[str, Callable[[Con
         "Max DD": lambda c: percent(c.performance.max_drawdown),
         "Trades": lambda c: str(c.trades),
         "Won": lambda c: percent(c.win_rate, 0),
-        **({} if is_narrow else spared),
+        "Costs": lambda c: number(c.costs, 1),
+        "Models": lambda c: number(c.model_costs, 1),
+        "In mkt": lambda c: percent(c.exposure, 0),
+        "Sortino": lambda c: number(c.performance.sortino),
         "Agents ahead, bp/day": lambda c: _lead(comparison, c),
     }
 

@@ -40,7 +40,9 @@ BUY_AND_HOLD = PartInfo(
     part="buy_and_hold",
     label="Buy and hold",
     strategy=None,
-    missing="Buy and hold could not be computed: candles are missing for at least one pair.",
+    missing="Buy and hold could not be computed: candles are missing for at least one pair. Open trades of "
+    "such a pair stand at their last fill, so Sharpe and drawdown hide their losses; name the candles with "
+    "--datadir.",
 )
 
 BASELINES = (EQUAL_WEIGHTS, QUANT_ONLY, BUY_AND_HOLD)

@@ -51,7 +51,8 @@ def equity_figure(comparison: Comparison) -> go.Figure:
                 row=row,
                 col=1,
             )
-    figure.update_yaxes(tickformat=".0%", zeroline=True)
+    # As many digits as the ticks need: of a quiet span every one of them would read 0%.
+    figure.update_yaxes(tickformat="~%", zeroline=True)
     figure.update_yaxes(title_text="profit", row=1)
     figure.update_yaxes(title_text="drawdown", row=2)
     figure.update_xaxes(type="date")

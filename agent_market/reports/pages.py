@@ -8,6 +8,7 @@ import jinja2
 
 import agent_market
 from agent_market.durable import replace_text
+from agent_market.errors import DataError
 
 TEMPLATES = Path(agent_market.__file__).parent / "templates"
 
@@ -24,6 +25,14 @@ def template_environment(folder: str) -> jinja2.Environment:
 
 
 def put_page(html: str, path: Path) -> Path:
-    """Write a page to `path` in one step: a reader never sees half of it."""
-    replace_text(path, html)
+    """Write a page to `path` in one step: a reader never sees half of it.
+
+    :raises DataError: it cannot be written there.
+    """
+    try:
+        replace_text(path, html)
+    except OSError as error:
+        raise DataError(
+            f"the page cannot be written to {path}: {error.strerror}; name another file"
+        ) from error
     return path

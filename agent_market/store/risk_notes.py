@@ -20,6 +20,11 @@ from agent_market.store.schema import risk_notes
 LIVE = "live"
 
 
+def backtest_run(strategy: str) -> str:
+    """The name of a backtest of that strategy, as its lines carry it."""
+    return f"backtest/{strategy}"
+
+
 @dataclass(frozen=True, slots=True)
 class RiskNote:
     """One line: `kind` is clamps, refusal or fill; `data` is JSON-ready; times are whole seconds, UTC."""

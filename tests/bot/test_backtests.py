@@ -104,6 +104,16 @@ def confirmed(strategy: Wild) -> bool:
     )  # fmt: skip
 
 
+def test_where_freqtrade_only_draws_a_chart_there_is_no_account_to_look_at(
+    strategy: Wild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trade, "use_db", True)  # plot-dataframe opens no database of trades
+    monkeypatch.delattr(Trade, "session", raising=False)
+    strategy.wallets = None
+    strategy.bot_loop_start(current_time=NOW)
+    assert strategy.attachment.bus.recent() == ()
+
+
 def test_what_a_users_callback_asks_for_is_cut_to_the_limits(strategy: Wild) -> None:
     assert strategy.leverage(pair="A/USDT", max_leverage=125.0) == 1.5
     allowed = stake(strategy)

@@ -75,6 +75,34 @@ def test_wrong_options_are_named(run, options: list[str], message: str) -> None:
     assert message in str(run("memory", "teach", DIP, *options).exception)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["memory", "teach", DIP],
+        ["memory", "show"],
+        ["memory", "stats"],
+        ["memory", "discover", "--scope", "live"],
+        ["backup"],
+        ["flow", "list"],
+    ],
+)
+def test_a_user_data_directory_that_is_not_there_is_an_error_and_is_not_made(
+    command: list[str], tmp_path: Path
+) -> None:
+    wrong = tmp_path / "user_dat"
+    result = CliRunner().invoke(app, [*command, "--userdir", str(wrong)])
+    assert isinstance(result.exception, AgentMarketError)
+    assert f"there is no directory {wrong}" in str(result.exception)
+    assert not wrong.exists(), "what is taught to a store that no bot reads is lost"
+
+
+@pytest.mark.parametrize("timeframe", ["7x", "hour"])
+def test_candles_of_a_timeframe_that_is_none_are_a_clear_error(run, tmp_path, timeframe: str) -> None:  # type: ignore[no-untyped-def]
+    asked = ("--scope", "live", "--pairs", "BTC/USDT", "--datadir", str(tmp_path))
+    refused = run("memory", "discover", *asked, "--timeframe", timeframe)
+    assert f"'{timeframe}' is no timeframe; write for example 1h" in str(refused.exception)
+
+
 def test_episodes_are_shown_searched_and_forgotten(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     database = Database(f"sqlite:///{tmp_path}/agent_market.sqlite")
     said = "momentum is strong and volume confirms it"

@@ -86,6 +86,20 @@ def test_the_table_has_a_line_a_week_and_the_change_in_words(user_data: Path) ->
     )
 
 
+def test_a_narrow_terminal_still_names_every_regime_and_week(tmp_path: Path) -> None:
+    names = ("aggressive", "conservative", "quant", "memory", "judge")
+    write_manifest(MANIFEST, tmp_path)
+    database = Database(store_url(URL, tmp_path))
+    made = an_episode(1, depths=dict.fromkeys(names, 1.0), scope="run-1")
+    write_episodes(database, [replace(made, view=replace(made.view, regime="chop-wild"))])
+    database.close()
+    shown = weights("--userdir", str(tmp_path))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "chop-wild" in shown
+    assert "2024-01-01" in shown
+    assert "…" not in shown
+
+
 def test_only_the_newest_weeks_are_shown_but_changes_are_told_over_all(user_data: Path) -> None:
     shown = weights("--userdir", str(user_data), "--weeks", "1")
     table, _, words = shown.partition("In chop-calm")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
 from imported import imported
 
+from agent_market.freqai.ensemble import AgentEnsembleModel
 from agent_market.freqai.identity import DECIDING_PACKAGES, derive_identifier, stamp_features
 
 STORING = ("store/", "bot/", "reports/", "errors.py", "durable.py", "redaction.py", "__init__.py")
@@ -160,3 +162,10 @@ def test_all_code_that_decides_is_told_apart() -> None:
     found = imported("cycle.py", "freqai", "decision", "models", beyond=STORING)
     assert {"learning/promotion.py", "config/decision.py"} <= found
     assert [file for file in sorted(found) if not file.startswith(code)] == []
+
+
+def test_a_store_that_is_none_ends_a_run_with_one_line(tmp_path: Path) -> None:
+    broken = config(tmp_path)
+    broken["agent_market"]["store"] = {"url": "nonsense"}
+    with pytest.raises(OperationalException, match=r"`store\.url` is no SQLAlchemy URL"):
+        AgentEnsembleModel(broken)

@@ -17,6 +17,8 @@ from freqtrade.resolvers.strategy_resolver import StrategyResolver
 from freqtrade.strategy import DecimalParameter, IStrategy
 from freqtrade.strategy.hyper import detect_all_parameters
 
+from agent_market.freqai.strategy import AgentMarketStrategyBase
+
 
 def write(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
@@ -93,3 +95,12 @@ def test_a_base_strategy_needs_entry_and_exit_methods_by_these_names() -> None:
             "dataframe",
             "metadata",
         ]
+
+
+def test_a_provider_that_was_given_no_pair_list_says_so_and_the_config_still_has_the_pairs() -> None:
+    config: dict[str, Any] = {"exchange": {"pair_whitelist": ["BTC/USDT"]}, "freqai": {"enabled": False}}
+    strategy = AgentMarketStrategyBase({**config, "user_data_dir": "."})
+    strategy.dp = DataProvider(strategy.config, None)  # as where freqtrade draws a chart
+    with pytest.raises(OperationalException, match="pairlist provider"):
+        strategy.dp.current_whitelist()
+    assert strategy._whitelist() == ["BTC/USDT"]

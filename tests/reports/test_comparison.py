@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from backtest_results import START, make_candles, make_trade, write_result
 from rich.console import Console
+from typer.testing import CliRunner
 
+from agent_market.cli import app
 from agent_market.errors import DataError
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
@@ -144,6 +146,30 @@ def test_the_console_shows_a_line_for_each_and_never_interprets_names_as_markup(
     assert "Evil[red]Name" in text
     assert "the model is a set of rules" in text
     assert "Buy and hold" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 118, 124, 132])
+def test_the_console_leaves_columns_out_before_it_cuts_a_figure(tmp_path, width):
+    gains = {name: daily_trades([101.0 + n] * 90) for n, name in enumerate(OURS)}
+    result = compared(tmp_path, gains)
+    result = replace(result, contenders=tuple(replace(c, costs=115_718.0) for c in result.contenders))
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_comparison(console, result, ())
+    table = console.export_text().partition("└")[0]
+    assert "…" not in table
+    assert all(heading in table for heading in ("Profit", "Sharpe", "Max DD", "Agents ahead, bp/day"))
+    assert ("115,718.0" in table) == (width >= 118)
+
+
+def test_without_candles_it_is_said_that_drawdowns_look_better_than_they_are(tmp_path):
+    result = compared(tmp_path, {OURS[0]: daily_trades([90.0, 101.0])}, candles={})
+    assert any("Sharpe and drawdown hide their losses" in line for line in result.missing)
+
+
+def test_a_folder_of_candles_that_is_not_there_is_refused(tmp_path):
+    wrong = tmp_path / "nowhere"
+    done = CliRunner().invoke(app, ["report", "--userdir", str(tmp_path), "--datadir", str(wrong)])
+    assert f"--datadir {wrong} is no directory" in str(done.exception)
 
 
 def test_a_result_that_is_none_is_a_clear_error(tmp_path):

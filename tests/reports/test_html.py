@@ -10,6 +10,7 @@ from backtest_results import START, make_candles, make_trade, write_result
 from sample_episodes import AGENTS, make_episode, make_history
 
 from agent_market.config import load_settings
+from agent_market.errors import DataError
 from agent_market.reports.comparison import compare
 from agent_market.reports.content import ReportContent
 from agent_market.reports.html import facts, json_for_html, render, silence, write_report
@@ -104,6 +105,7 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path):
 def test_figures_hold_every_contender_and_every_agent(tmp_path):
     figures = page_of(tmp_path).data("figure-data")
     names = {trace["name"] for trace in figures["equity"]["data"]}
+    assert figures["equity"]["layout"]["yaxis"]["tickformat"] == "~%", "of a quiet span no tick reads 0%"
     assert names == {"Agents (Hedge)", "Equal weights", "LightGBM alone", "Buy and hold"}
     for pair in ("BTC/USDT", "ETH/USDT"):
         stacked = [t["name"] for t in figures["pairs"][pair]["data"] if t.get("stackgroup")]
@@ -217,6 +219,11 @@ def test_the_file_is_replaced_in_one_step(tmp_path):
     assert write_report(content, target) == target
     assert [p.name for p in target.parent.iterdir()] == ["report.html"]
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be written to .*: Is a directory; name another file"):
+        write_report(content_of(tmp_path), tmp_path)
 
 
 def test_credit_and_weights_stand_in_the_page_as_they_were_worked_out(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 from agent_market.bot.market import LIVE as LIVE_MODES
 from agent_market.bot.queries.source import Source, open_source, own_source
 from agent_market.errors import AgentMarketError, DataError
-from agent_market.store.risk_notes import LIVE, RiskNote, add_risk_notes, begin_run
+from agent_market.store.risk_notes import LIVE, RiskNote, add_risk_notes, backtest_run, begin_run
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class DecisionNotes:
     def __init__(self, config: Mapping[str, Any], strategy: str) -> None:
         self._config = config
         self._live = config.get("runmode") in LIVE_MODES
-        self._run = LIVE if self._live else f"backtest/{strategy}"
+        self._run = LIVE if self._live else backtest_run(strategy)
         self._waiting: list[RiskNote] = []
         self._begun = self._live
         self._failed = False

@@ -14,9 +14,10 @@ from agent_market.bot.queries.risk_log import Line, RiskLog
 from agent_market.bot.queries.source import Source
 from agent_market.errors import ConfigError, DataError
 from agent_market.records import Debate, Episode
+from agent_market.reports.contenders import BASELINES
 from agent_market.store.episode_json import moment, record_from_json, seconds
 from agent_market.store.episodes import find_episode, read_debate
-from agent_market.store.risk_notes import risk_notes_of
+from agent_market.store.risk_notes import backtest_run, risk_notes_of
 from agent_market.store.schema import episodes
 
 Fate = Literal["traded", "refused", "clamped", "hold", "not_traded"]
@@ -27,6 +28,7 @@ the strategy's threshold, a trade was open, no free slot)."""
 SCAN = 2_000
 """Most decisions that one page looks at."""
 BATCH = 200
+_BASELINES = frozenset(backtest_run(part.strategy) for part in BASELINES if part.strategy)
 _CURSOR = re.compile(r"(\d{1,12})~(.+)")
 
 
@@ -115,8 +117,10 @@ def newest_asof(source: Source) -> datetime | None:
 def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[Fate, str]:
     """What became of a decision, and the gate's newest cause where it refused an order of it.
 
-    :param lines: those of the risk journal about it.
+    :param lines: those of the risk journal about it. A baseline's say nothing of its fate: it is
+        backtested over the same decisions, and trades on a depth of its own.
     """
+    lines = [line for line in lines if line.get("run") not in _BASELINES]
     causes = [str(line.get("cause", "")) for line in lines if line["kind"] == "refusal"]
     cause = causes[-1] if causes else ""
     if any(line["kind"] == "fill" for line in lines):

@@ -101,7 +101,7 @@ def _order(line: Line) -> str:
         )
     if line["kind"] == "refusal":
         return f"Refused ({line['mode']}){where}: {line['cause']}"
-    return f"Filled: slippage {line['slippage']:+.3%}, {line['seconds']:.0f} s after the order"
+    return f"Filled{where}: slippage {line['slippage']:+.3%}, {line['seconds']:.0f} s after the order"
 
 
 def _meant(asked: Asked) -> tuple[str, str]:

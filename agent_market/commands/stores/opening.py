@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent_market.config import StoreSettings
-from agent_market.errors import DataError
+from agent_market.errors import ConfigError, DataError
 from agent_market.freqai.manifest import latest_manifest
 from agent_market.store.database import Database, store_url
 
 
 def url_of_store(userdir: Path, given: str | None) -> str:
-    """The store's URL: `given`, else that of the newest run in `userdir`, else the default setting."""
+    """The store's URL: `given`, else that of the newest run in `userdir`, else the default setting.
+
+    :raises ConfigError: there is no such directory; what is taught to a store that no bot reads is lost.
+    """
     if given is None:
+        if not userdir.is_dir():
+            raise ConfigError(f"there is no directory {userdir}; name the bot's user_data with --userdir")
         try:
             given = latest_manifest(userdir).store_url
         except DataError:  # no run yet: the first one will use the default

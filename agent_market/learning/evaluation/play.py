@@ -11,6 +11,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from joblib import Parallel, delayed
 
 from agent_market.decision.panel import Floats, Panel, money, turnover
+from agent_market.errors import DataError
 from agent_market.learning.evaluation.arena import Arena, Contender
 from agent_market.learning.evaluation.contenders import contenders
 from agent_market.learning.evaluation.plan import DAY_S, Plan
@@ -38,7 +39,16 @@ def panel_of(candles: Mapping[str, pd.DataFrame], plan: Plan, delay: int) -> Pan
 
 
 def folds_of(panel: Panel, plan: Plan) -> tuple[Fold, ...]:
-    """The plan's walk through a panel: expanding, purged, embargoed."""
+    """The plan's walk through a panel: expanding, purged, embargoed.
+
+    :raises DataError: nothing is left to test on after the first training span.
+    """
+    days = (int(panel.times[-1]) - int(panel.times[0])) / DAY_S if len(panel.times) else 0.0
+    if days < plan.first_train_days:
+        raise DataError(
+            f"too few candles: decisions of {days:.0f} days before the {plan.holdout_days} of the holdout, "
+            f"and the first training alone takes {plan.first_train_days}; give candles of more days"
+        )
     begin = int(panel.times[0]) + plan.first_train_days * DAY_S
     known = panel.known_at.max(axis=1)
     return tuple(walk_forward(panel.times, known, begin, plan.step_days * DAY_S, plan.embargo_days * DAY_S))

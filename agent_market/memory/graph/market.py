@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+from ccxt import NotSupported
 from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.errors import DataError
@@ -18,9 +19,12 @@ def closes(
 ) -> dict[str, pd.Series]:
     """The newest `candles` close prices that are complete at `asof`, indexed by the time of the close, UTC.
 
-    :raises DataError: a pair has none, or two pairs have the same base asset.
+    :raises DataError: a pair has none, two pairs have the same base asset, or the timeframe is none.
     """
-    length = timedelta(seconds=timeframe_to_seconds(timeframe))
+    try:
+        length = timedelta(seconds=timeframe_to_seconds(timeframe))
+    except (NotSupported, ValueError) as error:
+        raise DataError(f"{timeframe!r} is no timeframe; write for example 1h") from error
     pairs = list(pairs)
     if not pairs:
         raise DataError("no pair was named; give the pairs of the candles, as --pairs 'BTC/USDT ETH/USDT'")

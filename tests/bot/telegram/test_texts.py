@@ -13,7 +13,7 @@ from agent_market.bot.confirmations import Proposal
 from agent_market.bot.control import ControlState
 from agent_market.bot.noting.journal import clamp_json
 from agent_market.bot.queries.cost import Cost, Share
-from agent_market.bot.queries.decisions import DecisionRow
+from agent_market.bot.queries.decisions import DecisionRow, fate_of
 from agent_market.bot.telegram.commands import COMMANDS, help_text
 from agent_market.bot.telegram.money import cost_text
 from agent_market.bot.telegram.questions import answer_text, question_text
@@ -91,6 +91,15 @@ def test_why_tells_the_chain_from_view_to_fill() -> None:
         "Its outcome is known at 2024-01-01 13:00 UTC",
     ]
     assert unescape(messages(text)[0]).count("<agree>") == 1
+
+
+def test_a_baselines_fill_is_told_as_its_own_and_is_not_the_decisions_fate() -> None:
+    episode = an_episode(1, depths={"quant": -4.0})
+    baselines = {"kind": "fill", "slippage": 0.0, "seconds": 0.0, "run": "backtest/AgentMarketQuantOnly"}
+    assert fate_of(episode, [baselines]) == fate_of(episode, [])
+    assert fate_of(episode, [baselines, {**baselines, "run": "backtest/Mine"}])[0] == "traded"
+    text = why_text(DecisionRow(episode, "not_traded", "", False), None, [baselines], "")
+    assert "Filled in backtest/AgentMarketQuantOnly: slippage +0.000%" in text
 
 
 def test_state_tells_switch_breaker_and_book_against_their_limits() -> None:

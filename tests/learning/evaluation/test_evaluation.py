@@ -53,6 +53,13 @@ def test_a_return_runs_from_the_open_after_the_decision_to_that_after_the_next(c
     assert panel.known_at[50, 0] == after
 
 
+def test_candles_of_too_few_days_are_a_clear_error(tmp_path) -> None:
+    short = synthetic_candles(PAIRS, 24 * 60, 3600, seed=1)
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite")
+    with pytest.raises(DataError, match=r"too few candles: .* give candles of more days"):
+        evaluate(short, Plan(pairs=PAIRS), database)
+
+
 def test_a_late_fill_moves_the_money_and_not_the_views(candles, panel) -> None:
     late = build_panel(candles, replace(GRID, delay=1))
     frame = candles["BBB/USDT"]
