@@ -223,7 +223,7 @@ class Committee:
     ) -> Argument | None:
         settings, seats = self._settings.debate, plan.seats
         because = None if seats is None else held_because(views, view, settings, self._horizon)
-        if seats is None or because is None or self.answers.is_tight:
+        if seats is None or because is None or self.answers.is_tight(_occasion(view, views)):
             return None
         cases = replace(recall, neighbours=recall.neighbours[: self._neighbours])
         return Argue(self._ask, brief, seats, settings, views, shown).hold(because, cases)
@@ -285,6 +285,12 @@ def seat_committee(
         horizon=settings.decision.horizon_candles,
         book=book,
     )
+
+
+def _occasion(view: MarketView, views: Mapping[str, AgentView]) -> str:
+    """Names a decision by what is the same in recording and replay."""
+    said = (f"{name} {views[name].answer_key}" for name in sorted(views))
+    return "\n".join((f"{view.pair} {view.timeframe} {view.asof.isoformat()}", *said))
 
 
 def _given(role: Role, given: Mapping[str, AgentView]) -> AgentView:

@@ -57,12 +57,15 @@ class ScriptedAgents:
     script: Callable[[str, str, Block], Said | Exception | str] = usual
     llm: LLMSettings = field(default_factory=LLMSettings)
     usage: Usage = field(default_factory=Usage)
-    is_tight: bool = False
+    tight: bool = False
     asked: list[Request] = field(default_factory=list)
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         self.asked += requests
         return [self._reply(request) for request in requests]
+
+    def is_tight(self, decision: str) -> bool:
+        return self.tight
 
     def close(self) -> None:
         pass

@@ -61,7 +61,6 @@ def settings(**changes: object) -> AgentMarketSettings:
 class ScriptedModel:
     """Answers each request with the next list of expressions (the last one again), and keeps the prompts."""
 
-    is_tight = False
     usage = Usage()
 
     def __init__(self, *batches: Sequence[str] | Exception) -> None:
@@ -89,6 +88,9 @@ class ScriptedModel:
         text = self.prompts[number]
         found: dict[str, object] = orjson.loads(text.split("```json\n")[1].split("\n```")[0])
         return found
+
+    def is_tight(self, decision: str) -> bool:
+        return False
 
     def close(self) -> None:
         """Nothing to free."""

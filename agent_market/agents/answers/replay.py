@@ -5,7 +5,8 @@
     replay  never asks: a missing answer is an error, no client exists and no socket is opened
 
 What a model said and the schema refused is stored too, as a rejection with its cause: replay repeats the
-abstention, record asks again. An endpoint that gave no answer leaves no trace in the store.
+abstention, record asks again. So it is with an endpoint that gave no answer, a budget that forbade to ask,
+or one too tight for a debate (`absences`): record tries again, replay repeats the run as it was.
 
 A prompt that leaks what it must hide is not sent, in any mode: its reply is the leak, so replay gives what
 recording gave.
@@ -20,6 +21,14 @@ from typing import Literal, Protocol
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from agent_market.agents.answers.absences import (
+    absence,
+    absence_row,
+    is_absence,
+    tightness_key,
+    tightness_row,
+    was_tight,
+)
 from agent_market.agents.answers.answer import VIEW, Form, Said, parse
 from agent_market.agents.answers.recorder import Recorder, held_answer
 from agent_market.agents.answers.request import Request
@@ -59,9 +68,11 @@ class Answers(Protocol):
         """What asking has cost so far; all zero when everything came out of the store."""
         ...
 
-    @property
-    def is_tight(self) -> bool:
-        """Whether the budget of the day or run runs low: debates are then compact."""
+    def is_tight(self, decision: str) -> bool:
+        """Whether the budget of the day or run runs low: debates are then compact.
+
+        :param decision: names a decision that calls for a debate; the same in recording and replay.
+        """
         ...
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
@@ -103,7 +114,6 @@ class ReplayAnswers:
     """Stored answers only; fails closed."""
 
     usage = Usage()
-    is_tight = False
 
     def __init__(self, llm: LLMSettings, store: AnswerStore, prices: PriceTable | None = None) -> None:
         """:param prices: what the answers cost when they were recorded; None takes the default table."""
@@ -116,11 +126,19 @@ class ReplayAnswers:
         leaks = _leaks([r for r in requests if r.key not in held]) if len(held) < len(requests) else {}
         if len(held) + len(leaks) < len(requests):
             _refuse_missing(requests, held, leaks)
-        self._billing.charge(held.values())
-        return [
+        self._billing.charge(answer for answer in held.values() if not is_absence(answer.response))
+        replies: list[Reply] = [
             leaks[request.key] if request.key in leaks else _decoded(request, held[request.key].response)
             for request in requests
         ]
+        for request, reply in zip(requests, replies, strict=True):
+            if isinstance(reply, BudgetExhausted):
+                current_case().excuse(request.role, str(reply))
+        return replies
+
+    def is_tight(self, decision: str) -> bool:
+        key = tightness_key(decision)
+        return any(was_tight(held.response) for held in self._store.get_many([key]).values())
 
     def close(self) -> None:
         self._store.close()
@@ -149,10 +167,6 @@ class AskedAnswers:
     def usage(self) -> Usage:
         return self._client.usage
 
-    @property
-    def is_tight(self) -> bool:
-        return self._wallet.budget.is_tight
-
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._recorder.get_many([request.key for request in requests]) if self._reads else {}
         replies: dict[str, Reply] = {
@@ -170,6 +184,15 @@ class AskedAnswers:
             self._ask_endpoint([r for key, r in open_questions.items() if key not in leaks], replies)
         return [replies[request.key] for request in requests]
 
+    def is_tight(self, decision: str) -> bool:
+        tight = self._wallet.budget.is_tight
+        if self._reads:
+            key = tightness_key(decision)
+            held = self._recorder.get_many([key])
+            if tight != (key in held and was_tight(held[key].response)):
+                self._recorder.keep([tightness_row(decision, self.llm.model, tight)])
+        return tight
+
     def close(self) -> None:
         self._client.close()
         self._recorder.close()
@@ -177,19 +200,21 @@ class AskedAnswers:
             self._wallet.ledger.close()
 
     def _ask_endpoint(self, requests: Sequence[Request], replies: dict[str, Reply]) -> None:
-        rows = []
+        rows, absent = [], []
         case = current_case()
         for request, got in zip(requests, self._client.complete_all(requests), strict=True):
             if isinstance(got, ModelUnavailable):
                 replies[request.key] = got
                 if isinstance(got, BudgetExhausted):
                     case.excuse(request.role, str(got))
+                if self._reads:
+                    absent.append(absence_row(request, got))
                 continue
             reply = _read(request, got)
             replies[request.key] = reply
             rows.append(_row(request, got, encode(reply, got.text)))
         self._billing.charge(map(held_answer, rows))
-        self._recorder.keep(rows)
+        self._recorder.keep([*rows, *absent])
         if self._wallet.ledger is not None:
             self._wallet.ledger.flush()
 
@@ -231,13 +256,15 @@ def encode(reply: Said | AnswerInvalid, text: str) -> bytes:
     return orjson.dumps({"rejected": str(reply).encode("utf-8", "replace").decode("utf-8"), "text": clean})
 
 
-def decode(key: str, response: bytes, form: Form = VIEW) -> Said | AnswerInvalid:
+def decode(key: str, response: bytes, form: Form = VIEW) -> Said | AnswerInvalid | ModelUnavailable:
     """The stored reply, validated anew.
 
     :param form: what was asked for.
-    :raises StoreError: the row is neither an answer nor a rejection.
+    :raises StoreError: the row is no answer, no rejection, and does not say that none came.
     """
     try:
+        if is_absence(response):
+            return absence(response)
         if response.startswith(b'{"rejected"'):
             return AnswerInvalid(_Rejection.model_validate_json(response).rejected)
         return form.type.model_validate_json(response)
@@ -251,7 +278,7 @@ class _Rejection(BaseModel):
     rejected: str
 
 
-def _decoded(request: Request, response: bytes) -> Said | AnswerInvalid:
+def _decoded(request: Request, response: bytes) -> Said | AnswerInvalid | ModelUnavailable:
     return decode(request.key, response, request.form.answer)
 
 

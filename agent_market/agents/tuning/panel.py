@@ -90,9 +90,8 @@ class StrictAnswers:
     def usage(self) -> Usage:
         return self._answers.usage
 
-    @property
-    def is_tight(self) -> bool:
-        return self._answers.is_tight
+    def is_tight(self, decision: str) -> bool:
+        return self._answers.is_tight(decision)
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         """See `Answers.ask`.

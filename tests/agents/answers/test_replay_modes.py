@@ -13,8 +13,16 @@ from sqlalchemy import event, update
 from agent_market.agents.answers import recorder as recorder_module
 from agent_market.agents.answers.answer import Answer
 from agent_market.agents.answers.replay import open_answers
+from agent_market.agents.case import open_case
 from agent_market.agents.endpoints.client import Usage
-from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss, StoreError
+from agent_market.config import BudgetSettings, Caps
+from agent_market.errors import (
+    AnswerInvalid,
+    BudgetExhausted,
+    ModelUnavailable,
+    ReplayMiss,
+    StoreError,
+)
 from agent_market.store.answers import AnswerStore
 from agent_market.store.database import Database
 from agent_market.store.schema import answers as answers_table
@@ -127,14 +135,43 @@ def test_a_models_refusal_is_no_answer(database: Database) -> None:
     assert "financial advice" in str(reply)
 
 
-def test_an_endpoint_that_was_down_leaves_no_trace(database: Database) -> None:
+def test_an_endpoint_that_was_down_is_replayed_as_such_and_asked_again_by_record(database: Database) -> None:
     with chat_server(lambda _: refusal(500, "down")) as server:
-        (reply,), _ = ask(database, server.url, "record", "a")
-    assert isinstance(reply, ModelUnavailable)
-    assert AnswerStore(database).get(request("a").key) is None
+        (recorded,), _ = ask(database, server.url, "record", "a")
+    (replayed,), _ = ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+    assert type(replayed) is type(recorded) is ModelUnavailable
+    assert str(replayed) == str(recorded)
     with chat_server() as server:
-        (reply,), _ = ask(database, server.url, "record", "a")
-    assert isinstance(reply, Answer)
+        (healed,), _ = ask(database, server.url, "record", "a")
+    (replayed,), _ = ask(database, "http://127.0.0.1:9/v1", "replay", "a")
+    assert isinstance(healed, Answer)
+    assert replayed == healed
+
+
+def test_a_budget_that_forbade_to_ask_is_replayed_as_such(database: Database) -> None:
+    caps = BudgetSettings(run=Caps(calls=2, tokens=10**9, cost=10**6))
+    questions = [request(str(n)) for n in range(4)]
+    with chat_server() as server:
+        source = open_answers(llm(server.url, mode="record"), database, caps)
+        with open_case("recorded") as recorded_case:
+            recorded = source.ask(questions)
+        source.close()
+    source = open_answers(llm(mode="replay"), database, caps)
+    with open_case("replayed") as replayed_case:
+        replayed = source.ask(questions)
+    source.close()
+    assert [type(reply) for reply in recorded] == [Answer, Answer, BudgetExhausted, BudgetExhausted]
+    assert list(map(repr, replayed)) == list(map(repr, recorded))
+    assert replayed_case.excused == recorded_case.excused != {}
+    assert replayed_case.bill == recorded_case.bill
+    assert replayed_case.bill.calls == 2
+
+
+def test_a_live_bot_keeps_no_note_of_an_endpoint_that_is_down(database: Database) -> None:
+    """Nobody replays it, and an outage of days would fill its store."""
+    with chat_server(lambda _: refusal(500, "down")) as server:
+        ask(database, server.url, "live", "a")
+    assert AnswerStore(database).get(request("a").key) is None
 
 
 def test_one_failure_does_not_take_the_others_with_it(database: Database) -> None:

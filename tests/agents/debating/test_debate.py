@@ -207,7 +207,7 @@ def test_compact_is_the_rule_and_full_where_dispersion_or_stakes_are_high() -> N
 
 
 def test_a_tight_budget_speaks_in_one_round() -> None:
-    agents = ScriptedAgents(is_tight=True)
+    agents = ScriptedAgents(tight=True)
     assert hold(agents).debate is None
     assert agents.steps() == [("aggressive", "view"), ("conservative", "view"), ("judge", "view")]
 

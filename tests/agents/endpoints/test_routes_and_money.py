@@ -381,8 +381,9 @@ def test_debates_are_told_to_be_compact_when_the_budget_runs_low(database: Datab
         caps = budget(run=Caps(calls=10, tokens=10**9, cost=10**6))
         source = open_answers(llm(server.url), database, caps)
         source.ask([request(str(n)) for n in range(7)])
-        assert not source.is_tight
+        assert not source.is_tight("early")
         source.ask([request("x"), request("y")])
-        assert source.is_tight
+        assert source.is_tight("late")
         source.close()
-    assert not open_answers(llm(mode="replay"), database).is_tight
+    replay = open_answers(llm(mode="replay"), database)
+    assert [replay.is_tight(decision) for decision in ("early", "late", "never made")] == [False, True, False]
