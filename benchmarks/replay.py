@@ -155,12 +155,14 @@ class Missing:
     """Answers out of the store; what it does not hold is counted by role, and answered as before."""
 
     llm = LLM
-    is_tight = False
     usage = Usage()
 
     def __init__(self, store: AnswerStore) -> None:
         self._store = store
         self.counted = dict.fromkeys(LLM_ROLES, 0)
+
+    def is_tight(self, decision: str) -> bool:
+        return False
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         held = self._store.get_many([request.key for request in requests])
@@ -191,7 +193,9 @@ def _warm(questions: Sequence[Question], store: AnswerStore, files: FileCache) -
 
     class Recording:
         llm = LLM
-        is_tight = False
+
+        def is_tight(self, decision: str) -> bool:
+            return False
 
         def ask(self, requests: Sequence[Request]) -> list[Reply]:
             replies: list[Reply] = []

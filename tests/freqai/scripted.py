@@ -32,11 +32,13 @@ class ScriptedAnswers:
 
     llm = LLMSettings()
     usage = Usage()
-    is_tight = False
 
     def __init__(self, failing: str | None = None) -> None:
         self.asked = 0
         self._failing = failing
+
+    def is_tight(self, decision: str) -> bool:
+        return False
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         self.asked += len(requests)

@@ -55,11 +55,12 @@ SETTINGS = AgentMarketSettings(
 class Purse(ScriptedAnswers):
     """Pays for a question only where its prompt says so, by a fixed rule: a cap reached now and then."""
 
-    is_tight = True
-
     def __init__(self, share: float) -> None:
         super().__init__()
         self._share = share
+
+    def is_tight(self, decision: str) -> bool:
+        return True
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         return [self._paid(request) for request in requests]
@@ -147,11 +148,12 @@ def test_the_bill_is_kept_with_the_decision() -> None:
 class Gated(ScriptedAnswers):
     """Answers only while its gate is open."""
 
-    is_tight = True
-
     def __init__(self) -> None:
         super().__init__()
         self.gate = threading.Event()
+
+    def is_tight(self, decision: str) -> bool:
+        return True
 
     def ask(self, requests: Sequence[Request]) -> list[Reply]:
         assert self.gate.wait(10)
