@@ -17,7 +17,7 @@ from agent_market.bot.breaker.breaker_desk import breaker_from
 from agent_market.bot.control import Control
 from agent_market.bot.facts import read_fact
 from agent_market.bot.noting.journal import NAME, decision_of
-from agent_market.freqai.manifest import latest_manifest
+from agent_market.freqai.manifest import FOLDER, LATEST, latest_manifest
 
 Key = tuple[str, int]
 
@@ -214,7 +214,7 @@ class Truth:
 
     def _files(self) -> None:
         """The journal has whole lines, and what is read at the next start can be read."""
-        if (self.user_data / "agent_market" / "runs").exists():
+        if (self.user_data / FOLDER / LATEST).exists():
             latest_manifest(self.user_data)
         read_fact(self.user_data / "agent_market" / "day.json")
         journal = self.user_data / "agent_market" / NAME

@@ -22,6 +22,7 @@ import pytest
 from test_dry_run import BAD, CONFIG, QUICK_STRATEGY, bot
 from workspace import Workspace, make_workspace, merged, unwrapped
 
+from agent_market.freqai.manifest import FOLDER, LATEST
 from agent_market.records import Episode
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
@@ -233,8 +234,8 @@ def test_the_candle_loop_keeps_its_pace_whatever_the_models_do(tmp_path: Path) -
 
 
 def live(workspace: Workspace) -> tuple[Episode, ...]:
-    manifests = workspace.user_data / "agent_market" / "runs"
-    return workspace.episodes("live") if manifests.exists() else ()
+    newest = workspace.user_data / FOLDER / LATEST
+    return workspace.episodes("live") if newest.exists() else ()
 
 
 def within(episode: Episode, span: tuple[float, float]) -> bool:
