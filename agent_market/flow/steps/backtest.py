@@ -17,7 +17,6 @@ from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.feedback import read_feedback, visible_feedback
 from agent_market.flow.fingerprints import (
-    code_of,
     context_files,
     features_in_force,
     taught,
@@ -30,12 +29,12 @@ from agent_market.flow.plan import Plan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.flow.steps.train import LIBRARIES, trained_parameters
+from agent_market.freqai.identity import code_digest
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
 from agent_market.store.spend import spent
 
 RESULT = "result"
-DECIDING = ("records", "cycle", "perception", "memory", "agents", "decision", "risk", "reflection", "freqai")
 PACKAGES = ("freqtrade", "datasieve", "pandas", "numpy", *LIBRARIES)
 
 
@@ -59,7 +58,7 @@ class Backtest(Step):
             "context series": context_files(plan),
             "notes and tuned prompts": taught(plan, plan.config, end),
             "strategies and models": user_code(plan),
-            "code": code_of(*DECIDING),
+            "code": code_digest(),
             "packages": versions_of(*PACKAGES),
         }
 
