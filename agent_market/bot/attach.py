@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES, RunMode
 
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.alerting.forwarding import Outbox, forwarder
@@ -27,7 +27,6 @@ from agent_market.bot.desk import RiskDesk
 from agent_market.bot.gate.entry_gate import EntryGate
 from agent_market.bot.manual.sheet import ManualSheet
 from agent_market.bot.manual.watch import ManualWatch
-from agent_market.bot.market import LIVE
 from agent_market.bot.noting.decision_notes import DecisionNotes
 from agent_market.bot.noting.journal import Journal
 from agent_market.bot.seams import freqtrade as seams
@@ -56,7 +55,7 @@ def attach(strategy: Any) -> Attachment:
     :raises GateMissing: live, and the risk gate cannot be installed: the bot must not start.
     """
     global _current
-    live = strategy.config.get("runmode") in LIVE
+    live = strategy.config.get("runmode") in TRADE_MODES
     if not live:
         return _assemble(strategy, live=False)
     if _current is not None:

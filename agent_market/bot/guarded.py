@@ -10,6 +10,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_next_date
 from pandas import DataFrame
@@ -18,7 +19,6 @@ from agent_market.bot import attach as joining
 from agent_market.bot.desk import RiskDesk
 from agent_market.bot.gate import backtest_gate as gate
 from agent_market.bot.gate.cut_callbacks import CUT, cut_to_limits
-from agent_market.bot.market import LIVE
 from agent_market.bot.rest import install_in_bot
 from agent_market.bot.seams import freqtrade as seams
 from agent_market.bot.seams import telegram as telegram_seams
@@ -60,7 +60,7 @@ class GuardedStrategy(IStrategy):
             telegram_seams.use_own_bot_api()
         if self.settings.risk.stop.rule == "atr":
             self.use_custom_stoploss = True
-        if config.get("runmode") not in LIVE:
+        if config.get("runmode") not in TRADE_MODES:
             seams.clean_results()
         elif config.get("api_server", {}).get("enabled"):
             install_in_bot()  # before the API server is made, which is after the strategy

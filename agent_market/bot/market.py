@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.config import RiskSettings
@@ -18,7 +18,6 @@ from agent_market.risk.systemic import Readings
 from agent_market.risk.tightening import volatility_ratio
 
 VIX = "context-vix"
-LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
 BOOK_LEVELS = 50
 
 
@@ -32,7 +31,7 @@ class Market:
 
     @property
     def live(self) -> bool:
-        return self._strategy.config.get("runmode") in LIVE
+        return self._strategy.config.get("runmode") in TRADE_MODES
 
     @property
     def candles_per_day(self) -> float:

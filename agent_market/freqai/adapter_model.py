@@ -23,7 +23,6 @@ from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from agent_market.errors import AgentMarketError, DataError
-from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.quant import fit_quality
 from agent_market.models.base import BaseModelAdapter, Task
@@ -86,21 +85,17 @@ class _AdapterModel(MendedFreqaiModel):
             raise OperationalException(
                 "freqai.feature_parameters.shuffle_after_split = true; time must stay in order"
             )
-        try:
-            config["freqai"]["identifier"] = derive_identifier(config, type(self))
-        except AgentMarketError as error:
-            raise OperationalException(str(error)) from error
-        super().__init__(config)  # type: ignore[call-arg]
+        super().__init__(config)
         # Live, FreqAI hands a model no more than this many candles.
         self.CONV_WIDTH = max(int(getattr(self, "CONV_WIDTH", 1)), probe.window)
 
     def new_model(self) -> BaseModelAdapter[Any]:
         """An unfitted model under the config's parameters."""
-        return make_model(self.adapter, self.model_training_parameters, self.task)  # type: ignore[attr-defined]
+        return make_model(self.adapter, self.model_training_parameters, self.task)
 
     def _earlier(self, pair: str, labels: int) -> Sequence[BaseModelAdapter[Any]] | None:
         """Models to continue from, with `freqai.continual_learning` and where the library can."""
-        held = self.dd.model_dictionary.get(pair) if self.continual_learning else None  # type: ignore[attr-defined]
+        held = self.dd.model_dictionary.get(pair) if self.continual_learning else None
         if not isinstance(held, TrainedAdapters) or len(held.models) != labels:
             return None
         return held.models if held.models[0].incremental else None
@@ -126,7 +121,7 @@ class _AdapterModel(MendedFreqaiModel):
         return tuple(models)
 
     def _has_test(self) -> bool:
-        return bool(self.data_split_parameters.get("test_size", 0.1) != 0)  # type: ignore[attr-defined]
+        return bool(self.data_split_parameters.get("test_size", 0.1) != 0)
 
     def _declare_depth(self, dk: FreqaiDataKitchen) -> None:
         """Live, every numeric column needs a mean and a std, or FreqAI raises after the first candle."""

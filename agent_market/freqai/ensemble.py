@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -33,7 +32,6 @@ from agent_market.decision.experts.seats import seats
 from agent_market.errors import AgentMarketError, StoreFull
 from agent_market.freqai.columns import ColumnSchema
 from agent_market.freqai.features import seen_context, seen_features
-from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.freqai.memory_features import with_memory
 from agent_market.freqai.mended import MendedFreqaiModel
@@ -44,8 +42,6 @@ from agent_market.perception.features import FEATURES
 from agent_market.store.database import Database, store_url
 
 logger = logging.getLogger(__name__)
-
-LIVE_MODES = (RunMode.DRY_RUN, RunMode.LIVE)
 
 
 class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
@@ -59,7 +55,6 @@ class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
             self.settings: AgentMarketSettings = load_settings(config)
             roles = role_table(self.settings.agents)
             require_torch(self.settings)
-            config["freqai"]["identifier"] = derive_identifier(config, type(self))
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
         super().__init__(config)

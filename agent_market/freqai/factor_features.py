@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from freqtrade.configuration import TimeRange
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exchange import timeframe_to_minutes
 
 from agent_market.config import load_settings
@@ -40,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 NO_VALUE = 0.0
 """What a column holds where the factor has no value after its warm-up: FreqAI would drop the whole row."""
-
-_LIVE = (RunMode.DRY_RUN, RunMode.LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,7 @@ def _compares_pairs(tree: Tree) -> bool:
 
 def _start(config: Mapping[str, Any]) -> datetime | None:
     """When the run starts to trade; None for a backtest over all candles there are."""
-    if config.get("runmode") in _LIVE:
+    if config.get("runmode") in TRADE_MODES:
         return datetime.now(UTC)
     starts = TimeRange.parse_timerange(str(config.get("timerange") or "")).startts
     return datetime.fromtimestamp(starts, UTC) if starts else None

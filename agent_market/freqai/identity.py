@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES
 
 import agent_market
 from agent_market.freqai.factor_features import factors_digest
@@ -52,8 +52,6 @@ FEATURE_CODE_KEY = "feature_code"
 
 # What changes where a model runs or what it may spend, and never what it predicts.
 _NOT_PREDICTING = ("identifier", BASE_KEY, "wait_for_training_iteration_on_reload", "purge_old_models")
-
-_LIVE = (RunMode.DRY_RUN, RunMode.LIVE)
 
 _ADDRESS = ("base_url", "api_key_env")
 _TRANSPORT = (
@@ -139,7 +137,7 @@ def code_digest() -> str:
 
 def _feedback_digest(config: Mapping[str, Any]) -> str:
     """Hash of the feedback file; empty for a live bot, whose models are not trained anew for it."""
-    if config.get("runmode") in _LIVE:
+    if config.get("runmode") in TRADE_MODES:
         return ""
     file = config.get("agent_market", {}).get("agents", {}).get("feedback_file")
     if not file:

@@ -14,14 +14,12 @@ import numpy as np
 import pandas as pd
 from freqtrade.configuration import TimeRange
 from freqtrade.data.history import get_datahandler
-from freqtrade.enums import CandleType, RunMode
+from freqtrade.enums import TRADE_MODES, CandleType
 
 from agent_market.config import load_settings
 from agent_market.errors import DataError
 from agent_market.perception.context import ContextBook
 
-_LIVE = (RunMode.DRY_RUN, RunMode.LIVE)
-_DAY_S = 86_400
 _MICROSECONDS = 1_000_000
 _COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -32,7 +30,7 @@ def context_digest(config: Mapping[str, Any]) -> str:
     Empty without series, and where one cannot be read: the strategy, if it uses them, says which and why.
     """
     series = load_settings(config).perception.context
-    if not series or config.get("runmode") in _LIVE:
+    if not series or config.get("runmode") in TRADE_MODES:
         return ""
     try:
         book = ContextBook.load(series, Path(config["user_data_dir"]))
@@ -55,7 +53,7 @@ def candles_digest(config: Mapping[str, Any]) -> str:
     starts at the first candle there is, or has no candles.
     """
     starts = _timerange(config).startts
-    if not starts or not config.get("datadir") or config.get("runmode") in _LIVE:
+    if not starts or not config.get("datadir") or config.get("runmode") in TRADE_MODES:
         return ""
     start = pd.Timestamp(starts, unit="s", tz="UTC")
     first = start - pd.Timedelta(days=float(config["freqai"].get("train_period_days", 0)))

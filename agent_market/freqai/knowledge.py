@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from freqtrade.configuration import TimeRange
-from freqtrade.enums import RunMode
+from freqtrade.enums import TRADE_MODES
 
 from agent_market.config import load_settings
 from agent_market.memory.notebook import Notebook, forgotten
 from agent_market.memory.notes import Note
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
-
-_LIVE = (RunMode.DRY_RUN, RunMode.LIVE)
 
 
 def knowledge_digest(config: Mapping[str, Any]) -> str:
@@ -29,7 +27,7 @@ def knowledge_digest(config: Mapping[str, Any]) -> str:
     :raises StoreError: the store cannot be read.
     """
     settings = load_settings(config)
-    if config.get("runmode") in _LIVE:
+    if config.get("runmode") in TRADE_MODES:
         return ""
     url = store_url(settings.store.url, Path(config["user_data_dir"]))
     if url.startswith("sqlite") and not file_of(url).is_file():

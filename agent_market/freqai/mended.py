@@ -12,7 +12,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
-from agent_market.errors import TrainingFailed
+from agent_market.errors import AgentMarketError, TrainingFailed
+from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.live_history import unify_timezones
 from agent_market.freqai.whole_files import is_saved_whole, save_whole_files, save_whole_predictions
 
@@ -20,6 +21,7 @@ from agent_market.freqai.whole_files import is_saved_whole, save_whole_files, sa
 class MendedFreqaiModel(IFreqaiModel):
     """Put before FreqAI's own base, with `train` under `training(pair)`.
 
+    - The identifier tells apart all that may change a prediction; see `derive_identifier`.
     - A training that fails ends a backtest. Live, FreqAI keeps the model it has.
     - Wherever a kill strikes, the next run goes on from files that are whole.
     - Live, trainings after the first one work.
@@ -28,6 +30,10 @@ class MendedFreqaiModel(IFreqaiModel):
     _training_error: TrainingFailed | None = None
 
     def __init__(self, config: dict[str, Any]) -> None:
+        try:
+            config["freqai"]["identifier"] = derive_identifier(config, type(self))
+        except AgentMarketError as error:
+            raise OperationalException(str(error)) from error
         super().__init__(config=config)
         unify_timezones(self.dd)
         save_whole_files(self.dd)

@@ -42,7 +42,6 @@ from agent_market.decision.env.market import (
 from agent_market.decision.env.settings import EnvSettings
 from agent_market.decision.env.vector import TradingVecEnv
 from agent_market.errors import AgentMarketError, ConfigError
-from agent_market.freqai.identity import derive_identifier
 from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.policy_market import open_position, position_after, stretches
 from agent_market.freqai.policy_play import BestOnLaterSpan, followed
@@ -124,7 +123,6 @@ class AgentReinforcementLearnerModel(MendedFreqaiModel, BaseReinforcementLearnin
                 raise ConfigError(
                     "freqai.feature_parameters.shuffle_after_split = true; time must stay in order"
                 )
-            config["freqai"]["identifier"] = derive_identifier(config, type(self))
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
         super().__init__(**kwargs)

@@ -25,7 +25,6 @@ SAVED = {
 }
 """Methods of the drawer that save a file, and the attribute that names it."""
 
-
 AFTER_THE_MODEL = TRAINDF
 """FreqAI saves the training rows after all that it loads: where they are, the model is whole."""
 

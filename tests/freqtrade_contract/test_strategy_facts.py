@@ -10,6 +10,7 @@ import pytest
 from freqtrade.config_schema import CONF_SCHEMA
 from freqtrade.configuration.environment_vars import environment_vars_to_dict
 from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import TRADE_MODES, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.main import main as freqtrade_main
 from freqtrade.optimize.backtesting import Backtesting
@@ -104,3 +105,8 @@ def test_a_provider_that_was_given_no_pair_list_says_so_and_the_config_still_has
     with pytest.raises(OperationalException, match="pairlist provider"):
         strategy.dp.current_whitelist()
     assert strategy._whitelist() == ["BTC/USDT"]
+
+
+def test_a_bot_trades_in_dry_run_and_live_alone() -> None:
+    """`TRADE_MODES` tells our code a running bot from a backtest."""
+    assert set(TRADE_MODES) == {RunMode.DRY_RUN, RunMode.LIVE}

@@ -136,9 +136,8 @@ class EntryGate:
         if due > 0.0:
             return min(stake, due)  # a further part of what was confirmed
         occasion = decision_of(tag) if mode == "initial" else ""
-        occasion = occasion or str(
-            self._desk.market.newest(pair)
-        )  # a tag of no decision comes again and again
+        if not occasion:  # a tag of no decision comes again and again
+            occasion = str(self._desk.market.newest(pair))
         proposal, new = self._confirmations.ask(pair, side, tag, stake, rate, leverage, occasion)
         if new:
             self._desk.bus.publish(

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from agent_market.bot.market import LIVE as LIVE_MODES
+from freqtrade.enums import TRADE_MODES
+
 from agent_market.bot.queries.source import Source, open_source, own_source
 from agent_market.errors import AgentMarketError, DataError
 from agent_market.store.risk_notes import LIVE, RiskNote, add_risk_notes, backtest_run, begin_run
@@ -27,7 +28,7 @@ class DecisionNotes:
 
     def __init__(self, config: Mapping[str, Any], strategy: str) -> None:
         self._config = config
-        self._live = config.get("runmode") in LIVE_MODES
+        self._live = config.get("runmode") in TRADE_MODES
         self._run = LIVE if self._live else backtest_run(strategy)
         self._waiting: list[RiskNote] = []
         self._begun = self._live

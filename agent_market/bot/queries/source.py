@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freqtrade.enums import TRADE_MODES
 from sqlalchemy.engine import make_url
 
 from agent_market.bot.control import control_folder
-from agent_market.bot.market import LIVE
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.errors import DataError
 from agent_market.freqai.manifest import FOLDER, LATEST, RunManifest, read_manifest
@@ -64,7 +64,7 @@ def open_source(config: Mapping[str, Any], scope: str | None = None) -> Source:
     settings = load_settings(config)
     user_data = Path(config["user_data_dir"])
     own = settings.memory.scope or LIVE_SCOPE
-    is_bot = config.get("runmode") in LIVE
+    is_bot = config.get("runmode") in TRADE_MODES
     found = None if is_bot and scope in (None, own) else _manifest(user_data, scope)
     return Source(
         settings=settings,
