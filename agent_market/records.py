@@ -33,9 +33,9 @@ class Headline:
 class MarketView:
     """What is known about one pair at `asof`; nothing later.
 
-    `features` are dimensionless numbers from candles (see `perception.features`), `context` the newest
+    `features` are dimensionless numbers from candles (see `features.features`), `context` the newest
     value of each dated series with `known_at <= asof`, `state` the bounded vector that memory
-    compares (see `perception.state`), `regime` a coarse label such as "up-calm".  `close` is the price at
+    compares (see `features.state`), `regime` a coarse label such as "up-calm".  `close` is the price at
     `asof`, for arithmetic between decisions: agents see it only where nothing is masked.  `headlines` are
     news with `known_at <= asof`, newest first.
     """
@@ -108,13 +108,13 @@ class Evidence:
 class AgentView:
     """One agent's opinion, or an abstention with its cause.
 
-    An abstention has `abstained_because` set, depth 0 and confidence 0, and must get weight 0; it is
+    An abstention has `abstained_reason` set, depth 0 and confidence 0, and must get weight 0; it is
     never a hold. `answer_key` is the content address of the model answer it came from, if any.
     `horizon` is the number of candles within which the agent expects to be proved right, `invalidation`
     the return from this close that would prove it wrong; None = not said. `evidence` is what a trained
     model showed on data it had not seen; None for opinions. `prompt` is the version of the agent's prompt
     (`agents.tuning.versions`); None for agents that read none. `asof` is when the view was formed, where
-    that was before this decision (None = at it), and `carried_because` says why an older view stands in.
+    that was before this decision (None = at it), and `carried_reason` says why an older view stands in.
     """
 
     agent: str
@@ -122,23 +122,23 @@ class AgentView:
     confidence: float
     belief: str = ""
     reasons: tuple[str, ...] = ()
-    abstained_because: str | None = None
+    abstained_reason: str | None = None
     answer_key: str | None = None
     horizon: int | None = None
     invalidation: float | None = None
     evidence: Evidence | None = None
     prompt: str | None = None
     asof: datetime | None = None
-    carried_because: str | None = None
+    carried_reason: str | None = None
 
     @classmethod
     def abstain(cls, agent: str, cause: str) -> AgentView:
         """An abstention: no opinion, and the reason why there is none."""
-        return cls(agent=agent, depth=0.0, confidence=0.0, abstained_because=cause)
+        return cls(agent=agent, depth=0.0, confidence=0.0, abstained_reason=cause)
 
     @property
     def abstains(self) -> bool:
-        return self.abstained_because is not None
+        return self.abstained_reason is not None
 
 
 Step = Literal["proposal", "objections", "evidence", "rebuttal", "ruling"]
@@ -146,12 +146,12 @@ Ruling = Literal["execute", "adjust", "abandon"]
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class DebateTurn:
     """One turn of a debate. `round` counts rebuttals from 1 and is 0 elsewhere.
 
     `depth` and `confidence` are where the agent then stands (None for evidence, which takes no side),
     `numbers` what was computed by code or given as a number, by name. A turn that failed has no lines and
-    says why in `silent_because`.
+    says why in `silent_reason`.
     """
 
     agent: str
@@ -161,7 +161,7 @@ class Speech:
     depth: float | None = None
     confidence: float | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
-    silent_because: str | None = None
+    silent_reason: str | None = None
     answer_key: str | None = None
 
 
@@ -172,15 +172,15 @@ class Debate:
     `ruling` is None where the judge gave none; `ruling_confidence` is 0 to 100, as it was asked for.
     """
 
-    held_because: str
-    speeches: tuple[Speech, ...]
-    ended_because: str
+    held_reason: str
+    turns: tuple[DebateTurn, ...]
+    ended_reason: str
     ruling: Ruling | None = None
     ruling_confidence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class Usage:
     """What the answers behind one decision cost when they were given; answers of the store count the same.
 
     `cost` is in the currency of the price table; None where a model has no price.
@@ -229,7 +229,7 @@ class Clamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RiskResult:
     """The decision after risk: the depth that may be traded, and every clamp that made it so."""
 
     depth: float
@@ -273,11 +273,11 @@ class Episode:
     recall: Recall
     views: tuple[AgentView, ...]
     decision: Decision
-    verdict: Verdict
+    verdict: RiskResult
     due: datetime
     outcome: Outcome | None = field(default=None)
     debate: Debate | None = field(default=None)
-    bill: Bill = Bill()
+    usage: Usage = Usage()
 
     @property
     def id(self) -> str:

@@ -38,9 +38,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
 from workspace import Workspace, make_workspace  # noqa: E402
 
 from agent_market.config import DecisionSettings  # noqa: E402
-from agent_market.freqai.session import close_times  # noqa: E402
-from agent_market.perception.cadence import decision_points  # noqa: E402
-from agent_market.perception.features import market_features  # noqa: E402
+from agent_market.features.features import market_features  # noqa: E402
+from agent_market.pipeline.cadence import decision_points  # noqa: E402
+from agent_market.pipeline.session import close_times  # noqa: E402
 from agent_market.sandbox.endpoints import overlay  # noqa: E402
 from agent_market.sandbox.exchange import create_exchange_app  # noqa: E402
 from agent_market.sandbox.market import FeatherSource, Market, StandingMarket, SyntheticSource  # noqa: E402

@@ -18,13 +18,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from agent_market.agents.memory_agent import memory_view
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.fusion import decide
 from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.voice import memory_view
 from agent_market.records import AgentView, Episode, MarketView, Outcome
-from agent_market.risk.limits import gate
+from agent_market.risk.limits import limit_depth
 from agent_market.store.database import Database
 
 LIMIT_US = 300.0
@@ -97,7 +97,7 @@ def _decide(
     awake = {v.agent: v.depth for v in views if not v.abstains}
     weights = learner.weights(memory.settled(view.asof), awake)
     decision = decide(view, views, weights, SETTINGS.decision, name)
-    verdict = gate(decision, view, SETTINGS.risk, SETTINGS.decision.hold_threshold)
+    verdict = limit_depth(decision, view, SETTINGS.risk, SETTINGS.decision.hold_threshold)
     memory.remember(Episode("benchmark", view, recall, views, decision, verdict, due=view.asof + HORIZON))
 
 

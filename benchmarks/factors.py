@@ -33,11 +33,11 @@ import pandas as pd
 from agent_market.factors import reference
 from agent_market.factors.engine import Engine
 from agent_market.factors.generate import random_factor
-from agent_market.factors.kinds import RATIO
 from agent_market.factors.operators import OPERATORS, full_enough
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.scoring.scorer import Scorer
 from agent_market.factors.tree import FIELD, NUMBER, Tree
+from agent_market.factors.types import RATIO
 
 SEED = 7
 PAIRS = ("BTC", "ETH", "BNB", "SOL", "XRP")
@@ -105,23 +105,23 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _panel(data: Path) -> Panel:
+def _panel(data: Path) -> CandlePanel:
     candles = {}
     for copy in range(COPIES):
         for pair in PAIRS:
             frame = pd.read_feather(data / "candles" / "binance" / f"{pair}_USDT-1h.feather")
             candles[f"{pair}/USDT#{copy}"] = frame
-    return Panel.from_candles(candles, 60)
+    return CandlePanel.from_candles(candles, 60)
 
 
-def _warm_up(panel: Panel, trees: Sequence[Tree]) -> None:
+def _warm_up(panel: CandlePanel, trees: Sequence[Tree]) -> None:
     small = panel.window(0, 3_000)
     engine, scorer = Engine(small), Scorer(small)
     for tree in trees:
         scorer.screen(engine.evaluate(tree))
 
 
-def _ours(panel: Panel, trees: Sequence[Tree]) -> tuple[float, Engine, dict[str, float]]:
+def _ours(panel: CandlePanel, trees: Sequence[Tree]) -> tuple[float, Engine, dict[str, float]]:
     """Seconds for all trees from nothing but the panel; equal trees are scored once."""
     started = time.process_time()
     engine, scorer = Engine(panel), Scorer(panel)
@@ -139,7 +139,7 @@ def _ours(panel: Panel, trees: Sequence[Tree]) -> tuple[float, Engine, dict[str,
     return seconds, engine, {"evaluation": evaluating / seconds}
 
 
-def _against_pandas(panel: Panel, trees: Sequence[Tree]) -> tuple[float, float]:
+def _against_pandas(panel: CandlePanel, trees: Sequence[Tree]) -> tuple[float, float]:
     """Their seconds over ours: on trees of built-in operators, and on all."""
     with_pandas = _Pandas(panel)
     ours = _each(lambda tree, engine, scorer: scorer.screen(engine.evaluate(tree)), panel, trees)
@@ -163,7 +163,9 @@ def _against_pandas(panel: Panel, trees: Sequence[Tree]) -> tuple[float, float]:
     return ratio, everything
 
 
-def _each(work: Callable[[Tree, Engine, Scorer], object], panel: Panel, trees: Sequence[Tree]) -> list[float]:
+def _each(
+    work: Callable[[Tree, Engine, Scorer], object], panel: CandlePanel, trees: Sequence[Tree]
+) -> list[float]:
     """Seconds of each tree with an empty cache: nothing is shared between them."""
     scorer = Scorer(panel)
     seconds = []
@@ -177,7 +179,7 @@ def _each(work: Callable[[Tree, Engine, Scorer], object], panel: Panel, trees: S
 class _Pandas:
     """The same work in plain pandas: frames of times x pairs."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: CandlePanel) -> None:
         self._frames = {name: panel.frame(values).copy() for name, values in panel.columns.items()}
         scorer = Scorer(panel)
         self._rows = scorer.sample.rows
@@ -280,7 +282,7 @@ def _qlib_text(tree: Tree) -> str:
     return QLIB[tree.operator].format(*map(_qlib_text, tree.children), *tree.constants)
 
 
-def _against_qlib(panel: Panel, trees: Sequence[Tree], interpreter: str) -> float:
+def _against_qlib(panel: CandlePanel, trees: Sequence[Tree], interpreter: str) -> float:
     names = frozenset(QLIB) | {FIELD}
     chosen = [tree for tree in trees if all(node.operator in names for node in tree.walk())][:100]
     slow = frozenset(("ts_argmin", "ts_argmax", "decay_linear"))
@@ -301,7 +303,7 @@ def _against_qlib(panel: Panel, trees: Sequence[Tree], interpreter: str) -> floa
 GPLEARN = ("add", "sub", "mul", "div", "neg", "abs", "min", "max")
 
 
-def _against_gplearn(panel: Panel, interpreter: str) -> float:
+def _against_gplearn(panel: CandlePanel, interpreter: str) -> float:
     """Elementwise trees over five unit-free columns, which is what gplearn can express."""
     close, volume = panel.columns["close"], panel.columns["volume"]
     random = np.random.default_rng(SEED)
@@ -315,7 +317,7 @@ def _against_gplearn(panel: Panel, interpreter: str) -> float:
     features[4][:] = close / panel.columns["open"] - 1
     columns |= dict(zip(names, features, strict=True))
     kinds |= dict.fromkeys(names, RATIO)
-    wide = Panel(panel.times, panel.pairs, columns, panel.minutes, kinds)
+    wide = CandlePanel(panel.times, panel.pairs, columns, panel.minutes, kinds)
     operators = [OPERATORS[name] for name in GPLEARN]
     trees = [random_factor(random, None, operators, dict.fromkeys(names, RATIO)) for _ in range(200)]
     x = np.nan_to_num(np.stack([values.ravel() for values in features], axis=1))

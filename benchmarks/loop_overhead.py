@@ -31,7 +31,7 @@ WARM_UP = 5
 COINS = 20
 
 BARE = {
-    "from agent_market.bot.guarded import GuardedStrategy": "from freqtrade.strategy import IStrategy",
+    "from agent_market.strategy.guarded import GuardedStrategy": "from freqtrade.strategy import IStrategy",
     "class Always(GuardedStrategy)": "class Always(IStrategy)",
 }
 

@@ -40,15 +40,15 @@ from datasieve.pipeline import Pipeline  # noqa: E402
 from lightgbm import LGBMRegressor  # noqa: E402
 
 from agent_market.config import LayerSettings, MemorySettings  # noqa: E402
+from agent_market.features.state import state_matrix  # noqa: E402
 from agent_market.freqai.features import TRAINED, add_trained_features  # noqa: E402
 from agent_market.freqai.memory_features import add_candle_number  # noqa: E402
-from agent_market.freqai.quant import target  # noqa: E402
-from agent_market.freqai.session import Candles  # noqa: E402
 from agent_market.memory.episodic import EpisodicMemory  # noqa: E402
-from agent_market.memory.transform import CANDLE, NeighbourFeatures  # noqa: E402
-from agent_market.perception.state import state_matrix  # noqa: E402
-from agent_market.records import Decision, Episode, MarketView, Verdict  # noqa: E402
-from agent_market.reflection.outcomes import measure  # noqa: E402
+from agent_market.memory.neighbour_features import CANDLE, NeighbourFeatures  # noqa: E402
+from agent_market.outcomes import measure  # noqa: E402
+from agent_market.pipeline.quant import target  # noqa: E402
+from agent_market.pipeline.session import Candles  # noqa: E402
+from agent_market.records import Decision, Episode, MarketView, RiskResult  # noqa: E402
 from agent_market.store.database import Database  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -161,7 +161,7 @@ def _recalled(pair: str, candles: pd.DataFrame, frame: pd.DataFrame) -> pd.DataF
                 row[name] = sum(returns) / K if len(returns) == K else np.nan
                 flat = Decision(f"{pair}@{asof:%Y-%m-%dT%H}", pair, asof, 0.0, "hold", 0.0, {}, {})
                 due = asof + timedelta(hours=HORIZON)
-                memory.remember(Episode(name, view, recall, (), flat, Verdict(0.0, "hold"), due))
+                memory.remember(Episode(name, view, recall, (), flat, RiskResult(0.0, "hold"), due))
             outcome = _outcome(arrays, int(arrays.closes_s[i]))
             row["followed"] = np.nan if outcome is None else outcome.market_return
             found.append(row)

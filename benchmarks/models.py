@@ -29,12 +29,12 @@ from market_files import freqtrade_config, write_market  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from agent_market.datasets.dataset import Dataset  # noqa: E402
-from agent_market.datasets.features import FeatureDatasetBuilder  # noqa: E402
-from agent_market.datasets.labels import LabelSettings  # noqa: E402
-from agent_market.freqai.kitchen import Kitchen  # noqa: E402
-from agent_market.models.registry import make_model  # noqa: E402
+from agent_market.training.datasets.dataset import Dataset  # noqa: E402
+from agent_market.training.datasets.features import FeatureDatasetBuilder  # noqa: E402
+from agent_market.training.datasets.labels import LabelSettings  # noqa: E402
+from agent_market.training.feature_builder import FeatureBuilder  # noqa: E402
 from agent_market.training.metrics import PredictionMetrics, measure  # noqa: E402
+from agent_market.training.models.registry import make_model  # noqa: E402
 from agent_market.training.scaling import Scaler  # noqa: E402
 
 LABELS = (LabelSettings(), LabelSettings(kind="up"))
@@ -63,7 +63,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         candles, span, name = market(Path(folder), options.years)
         strategies = REPOSITORY / "user_data" / "strategies"
-        kitchen = Kitchen(freqtrade_config(), "AgentMarketStrategy", Path(folder), candles, span, strategies)
+        kitchen = FeatureBuilder(
+            freqtrade_config(), "AgentMarketStrategy", Path(folder), candles, span, strategies
+        )
         dataset = FeatureDatasetBuilder(kitchen, LABELS).build()
     console = Console(width=120)
     console.print(f"{name}, {span}, {len(dataset):,} rows, {dataset.features.shape[1]} features")
@@ -112,7 +114,7 @@ def parameters(model: str, trees: int) -> dict[str, Any]:
 
 
 def measured(
-    model: str, label: LabelSettings, dataset: Dataset, kitchen: Kitchen, params: dict[str, Any]
+    model: str, label: LabelSettings, dataset: Dataset, kitchen: FeatureBuilder, params: dict[str, Any]
 ) -> Line:
     train, test = dataset.purged_split(label.name, 0.25)
     older, newer = train.purged_split(label.name, 0.15)

@@ -28,8 +28,8 @@ import time  # noqa: E402
 import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 
-from agent_market.memory.exact import squared_distances  # noqa: E402
-from agent_market.memory.index import PointInTimeVectors  # noqa: E402
+from agent_market.memory.index.exact import squared_distances  # noqa: E402
+from agent_market.memory.index.vectors import PointInTimeVectors  # noqa: E402
 
 K = 10
 STATE, TEXT = 32, 384

@@ -30,17 +30,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.agents.answers.answer import Answer, parse_answer
-from agent_market.agents.answers.replay import ReplayAnswers, Reply, encode
-from agent_market.agents.answers.request import Request
 from agent_market.agents.committee import Committee
-from agent_market.agents.egress.masking import Disguises
-from agent_market.agents.egress.vocabulary import Vocabulary
-from agent_market.agents.endpoints.completion import Usage
-from agent_market.agents.prompting.brief import Brief, Shown
-from agent_market.agents.prompting.prompts import system_message
+from agent_market.agents.prompts.system_prompt import system_message
+from agent_market.agents.prompts.user_prompt import Brief, Shown
 from agent_market.agents.roles import ROLES
 from agent_market.config import AgentSettings, DebateSettings, LLMSettings
+from agent_market.llm.answers.request import Request
+from agent_market.llm.answers.schemas import Answer, parse_answer
+from agent_market.llm.answers.sources import ReplayAnswers, Reply, encode
+from agent_market.llm.egress.identifiers import Vocabulary
+from agent_market.llm.egress.masking import Disguises
+from agent_market.llm.endpoints.completion import RequestTotals
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.store.answers import AnswerRow, AnswerStore
 from agent_market.store.database import Database
@@ -155,7 +155,7 @@ class Missing:
     """Answers out of the store; what it does not hold is counted by role, and answered as before."""
 
     llm = LLM
-    usage = Usage()
+    usage = RequestTotals()
 
     def __init__(self, store: AnswerStore) -> None:
         self._store = store

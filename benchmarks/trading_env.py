@@ -33,12 +33,12 @@ import torch  # noqa: E402
 from freqtrade.freqai.prediction_models.ReinforcementLearner import ReinforcementLearner  # noqa: E402
 from stable_baselines3 import PPO  # noqa: E402
 
-from agent_market.decision.env.market import MarketArrays, market_arrays  # noqa: E402
-from agent_market.decision.env.settings import EnvSettings  # noqa: E402
-from agent_market.decision.env.single import TradingEnv  # noqa: E402
-from agent_market.decision.env.vector import TradingVecEnv  # noqa: E402
+from agent_market.features.features import FEATURES, market_features  # noqa: E402
 from agent_market.freqai.reinforcement import PPO_DEFAULTS  # noqa: E402
-from agent_market.perception.features import FEATURES, market_features  # noqa: E402
+from agent_market.rl.env.market import MarketArrays, market_arrays  # noqa: E402
+from agent_market.rl.env.settings import EnvSettings  # noqa: E402
+from agent_market.rl.env.single import TradingEnv  # noqa: E402
+from agent_market.rl.env.vector import TradingVecEnv  # noqa: E402
 from agent_market.sandbox.market import SyntheticSource  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -13,10 +13,10 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from compose import BOTS, GIVEN, compose
 
 from agent_market import __version__
 from agent_market.commands.init import templates
+from tests.helpers.compose import BOTS, GIVEN, compose
 
 
 def test_pyproject_and_package_agree_on_the_version(repository: Path) -> None:

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import blocks, commands, run
+
+from tests.helpers.documents import blocks, commands, run
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly", "AgentEnsemble")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose import BOTS, GIVEN, compose, service
 from freqtrade.commands import Arguments
 from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode
@@ -16,6 +15,7 @@ from agent_market.agents.roles import role_table
 from agent_market.bot.control import control_folder
 from agent_market.config import load_settings
 from agent_market.store.database import store_url
+from tests.helpers.compose import BOTS, GIVEN, compose, service
 
 AGENTS = {
     "aggressive": ["aggressive"],

@@ -1,6 +1,6 @@
 """The committee at work: stage-1 agents are asked together, those of stage 2 after them, with their views.
 
-Where dispersion or stakes are high, a full debate (`agents.debating`) is held between the two.
+Where dispersion or stakes are high, a full debate (`agents.debate`) is held between the two.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from agent_market.agents.answers.answer import Answer, Belief
-from agent_market.agents.answers.replay import Answers, open_answers
-from agent_market.agents.case import current_case
-from agent_market.agents.debating.debate import Argue, Argument, Seats, held_because, rule
-from agent_market.agents.egress.masking import Disguises
-from agent_market.agents.egress.vocabulary import Vocabulary
-from agent_market.agents.prompting.beliefs import past_beliefs
-from agent_market.agents.prompting.brief import NOTHING, Brief, Shown
-from agent_market.agents.prompting.feedback import FeedbackBook
-from agent_market.agents.questioner import Heard, Questioner
+from agent_market.agents.agent_runner import AgentReply, AgentRunner
+from agent_market.agents.debate.debate import Argue, Argument, Seats, held_reason, rule
+from agent_market.agents.prompts.belief_history import past_beliefs
+from agent_market.agents.prompts.feedback import FeedbackBook
+from agent_market.agents.prompts.user_prompt import NOTHING, Brief, Shown
 from agent_market.agents.roles import Role, role_table
 from agent_market.agents.tuning.versions import PromptBook, version_of
 from agent_market.config import AgentMarketSettings, AgentSettings
 from agent_market.errors import ConfigError
+from agent_market.llm.answers.schemas import Answer, Belief
+from agent_market.llm.answers.sources import Answers, open_answers
+from agent_market.llm.decision_context import current_context
+from agent_market.llm.egress.identifiers import Vocabulary
+from agent_market.llm.egress.masking import Disguises
 from agent_market.records import AgentView, Debate, Episode, MarketView, Recall
 from agent_market.store.database import Database
 from agent_market.store.prompts import promotions
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CallPlan:
     """A role table sorted by when each speaks; worked out once, and not for each decision."""
 
     roles: tuple[Role, ...]
@@ -43,7 +43,7 @@ class Plan:
     """Version of the prompt of each agent that reads one, by name."""
 
     @classmethod
-    def of(cls, roles: Sequence[Role], settings: AgentSettings) -> Plan:
+    def of(cls, roles: Sequence[Role], settings: AgentSettings) -> CallPlan:
         first = tuple(role for role in roles if role.source == "llm" and role.stage == 1)
         second = tuple(role for role in roles if role.source == "llm" and role.stage == 2)
         return cls(
@@ -98,9 +98,9 @@ class Committee:
         self._neighbours = neighbours
         self._horizon = horizon
         self.disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
-        self._ask = Questioner(answers, glossary, is_masked)
+        self._ask = AgentRunner(answers, glossary, is_masked)
         self._book = book or PromptBook((self.roles,))
-        self._plans = tuple(Plan.of(table, self._settings) for table in self._book.tables)
+        self._plans = tuple(CallPlan.of(table, self._settings) for table in self._book.tables)
         if self._settings.debate.mode == "full" and self._plans[0].seats is None:
             raise ConfigError(
                 "`agent_market.agents.debate.mode` = 'full' needs its proposer, critic and judge in the role "
@@ -116,11 +116,11 @@ class Committee:
     ) -> tuple[AgentView, ...]:
         """Every agent's view or abstention, in table order; see `deliberate`.
 
-        A full debate is left on the open case (`agents.case`).
+        A full debate is left on the open case (`llm.decision_context`).
         """
         deliberation = self.deliberate(view, recall, given, recent)
         if deliberation.debate is not None:
-            current_case().debate = deliberation.debate
+            current_context().debate = deliberation.debate
         return deliberation.views
 
     def deliberate(
@@ -174,7 +174,7 @@ class Committee:
         """Close the source of answers."""
         self.answers.close()
 
-    def _histories(self, plan: Plan, view: MarketView, recent: Iterable[Episode]) -> dict[str, Shown]:
+    def _histories(self, plan: CallPlan, view: MarketView, recent: Iterable[Episode]) -> dict[str, Shown]:
         asked = (*plan.first, *plan.second)
         episodes = tuple(recent) if self._settings.beliefs else ()
         if not episodes:
@@ -218,11 +218,11 @@ class Committee:
         view: MarketView,
         recall: Recall,
         views: Mapping[str, AgentView],
-        plan: Plan,
+        plan: CallPlan,
         shown: Mapping[str, Shown],
     ) -> Argument | None:
         settings, seats = self._settings.debate, plan.seats
-        because = None if seats is None else held_because(views, view, settings, self._horizon)
+        because = None if seats is None else held_reason(views, view, settings, self._horizon)
         if seats is None or because is None or self.answers.is_tight(_occasion(view, views)):
             return None
         cases = replace(recall, neighbours=recall.neighbours[: self._neighbours])
@@ -297,11 +297,11 @@ def _given(role: Role, given: Mapping[str, AgentView]) -> AgentView:
     return given.get(role.name) or AgentView.abstain(role.name, f"no view came from the {role.source}")
 
 
-def _silent(heard: Heard) -> AgentView:
-    return AgentView.abstain(heard.role.name, heard.silent_because or "no answer")
+def _silent(heard: AgentReply) -> AgentView:
+    return AgentView.abstain(heard.role.name, heard.silent_reason or "no answer")
 
 
-def _view(heard: Heard, prompt: str | None = None) -> AgentView:
+def _view(heard: AgentReply, prompt: str | None = None) -> AgentView:
     said = heard.said
     if not isinstance(said, Answer):
         return _silent(heard)

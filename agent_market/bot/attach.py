@@ -17,37 +17,37 @@ from freqtrade.enums import TRADE_MODES, RunMode
 
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.alerting.forwarding import Outbox, forwarder
-from agent_market.bot.alone import hold
-from agent_market.bot.attachment import Attachment
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.breaker.price_sources import tick_looks
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control, control_folder
-from agent_market.bot.desk import RiskDesk
+from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.gate.entry_gate import EntryGate
-from agent_market.bot.manual.sheet import ManualSheet
+from agent_market.bot.journal.decision_notes import DecisionNotes
+from agent_market.bot.journal.journal import Journal
+from agent_market.bot.manual.manual_orders import ManualSheet
 from agent_market.bot.manual.watch import ManualWatch
-from agent_market.bot.noting.decision_notes import DecisionNotes
-from agent_market.bot.noting.journal import Journal
-from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.plugin import BotPlugin
+from agent_market.bot.risk_engine import RiskEngine
 from agent_market.bot.workers import Worker
 from agent_market.errors import GateMissing
-from agent_market.redaction import Redactor
+from agent_market.utils.process_lock import hold
+from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 1.0
 
 _lock = threading.Lock()
-_current: Attachment | None = None
+_current: BotPlugin | None = None
 
 
-def current() -> Attachment | None:
+def current() -> BotPlugin | None:
     """The bot that is attached in this process now; None without one. For REST routes and Telegram."""
     return _current
 
 
-def attach(strategy: Any) -> Attachment:
+def attach(strategy: Any) -> BotPlugin:
     """Join the bot that runs `strategy`; in a backtest, set up its desk.
 
     An attachment that is still there (a reload that did not clean up) is taken down first.
@@ -63,7 +63,7 @@ def attach(strategy: Any) -> Attachment:
     attachment = _assemble(strategy, live=True)
     attachment.on_detach(lambda: _forget(attachment))
     try:
-        bot = seams.running_bot(strategy)
+        bot = internals.running_bot(strategy)
         gate = EntryGate(
             attachment.desk,
             attachment.control,
@@ -73,9 +73,9 @@ def attach(strategy: Any) -> Attachment:
                 pair, rate, strategy.stoploss, leverage
             ),
         )
-        seams.install_gate(bot, gate)
-        seams.mark_forced_entries(seams.rpc_of(strategy))
-        seams.watch_orders(bot, attachment.manual.placed, attachment.manual.failed)
+        internals.install_gate(bot, gate)
+        internals.mark_forced_entries(internals.rpc_of(strategy))
+        internals.watch_orders(bot, attachment.manual.placed, attachment.manual.failed)
     except GateMissing:
         raise
     except Exception as error:
@@ -103,28 +103,28 @@ def attach(strategy: Any) -> Attachment:
     return attachment
 
 
-def _forget(attachment: Attachment) -> None:
+def _forget(attachment: BotPlugin) -> None:
     global _current
     with _lock:
         if _current is attachment:
             _current = None
 
 
-def _assemble(strategy: Any, live: bool) -> Attachment:
+def _assemble(strategy: Any, live: bool) -> BotPlugin:
     settings = strategy.settings
     user_data = Path(strategy.config["user_data_dir"])
     folder = control_folder(settings.bot.folder, user_data)
     redactor = Redactor(strategy.config)
     bus = AlertBus(settings.bot.alerts_kept, redactor)
-    breaker = BreakerDesk(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
+    breaker = BreakerService(settings.risk.breaker, bus, folder / "breaker.json" if live else None)
     notes = DecisionNotes(strategy.config, type(strategy).__name__)
     if live:
         journal = Journal(folder, True, redactor, notes)
     else:
         journal = _backtest_journal(strategy, folder, redactor, notes)
-    desk = RiskDesk(strategy, settings.risk, bus, breaker, journal)
+    desk = RiskEngine(strategy, settings.risk, bus, breaker, journal)
     sheet = ManualSheet(folder if live else None, bus, redactor)
-    return Attachment(
+    return BotPlugin(
         strategy=strategy,
         desk=desk,
         bus=bus,
@@ -146,7 +146,7 @@ def _backtest_journal(strategy: Any, folder: Path, redactor: Redactor, notes: De
     return journal
 
 
-def _step(attachment: Attachment, what: str, action: Callable[[], None]) -> None:
+def _step(attachment: BotPlugin, what: str, action: Callable[[], None]) -> None:
     """One part beside the gate: a failure is logged and alerted, and trading is left alone."""
     try:
         action()
@@ -155,13 +155,13 @@ def _step(attachment: Attachment, what: str, action: Callable[[], None]) -> None
         attachment.bus.publish("critical", "fault", f"{what} could not be joined to the bot: {error!r}")
 
 
-def _start(attachment: Attachment, name: str, every_s: float, work: Callable[[], None]) -> None:
+def _start(attachment: BotPlugin, name: str, every_s: float, work: Callable[[], None]) -> None:
     worker = Worker(name, every_s, work, lambda error: attachment.fault(f"the thread {name} failed", error))
     attachment.workers.append(worker)
     worker.start()
 
 
-def _hold_folder(attachment: Attachment) -> None:
+def _hold_folder(attachment: BotPlugin) -> None:
     """Two bots would take each other's breaker state and day's loss: a trader must hear of it."""
     release = hold(attachment.control.folder)
     if release is not None:
@@ -175,7 +175,7 @@ def _hold_folder(attachment: Attachment) -> None:
     )
 
 
-def _watch_ticks(attachment: Attachment, bot: Any) -> None:
+def _watch_ticks(attachment: BotPlugin, bot: Any) -> None:
     settings = attachment.desk.settings.breaker
 
     prices, look = tick_looks(bot, settings, attachment.breaker, attachment.bus, attachment.manual.silent)
@@ -183,7 +183,7 @@ def _watch_ticks(attachment: Attachment, bot: Any) -> None:
     _start(attachment, "ticks", settings.tick_seconds, look)
 
 
-def _start_jobs(attachment: Attachment) -> None:
+def _start_jobs(attachment: BotPlugin) -> None:
     if not attachment.strategy.settings.jobs.in_bot:
         return
     from agent_market.jobs.in_bot import LightJobs  # noqa: PLC0415 - it needs what this package has
@@ -198,17 +198,17 @@ def _start_jobs(attachment: Attachment) -> None:
         _start(attachment, "jobs", jobs.every_s, jobs)
 
 
-def _join_telegram(attachment: Attachment) -> None:
+def _join_telegram(attachment: BotPlugin) -> None:
     if attachment.strategy.config.get("telegram", {}).get("enabled", False):
-        from agent_market.bot.telegram.joining import join  # noqa: PLC0415 - heavy, and only where it is enabled
+        from agent_market.bot.telegram.bridge import join  # noqa: PLC0415 - heavy, and only where it is enabled
 
         join(attachment)
 
 
-def _join_messages(attachment: Attachment) -> None:
-    manager = seams.rpc_manager(attachment.strategy)
+def _join_messages(attachment: BotPlugin) -> None:
+    manager = internals.rpc_manager(attachment.strategy)
     least = attachment.strategy.settings.bot.alerts.webhook
     outbox = Outbox("webhook", forwarder(manager, least, ("telegram",)))
     attachment.on_detach(outbox.stop)
     attachment.on_detach(attachment.bus.subscribe(outbox))
-    seams.listen(attachment.strategy, lambda message: None, attachment.detach)
+    internals.listen(attachment.strategy, lambda message: None, attachment.detach)

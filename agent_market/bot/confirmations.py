@@ -15,7 +15,7 @@ OPEN = ("pending", "confirmed")
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class EntryProposal:
     """One entry that wants a yes. `stake` and `rate` are in stake currency, as the gate would allow them.
 
     `occasion` tells entries under one tag apart: an answer holds for its own.
@@ -45,7 +45,7 @@ class Confirmations:
     def __init__(self, patience: timedelta, clock: Callable[[], datetime] = _now) -> None:
         self._patience = patience
         self._clock = clock
-        self._proposals: dict[tuple[str, str, str], Proposal] = {}
+        self._proposals: dict[tuple[str, str, str], EntryProposal] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -58,7 +58,7 @@ class Confirmations:
         rate: float,
         leverage: float,
         occasion: str = "",
-    ) -> tuple[Proposal, bool]:
+    ) -> tuple[EntryProposal, bool]:
         """The proposal for this entry, and whether it is new. Asking again changes nothing.
 
         One that is over (answered and used, or too old) is asked anew on another occasion only.
@@ -72,13 +72,13 @@ class Confirmations:
             for old in [k for k, p in self._proposals.items() if now - p.expires_at > FORGOTTEN_AFTER]:
                 del self._proposals[old]
             until = now + self._patience
-            made = Proposal(
+            made = EntryProposal(
                 self._count, pair, side, tag, stake, rate, leverage, now, until, occasion=occasion
             )
             self._proposals[(pair, side, tag)] = made
             return made, True
 
-    def answer(self, number: int, yes: bool, by: str) -> Proposal | None:
+    def answer(self, number: int, yes: bool, by: str) -> EntryProposal | None:
         """A human's answer; None where the proposal is unknown, answered or too old."""
         with self._lock:
             for key in tuple(self._proposals):
@@ -89,7 +89,7 @@ class Confirmations:
                     return answered
         return None
 
-    def use(self, proposal: Proposal) -> float | None:
+    def use(self, proposal: EntryProposal) -> float | None:
         """Spend a yes: the stake that was confirmed, once; None if it is no yes (any more)."""
         key = (proposal.pair, proposal.side, proposal.tag)
         with self._lock:
@@ -99,14 +99,14 @@ class Confirmations:
             self._proposals[key] = replace(current, answer="used")
             return current.stake
 
-    def pending(self) -> tuple[Proposal, ...]:
+    def pending(self) -> tuple[EntryProposal, ...]:
         """What waits for an answer now, oldest first."""
         with self._lock:
             current = [self._current(key) for key in tuple(self._proposals)]
         waiting = [p for p in current if p is not None and p.answer == "pending"]
         return tuple(sorted(waiting, key=lambda proposal: proposal.number))
 
-    def _current(self, key: tuple[str, str, str]) -> Proposal | None:
+    def _current(self, key: tuple[str, str, str]) -> EntryProposal | None:
         proposal = self._proposals.get(key)
         if proposal is None or proposal.answer not in OPEN:
             return proposal

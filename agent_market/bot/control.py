@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from agent_market.bot.facts import read_fact, write_fact
+from agent_market.bot.json_state import read_fact, write_fact
 from agent_market.errors import ConfigError, ControlUnreadable
 
 Mode = Literal["auto", "confirm", "manual"]

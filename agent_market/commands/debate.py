@@ -43,9 +43,9 @@ def list_debates(
         if debate is None:
             continue
         ruling = f"{debate.ruling} ({debate.ruling_confidence})" if debate.ruling else "none"
-        rounds = max((speech.round for speech in debate.speeches), default=0)
+        rounds = max((speech.round for speech in debate.turns), default=0)
         depth = f"{episode.decision.depth:+.1f}"
-        table.add_row(episode.id, debate.held_because, str(rounds), ruling, depth)
+        table.add_row(episode.id, debate.held_reason, str(rounds), ruling, depth)
     Console().print(table)
 
 
@@ -58,7 +58,7 @@ def show(
     """Show what was said before a decision: the debate or, where none was held, each agent's view."""
     import difflib
 
-    from agent_market.agents.debating.transcript import transcript
+    from agent_market.agents.debate.transcript import transcript
     from agent_market.errors import DataError
     from agent_market.store.episodes import read_debate
 
@@ -72,7 +72,7 @@ def show(
 
 
 def _open(userdir: Path, scope: str | None) -> tuple[Database, str, tuple[Episode, ...]]:
-    from agent_market.freqai.manifest import FOLDER, latest_manifest, read_manifest
+    from agent_market.runs.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episodes import episodes_of
 

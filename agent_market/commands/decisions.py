@@ -27,7 +27,7 @@ def decisions(
     from rich.console import Console
 
     from agent_market.errors import DataError
-    from agent_market.freqai.manifest import FOLDER, latest_manifest, read_manifest
+    from agent_market.runs.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episode_json import digest_of, json_lines
     from agent_market.store.episodes import episodes_of

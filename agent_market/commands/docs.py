@@ -55,7 +55,7 @@ def docs(
 
 
 def _features_page() -> str:
-    from agent_market.perception.features_page import features_page
+    from agent_market.features.features_page import features_page
 
     return features_page()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from agent_market.learning.evaluation.run import Report
+    from agent_market.evaluation.run import Report
 
 
 def evaluate(
@@ -35,15 +35,15 @@ def evaluate(
     from agent_market.errors import ConfigError
 
     try:
-        from agent_market.learning.evaluation.page import as_json as to_json
-        from agent_market.learning.evaluation.page import write_page
-        from agent_market.learning.evaluation.run import evaluate as run
+        from agent_market.evaluation.page import as_json as to_json
+        from agent_market.evaluation.page import write_page
+        from agent_market.evaluation.run import evaluate as run
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"evaluate needs the package {error.name}; install agent-market[rl,sandbox]"
         ) from error
-    from agent_market.learning.evaluation.plan import Plan
-    from agent_market.learning.evaluation.world import read_candles
+    from agent_market.evaluation.panel_builder import read_candles
+    from agent_market.evaluation.plan import Plan
     from agent_market.store.database import Database, store_url
 
     asked = {"timeframe": timeframe, "seeds": seeds, "effort": effort, "placebo_draws": placebo_draws}
@@ -68,7 +68,7 @@ def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from agent_market.learning.evaluation.page import SHORT_HEADINGS, main_result, short_cells
+    from agent_market.evaluation.page import SHORT_HEADINGS, main_result, short_cells
 
     one = main_result(report)
     span = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"

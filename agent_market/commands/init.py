@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from agent_market.durable import replace_bytes
 from agent_market.errors import ConfigError
+from agent_market.utils.durable import replace_bytes
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 

@@ -12,7 +12,7 @@ import typer
 from agent_market.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from agent_market.memory.notebook import Hand
+    from agent_market.memory.note_store import AuditEntry
 
 app = typer.Typer(help="What the agents remember: teach it, look at it, put it right.", no_args_is_help=True)
 
@@ -46,11 +46,11 @@ def teach(
     backtest that uses what was learned later shows hindsight, not skill.
     """
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook
+    from agent_market.features.regime import REGIMES
+    from agent_market.memory.bitemporal import Times
+    from agent_market.memory.note_store import NoteStore
     from agent_market.memory.notes import Note
     from agent_market.memory.text.index import Aspects
-    from agent_market.memory.times import Times
-    from agent_market.perception.regime import REGIMES
 
     if regime is not None and regime not in REGIMES:
         raise ConfigError(f"--regime {regime} is not known; use one of {', '.join(REGIMES)}")
@@ -69,7 +69,7 @@ def teach(
         pinned=pin,
     )
     with open_store(url_of_store(userdir, store)) as database:
-        refused = Notebook(database).teach(note, hand)
+        refused = NoteStore(database).teach(note, hand)
     if refused is not None:
         raise DataError(f"not taught ({refused.rule}): {refused.why}")
     typer.echo(f"taught {note.id}")
@@ -88,12 +88,12 @@ def correct(
     from dataclasses import replace
 
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook
-    from agent_market.memory.times import Times
+    from agent_market.memory.bitemporal import Times
+    from agent_market.memory.note_store import NoteStore
 
     hand = _hand(author, reason)
     with open_store(url_of_store(userdir, store)) as database:
-        book = Notebook(database)
+        book = NoteStore(database)
         old = book.get(note)
         times = Times(old.times.event, hand.at, hand.at)
         new = replace(old, text=text.strip(), author=hand.author, times=times, corrects=old.id)
@@ -118,12 +118,12 @@ def pin(
     A pinned episode stays among what is recalled, and comes back from the archive at the next re-assessment.
     """
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook, pin_episode
+    from agent_market.memory.note_store import NoteStore, pin_episode
 
     hand = _hand(author, reason)
     with open_store(url_of_store(userdir, store)) as database:
         if scope is None:
-            Notebook(database).pin(subject, hand, not off)
+            NoteStore(database).pin(subject, hand, not off)
         else:
             pin_episode(database, scope, subject, hand, not off)
     typer.echo(f"{subject} is {'no longer pinned' if off else 'pinned'}")
@@ -143,12 +143,12 @@ def forget(
     Of a note only the log line stays. An episode's decision stays on record, and is marked as forgotten.
     """
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook, forget_episode
+    from agent_market.memory.note_store import NoteStore, forget_episode
 
     hand = _hand(author, reason)
     with open_store(url_of_store(userdir, store)) as database:
         if scope is None:
-            Notebook(database).forget(subject, hand)
+            NoteStore(database).forget(subject, hand)
         else:
             forget_episode(database, scope, subject, hand)
     typer.echo(f"forgot {subject}")
@@ -166,14 +166,14 @@ def show(
     """Show all notes, or one note or episode with its four times, its reasons and what was done to it."""
     from rich.console import Console
 
+    from agent_market.commands.stores.memory_tables import episode_lines, log_text, note_lines, notes_table
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.notebook import Notebook, log_lines
-    from agent_market.memory.shown import episode_lines, log_text, note_lines, notes_table
+    from agent_market.memory.note_store import NoteStore, log_lines
 
     console = Console()
     with open_store(url_of_store(userdir, store)) as database:
         if subject is None:
-            console.print(notes_table(Notebook(database).all()))
+            console.print(notes_table(NoteStore(database).all()))
             return
         body = note_lines(database, subject) if scope is None else episode_lines(database, scope, subject)
         lines = [*body, *map(log_text, log_lines(database, subject))]
@@ -218,8 +218,8 @@ def stats(
     store: Store = None,
 ) -> None:
     """Count what memory holds, what its gates refused, and when its jobs ran."""
+    from agent_market.commands.stores.memory_tables import left_out_lines, stats_lines
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.memory.shown import left_out_lines, stats_lines
 
     with open_store(url_of_store(userdir, store)) as database:
         typer.echo("\n".join([*stats_lines(database), *(left_out_lines(database, scope) if scope else ())]))
@@ -272,10 +272,10 @@ def graph(
 ) -> None:
     """Explain a node or the path between two, or export the knowledge graph, as it stood at a time."""
     from agent_market.commands.stores.opening import open_store, url_of_store
-    from agent_market.durable import replace_text
-    from agent_market.memory.graph.book import edges_at
     from agent_market.memory.graph.export import to_json
+    from agent_market.memory.graph.graph_store import edges_at
     from agent_market.memory.graph.paths import edges_of, explain, named_node, sentence, strongest_path
+    from agent_market.utils.durable import replace_text
 
     with open_store(url_of_store(userdir, store)) as database:
         edges = edges_at(database, _time(asof), scope)
@@ -307,9 +307,9 @@ def _time(text: str | None) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 
-def _hand(author: str | None, reason: str) -> Hand:
+def _hand(author: str | None, reason: str) -> AuditEntry:
     import getpass
 
-    from agent_market.memory.notebook import Hand
+    from agent_market.memory.note_store import AuditEntry
 
-    return Hand(author or getpass.getuser(), _time(None), reason)
+    return AuditEntry(author or getpass.getuser(), _time(None), reason)

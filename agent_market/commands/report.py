@@ -28,10 +28,10 @@ def report(
     --strategy-list AgentMarketStrategy AgentMarketEqualWeights AgentMarketQuantOnly --export trades
     """
     from agent_market.errors import ConfigError
+    from agent_market.reports.backtest_result import latest_result
     from agent_market.reports.console import print_comparison, print_knowledge, report_console
-    from agent_market.reports.gather import gather
     from agent_market.reports.html import write_report
-    from agent_market.reports.result import latest_result
+    from agent_market.reports.load import gather
 
     if datadir is not None and not datadir.is_dir():
         raise ConfigError(f"--datadir {datadir} is no directory; name the folder of the candles")

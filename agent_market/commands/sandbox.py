@@ -77,7 +77,7 @@ def sandbox(
     real markets or real language models. Stop it with Ctrl-C.
     """
     from agent_market.sandbox.endpoints import write_overlay
-    from agent_market.sandbox.faults import FaultBoard, load_plan
+    from agent_market.sandbox.faults import FaultRegistry, load_plan
     from agent_market.sandbox.server import running
     from agent_market.sandbox.session import MarketChoice, open_market, serving
     from agent_market.sandbox.telegram import create_telegram_app
@@ -97,7 +97,7 @@ def sandbox(
         replay_from=_millis(replay_from),
     )
     market = open_market(choice)
-    board = FaultBoard(load_plan(faults) if faults else None)
+    board = FaultRegistry(load_plan(faults) if faults else None)
     with ExitStack() as stack:
         endpoints = stack.enter_context(serving(market, board, exchange_port, model_port))
         kind = f"synthetic market, seed {seed}" if made_up else f"candles of {data}"

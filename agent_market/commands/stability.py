@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from agent_market.agents.measuring.stability import AgentStability, Asked
+    from agent_market.agents.diagnostics.stability import AgentStability, Asked
     from agent_market.records import Episode
 
 
@@ -40,10 +40,10 @@ def stability(
     import orjson
     from rich.console import Console
 
-    from agent_market.agents.answers.replay import open_answers
     from agent_market.agents.committee import prompt_book, seat_committee
-    from agent_market.agents.measuring.stability import ask_again, measure_stability, variants_of
+    from agent_market.agents.diagnostics.stability import ask_again, measure_stability, variants_of
     from agent_market.commands.recorded import recorded
+    from agent_market.llm.answers.sources import open_answers
     from agent_market.records import AgentView
 
     names = [name.strip() for name in (models or "").split(",") if name.strip()]

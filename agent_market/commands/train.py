@@ -108,7 +108,7 @@ def _list_models(console: Any) -> None:
     from rich.table import Table
 
     from agent_market.errors import ConfigError
-    from agent_market.models.registry import adapter_type, model_names
+    from agent_market.training.models.registry import adapter_type, model_names
 
     table = Table(title="Models")
     for heading in ("model", "learns", "goes on", "parameters and their defaults"):

@@ -59,12 +59,12 @@ def tune_prompts(
 def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
     from rich.console import Console
 
-    from agent_market.agents.answers.replay import open_answers
     from agent_market.agents.committee import Committee, prompt_book, seat_committee
     from agent_market.agents.tuning.campaign import run_campaign
-    from agent_market.agents.tuning.panel import Panel, StrictAnswers
+    from agent_market.agents.tuning.panel import PromptPanel, StrictAnswers
     from agent_market.agents.tuning.reflection import Reflector
     from agent_market.agents.tuning.versions import PromptBook, model_of
+    from agent_market.llm.answers.sources import open_answers
 
     settings = found.settings
     book = prompt_book(settings, found.database)
@@ -84,7 +84,7 @@ def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
             console.print(line, highlight=False, soft_wrap=True)
 
     try:
-        panel = Panel(held, book.newest, seating, settings.llm.max_in_flight)
+        panel = PromptPanel(held, book.newest, seating, settings.llm.max_in_flight)
         return run_campaign(
             panel,
             Reflector(role, answers, settings.tuning.max_tokens),

@@ -29,8 +29,8 @@ def weights(
     from rich.console import Console
 
     from agent_market.errors import DataError
-    from agent_market.freqai.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.reports.weights import weight_table
+    from agent_market.runs.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episodes import episodes_of
 

@@ -22,7 +22,7 @@ def why(
     from agent_market.bot.queries.decisions import decision_whole
     from agent_market.bot.queries.risk_log import risk_log_of
     from agent_market.bot.queries.source import open_source
-    from agent_market.bot.telegram.reasons import why_text
+    from agent_market.reports.why import why_text
 
     source = open_source({"user_data_dir": str(userdir)}, scope)
     row, debate, lines = decision_whole(source, risk_log_of(source.folder), decision)

@@ -37,10 +37,10 @@ def worker(
     It goes on until it is told to stop (Ctrl-C, SIGTERM), or with --once or --only until the work is done;
     then the exit code is 1 if a job failed. Freqtrade's trades are only ever read. One worker a bot.
     """
-    from agent_market.commands.working.loop import Shift
-    from agent_market.commands.working.opening import bot_config
+    from agent_market.commands.worker_loop.loop import WorkerLoop
+    from agent_market.commands.worker_loop.opening import bot_config
 
-    shift = Shift(bot_config(config or [], userdir, db_url, datadir))
+    shift = WorkerLoop(bot_config(config or [], userdir, db_url, datadir))
     if show:
         shift.show()
         return

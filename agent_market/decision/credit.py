@@ -16,8 +16,8 @@ from itertools import combinations
 
 import numpy as np
 
-from agent_market.decision.online import fused
-from agent_market.decision.panel import Floats, Panel, money
+from agent_market.decision.panel import DecisionPanel, Floats, money
+from agent_market.decision.replay import fused
 from agent_market.errors import ConfigError
 
 MOST_AGENTS = 14
@@ -39,7 +39,9 @@ class Credit:
     left_out_by_regime: Mapping[str, float]
 
 
-def credits(panel: Panel, weights: Floats, cost: float, regimes: tuple[str, ...]) -> tuple[Credit, ...]:
+def credits(
+    panel: DecisionPanel, weights: Floats, cost: float, regimes: tuple[str, ...]
+) -> tuple[Credit, ...]:
     """Credit of every expert for what the panel's decisions made under `weights`.
 
     :param weights: (T, P, N) at each decision.

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from agent_market.config import DecisionSettings
 from agent_market.decision.experts.choose import ByRegime, make_weighting
+from agent_market.outcomes import rewards_of
 from agent_market.records import Episode
-from agent_market.reflection.outcomes import rewards_of
 
 
 class WeightLearner:

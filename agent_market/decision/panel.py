@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.config import DecisionSettings
-from agent_market.decision.experts.seats import CASH
+from agent_market.decision.experts.virtual_experts import CASH
 from agent_market.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class DecisionPanel:
     """Decisions of all pairs on one grid of moments.
 
     * `times` (T,): moments of decision (closes of candles), seconds, increasing;
@@ -68,12 +68,12 @@ class Panel:
         """(T, P, N) where an expert has an opinion."""
         return np.isfinite(self.depth)
 
-    def rows(self, chosen: slice | npt.NDArray[np.integer]) -> Panel:
+    def rows(self, chosen: slice | npt.NDArray[np.integer]) -> DecisionPanel:
         """The same at some of the moments."""
         parts = ("times", "depth", "confidence", "state", "regime", "sigma", "returns", "outcome", "known_at")
         return replace(self, **{name: getattr(self, name)[chosen] for name in parts})
 
-    def with_cash(self) -> Panel:
+    def with_cash(self) -> DecisionPanel:
         """The same with cash as a last expert: depth 0, always awake."""
         rows = (*self.depth.shape[:2], 1)
         return replace(
@@ -88,7 +88,7 @@ class Panel:
         return np.isfinite(self.outcome) & (self.known_at <= moment)
 
 
-def vectors(panel: Panel, settings: DecisionSettings) -> npt.NDArray[np.float32]:
+def vectors(panel: DecisionPanel, settings: DecisionSettings) -> npt.NDArray[np.float32]:
     """(T, P, N, 4) [buy, sell, hold, confidence] of every expert, all 0 where it is asleep."""
     depth = np.nan_to_num(panel.depth)
     bar = settings.hold_threshold / 10.0
@@ -103,7 +103,7 @@ def turnover(position: Floats) -> Floats:
     return np.abs(np.diff(position, axis=0, prepend=np.zeros_like(position[:1])))
 
 
-def money(panel: Panel, position: Floats, cost: float) -> Floats:
+def money(panel: DecisionPanel, position: Floats, cost: float) -> Floats:
     """(T, P) return of each pair's capital in each period, after costs, as a fraction.
 
     :param position: (T, P) in [-1, 1], decided at the moment and held from its fill to the next.
@@ -112,7 +112,7 @@ def money(panel: Panel, position: Floats, cost: float) -> Floats:
     return position * panel.returns - cost * turnover(position)
 
 
-def expert_rewards(panel: Panel, cost: float, scale: float) -> Floats:
+def expert_rewards(panel: DecisionPanel, cost: float, scale: float) -> Floats:
     """(T, P, N) reward in [-1, 1] of each expert on its own, in `scale` expected deviations; NaN asleep.
 
     What it would have made alone: return x depth, less the cost of its own turnover.  Its last depth is taken

@@ -9,7 +9,7 @@ import numpy as np
 
 from agent_market.factors.compute import COMPUTE
 from agent_market.factors.operators import AT, TIMEFRAMES
-from agent_market.factors.panel import Array, Panel
+from agent_market.factors.panel import Array, CandlePanel
 from agent_market.factors.timeframes import Coarse, coarse
 from agent_market.factors.tree import FIELD, NUMBER, Tree
 
@@ -24,7 +24,7 @@ class Engine:
     first out, never more than `cache_bytes` of them. One engine serves one thread.
     """
 
-    def __init__(self, panel: Panel, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, panel: CandlePanel, cache_bytes: int = CACHE_BYTES) -> None:
         self.panel = panel
         self.hits = 0
         self.misses = 0

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agent_market.errors import ExpressionError
-from agent_market.factors.kinds import FIELDS, Kind
 from agent_market.factors.limits import LIMITS, Limits
 from agent_market.factors.operators import AT, OPERATORS, TIMEFRAMES, Operator, Parameter, Value
 from agent_market.factors.parse import check, factor_of
 from agent_market.factors.tree import Tree, call, field, number
+from agent_market.factors.types import FIELDS, ValueType
 
 WINDOWS = (3, 5, 8, 12, 24, 48, 72, 120, 168, 240)
 NUMBERS = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
@@ -26,7 +26,7 @@ def random_factor(
     random: np.random.Generator,
     size: int | None = None,
     operators: Sequence[Operator] = _WITHOUT_AT,
-    fields: Mapping[str, Kind] = FIELDS,
+    fields: Mapping[str, ValueType] = FIELDS,
     limits: Limits = LIMITS,
 ) -> Tree:
     """A canonical factor that passes every check.
@@ -47,7 +47,7 @@ def random_tree(
     random: np.random.Generator,
     size: int,
     operators: Sequence[Operator] = _WITHOUT_AT,
-    fields: Mapping[str, Kind] = FIELDS,
+    fields: Mapping[str, ValueType] = FIELDS,
     limits: Limits = LIMITS,
 ) -> Tree:
     """A well-typed tree of any kind, of about `size` nodes."""
@@ -67,7 +67,7 @@ def random_tree(
     return _leaf(random, fields)
 
 
-def _leaf(random: np.random.Generator, fields: Mapping[str, Kind]) -> Tree:
+def _leaf(random: np.random.Generator, fields: Mapping[str, ValueType]) -> Tree:
     if random.random() < _NUMBER_SHARE:
         return number(NUMBERS[int(random.integers(len(NUMBERS)))])
     names = tuple(fields)

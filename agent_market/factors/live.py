@@ -14,7 +14,7 @@ import pandas as pd
 
 from agent_market.errors import DataError
 from agent_market.factors.engine import Engine
-from agent_market.factors.panel import Array, Panel
+from agent_market.factors.panel import Array, CandlePanel
 from agent_market.factors.tree import Tree
 from agent_market.factors.warmup import lookback
 
@@ -25,7 +25,7 @@ class LiveFactors:
     Holds the last `rows` rows of the panel: what the factor with the longest lookback needs.
     """
 
-    def __init__(self, trees: Sequence[Tree], history: Panel) -> None:
+    def __init__(self, trees: Sequence[Tree], history: CandlePanel) -> None:
         """Start from a panel that holds at least one row; more history than is needed is dropped."""
         if not len(history.times):
             raise DataError("live factors need a panel with at least one row to start from")
@@ -67,7 +67,7 @@ class LiveFactors:
             out[row] = engine.evaluate(tree)[:, -1]
         return out
 
-    def _moved(self, ahead: int, candles: Mapping[str, Mapping[str, float]]) -> Panel:
+    def _moved(self, ahead: int, candles: Mapping[str, Mapping[str, float]]) -> CandlePanel:
         old = self._panel
         step = pd.Timedelta(minutes=old.minutes)
         size = min(len(old.times) + ahead, self.rows)
@@ -80,7 +80,7 @@ class LiveFactors:
             columns[name] = new
         end = old.times[-1] + ahead * step
         times = pd.date_range(end=end, periods=size, freq=step, unit="ms")
-        return Panel(times, old.pairs, columns, old.minutes, old.kinds)
+        return CandlePanel(times, old.pairs, columns, old.minutes, old.kinds)
 
 
 def _value(candles: Mapping[str, Mapping[str, float]], pair: str, name: str) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from agent_market.factors import rules
+from agent_market.factors import type_rules
 
 Role = Literal["series", "window", "lag", "number", "timeframe"]
 Group = Literal["arithmetic", "condition", "time series", "two time series", "cross-section", "timeframe"]
@@ -71,7 +71,7 @@ class Operator:
     name: str
     group: Group
     parameters: tuple[Parameter, ...]
-    rule: rules.Rule
+    rule: type_rules.Rule
     meaning: str
     nan: str = ANY
     rows: Callable[[tuple[Value, ...]], int] = lambda constants: 0
@@ -120,7 +120,7 @@ def _linear(start: float, per_row: float) -> Callable[[tuple[Value, ...]], float
 
 def _rolling(
     name: str,
-    rule: rules.Rule,
+    rule: type_rules.Rule,
     meaning: str,
     cost: float,
     nan: str = WINDOW,
@@ -132,7 +132,9 @@ def _rolling(
     )
 
 
-def _pairwise(name: str, rule: rules.Rule, meaning: str, swaps: bool, synonyms: tuple[str, ...]) -> Operator:
+def _pairwise(
+    name: str, rule: type_rules.Rule, meaning: str, swaps: bool, synonyms: tuple[str, ...]
+) -> Operator:
     return Operator(
         name,
         "two time series",
@@ -148,129 +150,129 @@ def _pairwise(name: str, rule: rules.Rule, meaning: str, swaps: bool, synonyms: 
 
 
 _ARITHMETIC = (
-    Operator("add", "arithmetic", (X, Y), rules.sum_of, "x + y", swaps=True, synonyms=("plus",)),
-    Operator("sub", "arithmetic", (X, Y), rules.sum_of, "x - y", synonyms=("minus", "subtract")),
-    Operator("mul", "arithmetic", (X, Y), rules.product, "x * y", swaps=True, synonyms=("multiply", "times")),
+    Operator("add", "arithmetic", (X, Y), type_rules.sum_of, "x + y", swaps=True, synonyms=("plus",)),
+    Operator("sub", "arithmetic", (X, Y), type_rules.sum_of, "x - y", synonyms=("minus", "subtract")),
+    Operator("mul", "arithmetic", (X, Y), type_rules.product, "x * y", swaps=True, synonyms=("multiply", "times")),
     Operator(
-        "div", "arithmetic", (X, Y), rules.quotient, "x / y", "an input is NaN, or y is 0",
+        "div", "arithmetic", (X, Y), type_rules.quotient, "x / y", "an input is NaN, or y is 0",
         synonyms=("divide", "truediv"),
     ),
-    Operator("neg", "arithmetic", (X,), rules.negative, "-x"),
-    Operator("abs", "arithmetic", (X,), rules.magnitude, "absolute value", synonyms=("fabs",)),
-    Operator("sign", "arithmetic", (X,), rules.bounded, "-1, 0 or 1"),
+    Operator("neg", "arithmetic", (X,), type_rules.negative, "-x"),
+    Operator("abs", "arithmetic", (X,), type_rules.magnitude, "absolute value", synonyms=("fabs",)),
+    Operator("sign", "arithmetic", (X,), type_rules.bounded, "-1, 0 or 1"),
     Operator(
-        "log", "arithmetic", (X,), rules.free_to_ratio, "natural logarithm", "x is NaN or not above 0",
+        "log", "arithmetic", (X,), type_rules.free_to_ratio, "natural logarithm", "x is NaN or not above 0",
         cost=_flat(8.0), synonyms=("ln",),
     ),
     Operator(
-        "signed_power", "arithmetic", (X, Parameter("exponent", "number", 0.1, 4)), rules.free_to_ratio,
+        "signed_power", "arithmetic", (X, Parameter("exponent", "number", 0.1, 4)), type_rules.free_to_ratio,
         "sign(x) * abs(x) ** exponent", cost=_flat(25.0), synonyms=("power", "pow", "signedpower", "sqrt"),
     ),
-    Operator("tanh", "arithmetic", (X,), rules.free_to_bounded, "hyperbolic tangent", cost=_flat(12.0)),
+    Operator("tanh", "arithmetic", (X,), type_rules.free_to_bounded, "hyperbolic tangent", cost=_flat(12.0)),
     Operator(
         "clip", "arithmetic", (X, Parameter("low", "number"), Parameter("high", "number")),
-        rules.free_to_ratio, "x held within [low, high]",
+        type_rules.free_to_ratio, "x held within [low, high]",
     ),
-    Operator("min", "arithmetic", (X, Y), rules.either_of, "the smaller of two", swaps=True,
+    Operator("min", "arithmetic", (X, Y), type_rules.either_of, "the smaller of two", swaps=True,
              synonyms=("minimum",)),
-    Operator("max", "arithmetic", (X, Y), rules.either_of, "the larger of two", swaps=True,
+    Operator("max", "arithmetic", (X, Y), type_rules.either_of, "the larger of two", swaps=True,
              synonyms=("maximum",)),
 )  # fmt: skip
 
 _CONDITIONS = (
-    Operator("gt", "condition", (X, Y), rules.compared, "x > y", synonyms=("greater",)),
-    Operator("ge", "condition", (X, Y), rules.compared, "x >= y"),
-    Operator("lt", "condition", (X, Y), rules.compared, "x < y", synonyms=("less",)),
-    Operator("le", "condition", (X, Y), rules.compared, "x <= y"),
-    Operator("logical_and", "condition", (X, Y), rules.logical, "x and y", swaps=True, synonyms=("and_",)),
-    Operator("logical_or", "condition", (X, Y), rules.logical, "x or y", swaps=True, synonyms=("or_",)),
-    Operator("logical_not", "condition", (X,), rules.logical, "not x", synonyms=("not_",)),
+    Operator("gt", "condition", (X, Y), type_rules.compared, "x > y", synonyms=("greater",)),
+    Operator("ge", "condition", (X, Y), type_rules.compared, "x >= y"),
+    Operator("lt", "condition", (X, Y), type_rules.compared, "x < y", synonyms=("less",)),
+    Operator("le", "condition", (X, Y), type_rules.compared, "x <= y"),
+    Operator("logical_and", "condition", (X, Y), type_rules.logical, "x and y", swaps=True, synonyms=("and_",)),
+    Operator("logical_or", "condition", (X, Y), type_rules.logical, "x or y", swaps=True, synonyms=("or_",)),
+    Operator("logical_not", "condition", (X,), type_rules.logical, "not x", synonyms=("not_",)),
     Operator(
-        "if_else", "condition", (CONDITION, X, Y), rules.chosen, "x where the condition holds, else y",
+        "if_else", "condition", (CONDITION, X, Y), type_rules.chosen, "x where the condition holds, else y",
         "the condition or the chosen input is NaN", synonyms=("where", "iif", "cond"),
     ),
 )  # fmt: skip
 
 _LAGS = (
     Operator(
-        "delay", "time series", (X, Parameter("lag", "lag", 1)), rules.keep, "the value `lag` candles ago",
+        "delay", "time series", (X, Parameter("lag", "lag", 1)), type_rules.keep, "the value `lag` candles ago",
         "that value is NaN", _lag, synonyms=("ref", "shift", "lag"),
     ),
     Operator(
-        "delta", "time series", (X, Parameter("lag", "lag", 1)), rules.same_unit_one,
+        "delta", "time series", (X, Parameter("lag", "lag", 1)), type_rules.same_unit_one,
         "x - delay(x, lag)", ANY, _lag, synonyms=("diff",),
     ),
     Operator(
-        "ts_return", "time series", (X, Parameter("lag", "lag", 1)), rules.ratio,
+        "ts_return", "time series", (X, Parameter("lag", "lag", 1)), type_rules.ratio,
         "x / delay(x, lag) - 1", "either value is NaN, or the older is 0", _lag,
         synonyms=("returns", "pct_change", "roc", "change"),
     ),
 )  # fmt: skip
 
 _WINDOWS = (
-    _rolling("ts_sum", rules.same_unit_one, "mean of the window's values times the window", 4.0,
+    _rolling("ts_sum", type_rules.same_unit_one, "mean of the window's values times the window", 4.0,
              synonyms=("sum", "rolling_sum")),
-    _rolling("ts_mean", rules.average, "mean", 4.0, synonyms=("mean", "sma", "ma", "rolling_mean")),
-    _rolling("ts_std", rules.same_unit_one, "sample standard deviation (n - 1)", 6.0,
+    _rolling("ts_mean", type_rules.average, "mean", 4.0, synonyms=("mean", "sma", "ma", "rolling_mean")),
+    _rolling("ts_std", type_rules.same_unit_one, "sample standard deviation (n - 1)", 6.0,
              synonyms=("std", "stddev", "ts_stddev", "volatility")),
-    _rolling("zscore", rules.ratio, "(x - ts_mean) / ts_std; NaN also where ts_std is 0", 7.0, WINDOW_AND_NOW,
+    _rolling("zscore", type_rules.ratio, "(x - ts_mean) / ts_std; NaN also where ts_std is 0", 7.0, WINDOW_AND_NOW,
              3, synonyms=("ts_zscore",)),
-    _rolling("ts_skew", rules.ratio, "sample skewness, bias adjusted; NaN where the deviation is 0",
+    _rolling("ts_skew", type_rules.ratio, "sample skewness, bias adjusted; NaN where the deviation is 0",
              9.0, low=5, synonyms=("skew",)),
-    _rolling("ts_kurt", rules.ratio, "sample excess kurtosis; NaN where the deviation is 0", 9.0, low=5,
+    _rolling("ts_kurt", type_rules.ratio, "sample excess kurtosis; NaN where the deviation is 0", 9.0, low=5,
              synonyms=("kurt", "kurtosis")),
-    _rolling("ts_min", rules.keep, "smallest value", 5.0, synonyms=("rolling_min", "lowest")),
-    _rolling("ts_max", rules.keep, "largest value", 5.0, synonyms=("rolling_max", "highest")),
-    _rolling("ts_argmin", rules.bounded, "age of the smallest value: 0 newest row, 1 oldest", 7.0,
+    _rolling("ts_min", type_rules.keep, "smallest value", 5.0, synonyms=("rolling_min", "lowest")),
+    _rolling("ts_max", type_rules.keep, "largest value", 5.0, synonyms=("rolling_max", "highest")),
+    _rolling("ts_argmin", type_rules.bounded, "age of the smallest value: 0 newest row, 1 oldest", 7.0,
              synonyms=("argmin", "idxmin")),
-    _rolling("ts_argmax", rules.bounded, "age of the largest value: 0 newest row, 1 oldest", 7.0,
+    _rolling("ts_argmax", type_rules.bounded, "age of the largest value: 0 newest row, 1 oldest", 7.0,
              synonyms=("argmax", "idxmax")),
-    _rolling("ts_position", rules.bounded,
+    _rolling("ts_position", type_rules.bounded,
              "(x - ts_min) / (ts_max - ts_min): 0 at the low, 1 at the high; NaN where they are equal", 11.0,
              WINDOW_AND_NOW, synonyms=("ts_scale", "stochastic")),
     Operator(
-        "ts_rank", "time series", (X, _window()), rules.bounded,
+        "ts_rank", "time series", (X, _window()), type_rules.bounded,
         "share of the window's values at or below x, ties counted half: (0, 1]", WINDOW_AND_NOW, _span,
         _linear(3.0, 0.6), synonyms=("rank_ts", "percentile"),
     ),
     Operator(
-        "ts_median", "time series", (X, _window()), rules.average, "median", WINDOW, _span,
+        "ts_median", "time series", (X, _window()), type_rules.average, "median", WINDOW, _span,
         _linear(30.0, 0.5), synonyms=("median",),
     ),
-    _rolling("decay_linear", rules.average, "mean weighted 1 (oldest) to window (newest)", 6.0,
+    _rolling("decay_linear", type_rules.average, "mean weighted 1 (oldest) to window (newest)", 6.0,
              synonyms=("wma", "ts_decay_linear")),
     Operator(
-        "ts_ema", "time series", (X, Parameter("span", "window", 2)), rules.average,
+        "ts_ema", "time series", (X, Parameter("span", "window", 2)), type_rules.average,
         f"exponentially weighted mean, decay 2 / (span + 1), over the newest {EMA_SPANS} * span rows "
         "(99.7% of all weight)",
         f"fewer than 80% of those {EMA_SPANS} * span values are present",
         lambda constants: EMA_SPANS * int(constants[0]) - 1, _flat(6.0), synonyms=("ema", "ewm", "ewma"),
     ),
-    _rolling("ts_slope", rules.same_unit_one, "least-squares slope per candle", 7.0, low=3,
+    _rolling("ts_slope", type_rules.same_unit_one, "least-squares slope per candle", 7.0, low=3,
              synonyms=("slope", "linreg_slope")),
 )  # fmt: skip
 
 _PAIRWISE = (
-    _pairwise("ts_corr", rules.bounded, "Pearson correlation; NaN where either is constant", True,
+    _pairwise("ts_corr", type_rules.bounded, "Pearson correlation; NaN where either is constant", True,
               ("corr", "correlation")),
-    _pairwise("ts_cov", rules.covariance, "sample covariance (n - 1)", True, ("cov", "covariance")),
-    _pairwise("ts_beta", rules.slope_of, "least-squares slope of x on y; NaN where y is constant", False,
+    _pairwise("ts_cov", type_rules.covariance, "sample covariance (n - 1)", True, ("cov", "covariance")),
+    _pairwise("ts_beta", type_rules.slope_of, "least-squares slope of x on y; NaN where y is constant", False,
               ("beta", "regression")),
 )  # fmt: skip
 
 _CROSS = (
-    Operator("cs_rank", "cross-section", (X,), rules.across_bounded,
+    Operator("cs_rank", "cross-section", (X,), type_rules.across_bounded,
              "share of the pairs at or below this one at that time, ties counted half: (0, 1]", CROSS,
              cost=_flat(12.0), synonyms=("rank",)),
-    Operator("cs_zscore", "cross-section", (X,), rules.across,
+    Operator("cs_zscore", "cross-section", (X,), type_rules.across,
              "(x - mean) / sample deviation over the pairs; NaN where all are equal", CROSS, cost=_flat(6.0),
              synonyms=("zscore_cs", "standardize")),
-    Operator("cs_demean", "cross-section", (X,), rules.across_same, "x less the mean of the pairs", CROSS,
+    Operator("cs_demean", "cross-section", (X,), type_rules.across_same, "x less the mean of the pairs", CROSS,
              cost=_flat(4.0), synonyms=("demean", "neutralize")),
-    Operator("cs_scale", "cross-section", (X,), rules.across_bounded,
+    Operator("cs_scale", "cross-section", (X,), type_rules.across_bounded,
              "x / sum of abs(x) over the pairs; NaN where the sum is 0", CROSS, cost=_flat(4.0),
              synonyms=("scale",)),
-    Operator("cs_mean", "cross-section", (X,), rules.across_same, "mean of the pairs", CROSS,
+    Operator("cs_mean", "cross-section", (X,), type_rules.across_same, "mean of the pairs", CROSS,
              cost=_flat(4.0), synonyms=("market",)),
 )  # fmt: skip
 
@@ -278,7 +280,7 @@ AT = Operator(
     "at",
     "timeframe",
     (Parameter("timeframe", "timeframe"), X),
-    rules.keep,
+    type_rules.keep,
     "x computed on candles of a longer timeframe (parts of the UTC day), as of the last one that has closed",
     "x is NaN there; no such candle has closed yet",
     cost=_flat(2.0),

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from agent_market.errors import DataError
-from agent_market.factors.kinds import FIELDS, Kind
+from agent_market.factors.types import FIELDS, ValueType
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class CandlePanel:
     """Time x pairs, without holes in time.
 
     `times` is the close of each row (its `asof`), evenly spaced by `minutes`, UTC.  `columns[name]` is a
@@ -28,7 +28,7 @@ class Panel:
     pairs: tuple[str, ...]
     columns: Mapping[str, Array]
     minutes: int
-    kinds: Mapping[str, Kind] = field(default_factory=lambda: FIELDS)
+    kinds: Mapping[str, ValueType] = field(default_factory=lambda: FIELDS)
 
     def __post_init__(self) -> None:
         shape = (len(self.pairs), len(self.times))
@@ -43,7 +43,7 @@ class Panel:
             raise DataError(f"panel column {missing[0]!r} has no kind; give one in `kinds`")
 
     @classmethod
-    def from_candles(cls, candles: Mapping[str, pd.DataFrame], minutes: int) -> Panel:
+    def from_candles(cls, candles: Mapping[str, pd.DataFrame], minutes: int) -> CandlePanel:
         """Align the candles of several pairs.
 
         :param candles: per pair a frame with `date` (open time, UTC), open, high, low, close, volume, oldest
@@ -73,10 +73,10 @@ class Panel:
         """`values` of shape (pairs, times) as a frame: rows are times (closes), columns are pairs."""
         return pd.DataFrame(values.T, index=self.times, columns=list(self.pairs))
 
-    def window(self, start: int, stop: int) -> Panel:
+    def window(self, start: int, stop: int) -> CandlePanel:
         """Rows `start` to `stop` (not included) as a panel of its own, contiguous as kernels want it."""
         columns = {name: np.ascontiguousarray(values[:, start:stop]) for name, values in self.columns.items()}
-        return Panel(self.times[start:stop], self.pairs, columns, self.minutes, self.kinds)
+        return CandlePanel(self.times[start:stop], self.pairs, columns, self.minutes, self.kinds)
 
     @cached_property
     def present(self) -> Array:

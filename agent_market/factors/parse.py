@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from agent_market.errors import ExpressionError
 from agent_market.factors.canonical import canonical
-from agent_market.factors.kinds import FIELDS, Kind
+from agent_market.factors.lexer_checks import scan
 from agent_market.factors.limits import LIMITS, Limits
 from agent_market.factors.operators import OPERATORS, SYNONYMS, Operator, Parameter, Value
-from agent_market.factors.scan import scan
 from agent_market.factors.tree import FIELD, Tree, call, field, number
+from agent_market.factors.types import FIELDS, ValueType
 
 _BINARY: dict[type, str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 _COMPARE: dict[type, str] = {ast.Gt: "gt", ast.GtE: "ge", ast.Lt: "lt", ast.LtE: "le"}
@@ -35,7 +35,7 @@ _INSTEAD: dict[type, str] = {
 }
 
 
-def parse_factor(text: str, limits: Limits = LIMITS, fields: Mapping[str, Kind] = FIELDS) -> Tree:
+def parse_factor(text: str, limits: Limits = LIMITS, fields: Mapping[str, ValueType] = FIELDS) -> Tree:
     """Read a factor: the canonical tree of an expression that is free of units and uses the market.
 
     :raises ExpressionError: as `parse`, and where the whole has a unit (a value in dollars cannot be compared
@@ -70,7 +70,7 @@ def factor_of(tree: Tree, limits: Limits = LIMITS) -> Tree:
     return tree
 
 
-def parse(text: str, limits: Limits = LIMITS, fields: Mapping[str, Kind] = FIELDS) -> Tree:
+def parse(text: str, limits: Limits = LIMITS, fields: Mapping[str, ValueType] = FIELDS) -> Tree:
     """Read an expression of any kind, as written (not canonical).
 
     :param fields: the columns it may name, with their kinds.
@@ -149,7 +149,7 @@ class _Reader:
     """Turns Python's syntax tree into ours; refuses whatever is not on the list."""
 
     limits: Limits
-    fields: Mapping[str, Kind]
+    fields: Mapping[str, ValueType]
 
     def read(self, node: ast.expr, depth: int) -> Tree:
         if depth > self.limits.depth:

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from agent_market.factors.operators import AT, EMA_SPANS, TIMEFRAMES, full_enough
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.tree import FIELD, NUMBER, Tree
 
 Frame = pd.DataFrame
 
 
-def evaluate(tree: Tree, panel: Panel) -> Frame:
+def evaluate(tree: Tree, panel: CandlePanel) -> Frame:
     """Values of the tree as a frame, times x pairs, finite or NaN."""
     frames = {name: panel.frame(values) for name, values in panel.columns.items()}
     with np.errstate(all="ignore"):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from agent_market.errors import DataError
-from agent_market.factors.panel import Array, Panel
+from agent_market.factors.panel import Array, CandlePanel
 from agent_market.factors.warmup import bars_per
 
 _JOINED = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
@@ -21,7 +21,7 @@ class Coarse:
     `known[t]` is a row of `panel`, or -1 where none had closed.
     """
 
-    panel: Panel
+    panel: CandlePanel
     known: Array
 
     def spread(self, values: Array) -> Array:
@@ -33,7 +33,7 @@ class Coarse:
         return out
 
 
-def coarse(panel: Panel, minutes: int) -> Coarse:
+def coarse(panel: CandlePanel, minutes: int) -> Coarse:
     """Join the candles of each bar of `minutes`, counted from midnight UTC.
 
     A bar is known at its close.  A bar that began before the panel is left out, for a part of it is
@@ -55,7 +55,7 @@ def coarse(panel: Panel, minutes: int) -> Coarse:
     times = panel.times[first + count - 1 : last : count]
     known = (np.arange(len(panel.times)) - first + 1) // count - 1
     known[:first] = -1
-    return Coarse(Panel(times, panel.pairs, columns, minutes, panel.kinds), known)
+    return Coarse(CandlePanel(times, panel.pairs, columns, minutes, panel.kinds), known)
 
 
 def _join(parts: Array, how: str) -> Array:

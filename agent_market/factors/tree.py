@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent_market.errors import ExpressionError
-from agent_market.factors.kinds import FIELDS, RATIO, ZERO, Kind
 from agent_market.factors.operators import AT, OPERATORS, TIMEFRAMES, Operator, Parameter, Value
-from agent_market.factors.rules import Misfit
+from agent_market.factors.type_rules import Misfit
+from agent_market.factors.types import FIELDS, RATIO, ZERO, ValueType
 
 FIELD = "field"
 NUMBER = "number"
@@ -32,7 +32,7 @@ class Tree:
     operator: str
     children: tuple[Tree, ...]
     constants: tuple[Value, ...]
-    kind: Kind
+    kind: ValueType
     size: int
     depth: int
     rows: int
@@ -57,7 +57,7 @@ class Tree:
             stack.extend(reversed(node.children))
 
 
-def field(name: str, fields: Mapping[str, Kind] = FIELDS) -> Tree:
+def field(name: str, fields: Mapping[str, ValueType] = FIELDS) -> Tree:
     """A column of the panel.
 
     :raises ExpressionError: if there is no such column.

@@ -18,11 +18,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 import agent_market
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.files import digest_of_values
 from agent_market.flow.fingerprints import versions_of
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
+from agent_market.utils.durable import replace_text
 
 RUN = "run.json"
 SETTINGS = "flow.yaml"
@@ -55,7 +55,7 @@ class RunInfo:
 _READER = TypeAdapter(RunInfo)
 
 
-def open_run(plan: Plan, steps: tuple[str, ...]) -> RunInfo:
+def open_run(plan: FlowPlan, steps: tuple[str, ...]) -> RunInfo:
     """Start the folder of a run, or go on with one that is there: settings, versions and git state."""
     earlier = read_run(plan.folder)
     if earlier is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from agent_market.flow.dry import dry_table
+from agent_market.flow.dry_run import dry_table
 from agent_market.flow.engine import FlowDone, run_flow
-from agent_market.flow.plan import Plan, make_plan
+from agent_market.flow.plan import FlowPlan, make_plan
+from agent_market.flow.progress import Screen
 from agent_market.flow.resume import run_to_resume
-from agent_market.flow.screen import Screen
 from agent_market.flow.settings import FlowSettings
 from agent_market.flow.steps import chosen_steps
-from agent_market.flow.steps.rounds_end import REPORT, TABLES
+from agent_market.flow.steps.summary import REPORT, TABLES
 from agent_market.flow.table import round_table
 from agent_market.reports.console import report_console
 
@@ -40,7 +40,7 @@ def start(
     _print_done(console, plan, run_flow(plan, wanted, screen, force=force))
 
 
-def _print_done(console: Console, plan: Plan, done: FlowDone) -> None:
+def _print_done(console: Console, plan: FlowPlan, done: FlowDone) -> None:
     for round_ in plan.rounds:
         folder = done.folders.get(("summary", round_.number))
         if folder is not None:

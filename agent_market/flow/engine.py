@@ -10,19 +10,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.archive import close_run, open_run
-from agent_market.flow.decide import FIRST_TIME, Decision, decide, place_of
 from agent_market.flow.files import put_in_place
 from agent_market.flow.lock import only_flow
 from agent_market.flow.market import ServedMarket, market_of
 from agent_market.flow.parallel import workers
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
+from agent_market.flow.progress import Screen
 from agent_market.flow.record import StepRecord, products_of, write_record
-from agent_market.flow.screen import Screen
+from agent_market.flow.staleness import FIRST_TIME, Decision, decide, place_of
 from agent_market.flow.steps import EACH_ROUND, FIRST, LAST
 from agent_market.flow.steps.base import ONCE, Context, Say, Step
+from agent_market.utils.durable import replace_text
 
 ROUNDS = "rounds.json"
 
@@ -39,7 +39,7 @@ class FlowDone:
     folders: Mapping[tuple[str, int], Path]
 
 
-def run_flow(plan: Plan, wanted: Collection[str], screen: Screen, *, force: bool = False) -> FlowDone:
+def run_flow(plan: FlowPlan, wanted: Collection[str], screen: Screen, *, force: bool = False) -> FlowDone:
     """Run the wanted steps of every round, under the lock of the user_data directory.
 
     :param force: make them again although nothing changed.
@@ -69,7 +69,7 @@ def run_flow(plan: Plan, wanted: Collection[str], screen: Screen, *, force: bool
 class _Run:
     """Walks through the steps of one run and remembers where each lies."""
 
-    def __init__(self, plan: Plan, wanted: frozenset[str], screen: Screen, force: bool) -> None:
+    def __init__(self, plan: FlowPlan, wanted: frozenset[str], screen: Screen, force: bool) -> None:
         self.plan, self.wanted, self.screen, self.force = plan, wanted, screen, force
         self.folders: dict[tuple[str, int], Path] = {}
         self.digests: dict[str, str] = {}

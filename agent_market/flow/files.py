@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 
-from agent_market.durable import replacing
+from agent_market.utils.durable import atomic_write
 
 
 def copy_atomically(source: Path, target: Path) -> None:
     """Put a copy of a file in place in one step; a target that is equal is left alone."""
     if target.is_file() and digest_of_file(target) == digest_of_file(source):
         return
-    with replacing(target) as fresh:
+    with atomic_write(target) as fresh:
         shutil.copyfile(source, fresh)
 
 

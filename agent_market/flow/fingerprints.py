@@ -17,10 +17,10 @@ import agent_market
 from agent_market.config import load_settings
 from agent_market.factors.mining.files import features_file
 from agent_market.flow.files import digest_of_files
-from agent_market.flow.plan import Plan
-from agent_market.freqai.knowledge import knowledge_digest
-from agent_market.freqai.tuned_prompts import prompts_digest
+from agent_market.flow.plan import FlowPlan
 from agent_market.reports.candles import load_candles
+from agent_market.runs.knowledge import knowledge_digest
+from agent_market.runs.prompts_digest import prompts_digest
 
 CANDLE_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -49,7 +49,7 @@ def digest_of_candles(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def candles_of(plan: Plan, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
+def candles_of(plan: FlowPlan, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
     """Each series on disk between two moments, as "PAIR TIMEFRAME" -> rows, first, last and digest."""
     mode = str(plan.config.get("trading_mode") or "spot")
     found: dict[str, dict[str, Any]] = {}
@@ -65,7 +65,7 @@ def candles_of(plan: Plan, start: datetime, end: datetime) -> dict[str, dict[str
     return found
 
 
-def user_code(plan: Plan) -> str:
+def user_code(plan: FlowPlan) -> str:
     """sha256 of the strategies and FreqAI models that a flow may load, with what hyperopt wrote."""
     settings = plan.settings
     digest = hashlib.sha256()
@@ -78,19 +78,19 @@ def user_code(plan: Plan) -> str:
     return digest.hexdigest()
 
 
-def features_in_force(plan: Plan) -> str:
+def features_in_force(plan: FlowPlan) -> str:
     """sha256 of the mined factors that strategies load, for a flow that mines none itself."""
     return digest_of_files([features_file(plan.settings.userdir)], plan.settings.userdir)
 
 
-def context_files(plan: Plan) -> str:
+def context_files(plan: FlowPlan) -> str:
     """sha256 of the dated series that agents see beside candles."""
     root = plan.settings.userdir
     series = load_settings(plan.config).perception.context
     return _digest_anywhere(one.path if one.path.is_absolute() else root / one.path for one in series)
 
 
-def taught(plan: Plan, config: Mapping[str, Any], end: datetime) -> str:
+def taught(plan: FlowPlan, config: Mapping[str, Any], end: datetime) -> str:
     """Digest of what people taught and of the tuned prompts that a backtest until `end` may use."""
     known = {**config, "user_data_dir": plan.settings.userdir, "timerange": f"-{end:%Y%m%d}"}
     return f"{knowledge_digest(known)}/{prompts_digest(known)}"

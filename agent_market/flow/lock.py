@@ -14,8 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
+from agent_market.utils.durable import replace_text
 
 LOCK = "lock"
 HOLDER = "lock.json"

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.reports.provenance import RECORDED_NOTE, SYNTHETIC_NOTE
+from agent_market.utils.durable import replace_text
 
 MARKER = "agent_market_source.json"
 
@@ -28,7 +28,7 @@ class ServedMarket:
 
 
 @contextmanager
-def market_of(plan: Plan) -> Iterator[ServedMarket]:
+def market_of(plan: FlowPlan) -> Iterator[ServedMarket]:
     """Serve the sandbox of the flow file while the block lasts; without one, the config's own exchange.
 
     :raises SandboxError: it cannot serve the pairs or days.
@@ -40,7 +40,7 @@ def market_of(plan: Plan) -> Iterator[ServedMarket]:
         return
     # Only here: the sandbox is an extra, and a flow on a real exchange does not need it.
     from agent_market.sandbox.endpoints import overlay  # noqa: PLC0415
-    from agent_market.sandbox.faults import FaultBoard  # noqa: PLC0415
+    from agent_market.sandbox.faults import FaultRegistry  # noqa: PLC0415
     from agent_market.sandbox.session import MarketChoice, open_market, serving  # noqa: PLC0415
 
     note = RECORDED_NOTE if sandbox.data else f"{SYNTHETIC_NOTE}, seed {sandbox.seed}"
@@ -53,7 +53,7 @@ def market_of(plan: Plan) -> Iterator[ServedMarket]:
         start=_milliseconds(plan.candles_from - timedelta(days=1)) if is_synthetic else None,
         end=_milliseconds(midnight(plan.settings.span.end) + timedelta(days=1)) if is_synthetic else None,
     )
-    with serving(open_market(choice), FaultBoard()) as endpoints:
+    with serving(open_market(choice), FaultRegistry()) as endpoints:
         yield ServedMarket(overlay(endpoints.exchange, endpoints.model), note)
 
 

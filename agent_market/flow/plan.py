@@ -18,8 +18,8 @@ from freqtrade.misc import deep_merge_dicts
 
 from agent_market.errors import ConfigError
 from agent_market.flow.settings import FlowSettings, Span, midnight, round_spans
-from agent_market.freqai.identity import code_digest
-from agent_market.models.registry import model_settings
+from agent_market.runs.identity import code_digest
+from agent_market.training.models.registry import model_settings
 
 WARM_UP_DAYS = 30
 RUNS = Path("agent_market") / "flow"
@@ -41,7 +41,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FlowPlan:
     """A flow, resolved: `config` is the freqtrade config without what only the run itself knows."""
 
     settings: FlowSettings
@@ -101,7 +101,7 @@ class Plan:
 
 def make_plan(
     settings: FlowSettings, now: datetime | None = None, *, run_id: str | None = None, make: bool = True
-) -> Plan:
+) -> FlowPlan:
     """Resolve a flow: read the freqtrade config, make the user_data directory, name run and memory.
 
     :param run_id: an earlier run to go on with; None names a new one.
@@ -128,7 +128,7 @@ def make_plan(
     run_id = run_id or f"{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     folder = settings.userdir / RUNS / run_id
     exchange = str(config.get("exchange", {}).get("name", "")).lower()
-    return Plan(
+    return FlowPlan(
         settings=settings,
         config=config,
         scope=scope_of(settings, config),

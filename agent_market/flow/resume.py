@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agent_market.errors import FlowError
 from agent_market.flow.archive import RunInfo, all_runs
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 
 
-def run_to_resume(plan: Plan) -> RunInfo:
+def run_to_resume(plan: FlowPlan) -> RunInfo:
     """The newest run of exactly this flow.
 
     A finished one is gone through again: every step of it is there, so nothing is made.

@@ -1,4 +1,5 @@
-"""Any adapter of `models.registry` as a FreqAI model: a regressor and a classifier to subclass in two lines.
+"""Any adapter of `training.models.registry` as a FreqAI model: a regressor and a classifier to subclass in
+two lines.
 
 `freqai.model_training_parameters` goes to the adapter's typed settings; an unknown key stops freqtrade at
 the start. What is trained is one bundle with its own pipelines, for FreqAI keeps the first window's when
@@ -23,12 +24,12 @@ from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from agent_market.errors import AgentMarketError, DataError
-from agent_market.freqai.mended import MendedFreqaiModel
-from agent_market.freqai.quant import fit_quality
-from agent_market.models.base import BaseModelAdapter, Task
-from agent_market.models.registry import make_model
-from agent_market.models.samples import Samples
+from agent_market.freqai.base_model import BaseAgentModel
+from agent_market.pipeline.quant import fit_quality
 from agent_market.records import DEPTH_LIMIT
+from agent_market.training.models.base import BaseModelAdapter, Task
+from agent_market.training.models.registry import make_model
+from agent_market.training.models.samples import Samples
 
 DEPTH = "quant_depth_now"
 """Column: depth in [-10, 10] of the prediction on this candle; 0 where FreqAI says not to trust the row."""
@@ -68,11 +69,11 @@ class TrainedAdapters:
         return self.models[0].predict_proba(features.to_numpy())
 
 
-class _AdapterModel(MendedFreqaiModel):
+class _AdapterModel(BaseAgentModel):
     """What regressor and classifier share; put before FreqAI's own base."""
 
     adapter: ClassVar[str]
-    """Name of the model in `models.registry`."""
+    """Name of the model in `training.models.registry`."""
     task: ClassVar[Task]
 
     def __init__(self, config: dict[str, Any]) -> None:

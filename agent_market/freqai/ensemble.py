@@ -2,7 +2,7 @@
 
 FreqAI trains the quant (a LightGBM regressor) with its own pipeline.  On prediction, the rows that call
 for a decision go through `cycle.run_cycle`; everything that a strategy needs to fuse the views anew
-travels to it as extra columns (`freqai.columns`).
+travels to it as extra columns (`pipeline.columns`).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from lightgbm import LGBMRegressor
 
 import agent_market
-from agent_market.agents.background import BackgroundCommittee, LiveSeat
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, load_settings
-from agent_market.decision.experts.seats import seats
+from agent_market.decision.experts.virtual_experts import seats
 from agent_market.errors import AgentMarketError, StoreFull
-from agent_market.freqai.columns import ColumnSchema
+from agent_market.features.features import FEATURES
+from agent_market.freqai.base_model import BaseAgentModel
 from agent_market.freqai.features import seen_context, seen_features
-from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.freqai.memory_features import with_memory
-from agent_market.freqai.mended import MendedFreqaiModel
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
-from agent_market.freqai.quant import TARGET, QuantModel, fit_quality
-from agent_market.freqai.session import Candles, PairSession, Rows, close_times
-from agent_market.perception.features import FEATURES
+from agent_market.pipeline.columns import ColumnSchema
+from agent_market.pipeline.live_committee import BackgroundCommittee, LiveCommittee
+from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality
+from agent_market.pipeline.session import Candles, PairSession, Rows, close_times
+from agent_market.runs.manifest import RunManifest, write_manifest
 from agent_market.store.database import Database, store_url
 
 logger = logging.getLogger(__name__)
 
 
-class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
+class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
     """Base of `user_data/freqaimodels/AgentEnsemble.py`.
 
     Override `make_regressor` for another quant model.
@@ -125,7 +125,7 @@ class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
     def predict(
         self, unfiltered_df: pd.DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
     ) -> tuple[pd.DataFrame, npt.NDArray[np.int_]]:
-        """FreqAI's prediction plus the columns of `freqai.columns`, one row per input row."""
+        """FreqAI's prediction plus the columns of `pipeline.columns`, one row per input row."""
         model: QuantModel = self.model
         dk.feature_pipeline, dk.label_pipeline = model.feature_pipeline, model.label_pipeline
         predictions, do_predict = super().predict(unfiltered_df, dk, **kwargs)
@@ -212,13 +212,13 @@ class AgentEnsembleModel(MendedFreqaiModel, BaseRegressionModel):
             write_manifest(self._manifest(live), user_data)
         return self._database, self._committee
 
-    def _live_seat(self, committee: Committee) -> LiveSeat:
+    def _live_seat(self, committee: Committee) -> LiveCommittee:
         """A seat that asks beside the candle loop; all pairs share its workers."""
         if self._background is None:
             deadline_s = self.settings.llm.deadline_s
             self._background = BackgroundCommittee(committee, self.settings.live, deadline_s)
         max_age = timedelta(seconds=self.base_tf_seconds * self.settings.decision.max_age_candles)
-        return LiveSeat(committee.roles, self._background, self.settings.live.wait_s, max_age)
+        return LiveCommittee(committee.roles, self._background, self.settings.live.wait_s, max_age)
 
     def shutdown(self) -> None:
         """End the workers and write what waits, then let FreqAI end."""

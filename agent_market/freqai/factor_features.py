@@ -24,12 +24,12 @@ from freqtrade.exchange import timeframe_to_minutes
 
 from agent_market.config import load_settings
 from agent_market.errors import DataError, ExpressionError
-from agent_market.factors.kinds import FIELDS
 from agent_market.factors.mining.files import FEATURES_FILE, FeatureEntry, read_features, utc
 from agent_market.factors.mining.records import factor_name
 from agent_market.factors.operators import OPERATORS
 from agent_market.factors.parse import parse_factor
 from agent_market.factors.tree import FIELD, NUMBER, Tree
+from agent_market.factors.types import FIELDS
 from agent_market.factors.warmup import lookback
 from agent_market.freqai.features import TRAINED
 
@@ -126,9 +126,9 @@ def _values(trees: Sequence[Tree], market: Mapping[str, pd.DataFrame], minutes: 
         return {}
     # The kernels are an extra, and a run without factors does not need it.
     from agent_market.factors.engine import Engine  # noqa: PLC0415
-    from agent_market.factors.panel import Panel  # noqa: PLC0415
+    from agent_market.factors.panel import CandlePanel  # noqa: PLC0415
 
-    panel = Panel.from_candles(market, minutes)
+    panel = CandlePanel.from_candles(market, minutes)
     own = next(iter(market.values()))
     opens = pd.DatetimeIndex(pd.to_datetime(own["date"], utc=True)).as_unit("ms")
     rows = (panel.times - pd.Timedelta(minutes=minutes)).get_indexer(opens)

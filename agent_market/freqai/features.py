@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from agent_market.features.features import FEATURES, market_features
+from agent_market.features.turbulence import turbulence
 from agent_market.perception.context import ContextBook
-from agent_market.perception.features import FEATURES, market_features
-from agent_market.perception.turbulence import turbulence
 
 TRAINED = "%-"
 VIEW = "view-"
@@ -22,7 +22,7 @@ CONTEXT = "context-"
 
 
 def add_trained_features(candles: pd.DataFrame) -> pd.DataFrame:
-    """The candles with one `%-<name>` column for each entry of `perception.features.FEATURES`."""
+    """The candles with one `%-<name>` column for each entry of `features.features.FEATURES`."""
     return _join(candles, market_features(candles).add_prefix(TRAINED))
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from datasieve.pipeline import Pipeline
 
 from agent_market.config import AgentMarketSettings
-from agent_market.memory.transform import CANDLE, NeighbourFeatures
+from agent_market.memory.neighbour_features import CANDLE, NeighbourFeatures
 
 STEP = "memory"
 _ORIGIN_S = int(pd.Timestamp("2015-01-01", tz="UTC").timestamp())

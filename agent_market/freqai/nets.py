@@ -16,11 +16,11 @@ import cloudpickle
 
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.nets.bundle import NetBundle
-from agent_market.decision.nets.log import decision_log
+from agent_market.decision.nets.dataset import decision_log
 from agent_market.errors import ConfigError
-from agent_market.freqai.quant import QuantModel
-from agent_market.freqai.whole_files import is_saved_whole
-from agent_market.memory.notebook import forgotten
+from agent_market.freqai.patches.atomic_saves import is_saved_whole
+from agent_market.memory.note_store import forgotten
+from agent_market.pipeline.quant import QuantModel
 from agent_market.store.database import Database
 from agent_market.store.episodes import read_episodes
 

@@ -32,19 +32,14 @@ from freqtrade.freqai.RL.BaseReinforcementLearningModel import BaseReinforcement
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agent_market.config import load_settings, parse_settings
-from agent_market.decision.env.account import AGE_SCALE
-from agent_market.decision.env.market import (
-    Floats,
-    MarketArrays,
-    epoch_seconds,
-    funding_due,
-)
-from agent_market.decision.env.settings import EnvSettings
-from agent_market.decision.env.vector import TradingVecEnv
 from agent_market.errors import AgentMarketError, ConfigError
-from agent_market.freqai.mended import MendedFreqaiModel
-from agent_market.freqai.policy_market import open_position, position_after, stretches
-from agent_market.freqai.policy_play import BestOnLaterSpan, followed
+from agent_market.freqai.base_model import BaseAgentModel
+from agent_market.rl.env.account import AGE_SCALE
+from agent_market.rl.env.market import Floats, MarketArrays, epoch_seconds, funding_due
+from agent_market.rl.env.settings import EnvSettings
+from agent_market.rl.env.vector import TradingVecEnv
+from agent_market.rl.policy_market import open_position, position_after, stretches
+from agent_market.rl.policy_play import BestOnLaterSpan, followed
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +88,7 @@ class TrainedPolicy:
         self._model = None
 
 
-class AgentReinforcementLearnerModel(MendedFreqaiModel, BaseReinforcementLearningModel):
+class AgentReinforcementLearnerModel(BaseAgentModel, BaseReinforcementLearningModel):
     """Base of `user_data/freqaimodels/AgentReinforcementLearner.py`.
 
     `freqai.rl_config.env` takes the keys of `EnvSettings`; fee, shorting, window (`conv_width`) and drawdown

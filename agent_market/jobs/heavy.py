@@ -11,21 +11,21 @@ from sqlalchemy import select
 
 from agent_market.bot.queries.decisions import SCAN, decision_page
 from agent_market.bot.queries.risk_log import risk_log_of
-from agent_market.bot.telegram.review import review_text
-from agent_market.durable import replace_text
-from agent_market.jobs.job import Bench
+from agent_market.jobs.job import JobContext
 from agent_market.jobs.trades import closed_trades
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.graph.job import discover
 from agent_market.memory.long_term import LongTermMemory
+from agent_market.reports.review import review_text
 from agent_market.store.backup import back_up, backups_in, prune
 from agent_market.store.schema import episodes
+from agent_market.utils.durable import replace_text
 
 GRAPH_CANDLES = 2_000
 REVIEWS = "reviews"
 
 
-def memory(bench: Bench) -> dict[str, Any]:
+def memory(bench: JobContext) -> dict[str, Any]:
     """Bring layers and importance up to now, and the index files with them: a bot that starts opens them."""
     scope = bench.source.scope
     held = moved = 0
@@ -41,12 +41,12 @@ def memory(bench: Bench) -> dict[str, Any]:
     return {"pairs": len(pairs), "episodes": held, "moves": moved}
 
 
-def texts(bench: Bench) -> dict[str, Any]:
+def texts(bench: JobContext) -> dict[str, Any]:
     """Embed what was said and taught since, so that no search in the bot waits for a model."""
     return {"texts": len(LongTermMemory(bench.database, bench.source.scope, bench.settings.memory.text))}
 
 
-def graph(bench: Bench) -> dict[str, Any]:
+def graph(bench: JobContext) -> dict[str, Any]:
     """Look for edges of the knowledge graph, in the newest candles on disk and in what agents earned."""
     length = timedelta(seconds=timeframe_to_seconds(bench.timeframe))
     closes: dict[str, pd.Series] = {}
@@ -60,7 +60,7 @@ def graph(bench: Bench) -> dict[str, Any]:
     return {"assets": len(closes), **(found if found is not None else {"looked": "less than a week ago"})}
 
 
-def review(bench: Bench) -> dict[str, Any]:
+def review(bench: JobContext) -> dict[str, Any]:
     """Write the review of the UTC day that ended last, once: decisions, outcomes and closed trades."""
     end = bench.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start = end - timedelta(days=1)
@@ -76,7 +76,7 @@ def review(bench: Bench) -> dict[str, Any]:
     return {"file": file.name, "written": True, "decisions": len(rows), "trades": len(closed)}
 
 
-def backup(bench: Bench) -> dict[str, Any]:
+def backup(bench: JobContext) -> dict[str, Any]:
     """Copy the store, and let older copies go."""
     folder = bench.source.user_data / "backups"
     copy = back_up(bench.source.url, folder, bench.now)
@@ -84,7 +84,7 @@ def backup(bench: Bench) -> dict[str, Any]:
     return {"file": copy.name, "kept": len(backups_in(folder)), "deleted": len(gone)}
 
 
-def _pairs_decided(bench: Bench, scope: str) -> list[str]:
+def _pairs_decided(bench: JobContext, scope: str) -> list[str]:
     query = select(episodes.c.pair).where(episodes.c.scope == scope).distinct().order_by(episodes.c.pair)
     with bench.database.begin() as connection:
         return list(connection.scalars(query))

@@ -10,11 +10,11 @@ from typing import Any
 
 from agent_market.bot.queries.source import open_source
 from agent_market.errors import DataError
-from agent_market.jobs.job import Bench, Job, Tell
+from agent_market.jobs.job import Job, JobContext, Tell
 from agent_market.jobs.prices import prices_of_bot
+from agent_market.jobs.registry import jobs_of
 from agent_market.jobs.runner import Runner
-from agent_market.jobs.table import jobs_of
-from agent_market.redaction import Redactor
+from agent_market.utils.redaction import Redactor
 
 LOOK_S = 5.0
 """Seconds between two looks at what is due; less where a job's interval is."""
@@ -64,9 +64,9 @@ class LightJobs:
         """The one under way ends at its next pause."""
         self._ended.set()
 
-    def _bench(self, now: datetime) -> Bench:
+    def _bench(self, now: datetime) -> JobContext:
         strategy = self._strategy
-        return Bench(
+        return JobContext(
             source=self._source,
             pairs=tuple(strategy.dp.current_whitelist()),
             timeframe=strategy.timeframe,

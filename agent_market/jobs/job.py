@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from agent_market.bot.queries.source import Source
+from agent_market.bot.queries.source import RunContext
 from agent_market.config import AgentMarketSettings
 from agent_market.jobs.prices import Prices
 from agent_market.store.database import Database
@@ -25,14 +25,14 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Bench:
+class JobContext:
     """What a job works with. Everything it writes is written in transactions or put in place in one step.
 
     `prices` gives the candles of a pair (the bot's own, or those on disk), `trades` is the file of
     freqtrade's trades, None where there is none; `wanted` is False from when bot or worker ends.
     """
 
-    source: Source
+    source: RunContext
     pairs: tuple[str, ...]
     timeframe: str
     datadir: Path
@@ -72,4 +72,4 @@ class Job:
     about: str
     weight: Weight
     every: timedelta
-    run: Callable[[Bench], Found]
+    run: Callable[[JobContext], Found]

@@ -10,14 +10,14 @@ from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.bot.queries.cost import cost_of
 from agent_market.config import AgentMarketSettings
-from agent_market.jobs.job import Bench
-from agent_market.jobs.states import states_of
+from agent_market.jobs.job import JobContext
+from agent_market.jobs.state import states_of
+from agent_market.outcomes import outcome_of
 from agent_market.records import Episode, Outcome
-from agent_market.reflection.outcomes import outcome_of
 from agent_market.store.outcomes import put_outcomes, unsettled
 
 
-def outcomes(bench: Bench) -> dict[str, Any]:
+def outcomes(bench: JobContext) -> dict[str, Any]:
     """Give each due decision the outcome that candles show by now; the same that the bot would find.
 
     The bot itself looks only when it decides again on the pair, which may be long after, or never.
@@ -46,7 +46,7 @@ def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSetti
     return outcome_of(episode, opens_s, opened, high, low, closed, length, settings.costs.round_trip)
 
 
-def costs(bench: Bench) -> dict[str, Any]:
+def costs(bench: JobContext) -> dict[str, Any]:
     """What models cost today; beyond a share of a cap it is alerted, once a day and cap."""
     cost = cost_of(bench.source, bench.now)
     caps, today = cost.day_caps, cost.today

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from agent_market.jobs.job import Bench, Job, Stopped
-from agent_market.jobs.states import JobState, due_at, note, states_of
-from agent_market.redaction import Redactor
+from agent_market.jobs.job import Job, JobContext, Stopped
+from agent_market.jobs.state import JobState, due_at, note, states_of
 from agent_market.store.database import Database
+from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Runner:
     def __init__(
         self,
         jobs: Sequence[Job],
-        bench: Callable[[datetime], Bench],
+        bench: Callable[[datetime], JobContext],
         failed: Failed,
         retry: timedelta,
         redactor: Redactor,

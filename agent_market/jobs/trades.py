@@ -14,8 +14,8 @@ from freqtrade.constants import DEFAULT_DB_DRYRUN_URL, DEFAULT_DB_PROD_URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from agent_market.bot.telegram.review import Closed
 from agent_market.errors import ConfigError, DataError
+from agent_market.reports.review import Closed
 
 _WAIT_S = 5.0
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"

@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
-from agent_market.memory.exact import squared_distances
-from agent_market.memory.index import PointInTimeIndex, PointInTimeVectors
-from agent_market.memory.index_file import index_over
+from agent_market.memory.consolidation import Consolidation, Pins
+from agent_market.memory.episode_text import prompt_line
+from agent_market.memory.index.exact import squared_distances
+from agent_market.memory.index.file import index_over
+from agent_market.memory.index.vectors import PointInTimeIndex, PointInTimeVectors
 from agent_market.memory.layers import Move, Standing
-from agent_market.memory.ledger import Ledger, Pins
-from agent_market.memory.notebook import forgotten, log_position, pins
+from agent_market.memory.note_store import forgotten, log_position, pins
 from agent_market.memory.ranking import best, scores
-from agent_market.memory.story import prompt_line
 from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
@@ -201,7 +201,7 @@ class EpisodicMemory:
 
     def _clear(self) -> None:
         self._index: PointInTimeIndex[Episode] | None = None
-        self._ledger: Ledger | None = None
+        self._ledger: Consolidation | None = None
         self._open: dict[int, Episode] = {}
         self._settled: set[int] = set()
         self._forgotten: dict[int, Episode] = {}
@@ -223,7 +223,7 @@ class EpisodicMemory:
         return line
 
     def _ranked(
-        self, view: MarketView, asof: int, index: PointInTimeIndex[Episode], ledger: Ledger
+        self, view: MarketView, asof: int, index: PointInTimeIndex[Episode], ledger: Consolidation
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Distances and places of the `k_max` episodes with the highest rank scores."""
         alive, weights = ledger.alive(), self._settings.layers.rank
@@ -239,7 +239,7 @@ class EpisodicMemory:
         for episode in episodes:
             _require_later(episode)
         self._index = PointInTimeIndex.over(rows, episodes)
-        self._ledger = Ledger(self._index, self._settings.layers, self._settings.k, self._pins)
+        self._ledger = Consolidation(self._index, self._settings.layers, self._settings.k, self._pins)
         self._settled.update(seconds(episode.view.asof) for episode in episodes)
 
     def _hold(self, asof: int, episode: Episode) -> None:
@@ -247,7 +247,7 @@ class EpisodicMemory:
         _require_later(episode)
         if self._index is None:
             self._index = PointInTimeIndex(len(episode.view.state))
-            self._ledger = Ledger(self._index, self._settings.layers, self._settings.k, self._pins)
+            self._ledger = Consolidation(self._index, self._settings.layers, self._settings.k, self._pins)
         self._require_length(episode.view)
         if outcome is None:
             self._open[asof] = episode

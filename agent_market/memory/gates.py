@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent_market.memory.notes import LONGEST, Note
-from agent_market.memory.text.claims import Claim, digest
+from agent_market.memory.text.stance import Claim, digest
 from agent_market.memory.text.words import terms
 from agent_market.records import AgentView
 
@@ -49,7 +49,7 @@ class _Fingerprint:
         return self.numbers == other.numbers and self.claim.says_the_same(other.claim, NEAR)
 
 
-class NoteGate:
+class NoteFilter:
     """Decides on notes, against those that are held."""
 
     def __init__(self, held: Iterable[Note] = ()) -> None:
@@ -79,7 +79,7 @@ class NoteGate:
         return None
 
 
-class ViewGate:
+class ViewFilter:
     """Decides which views become text of an episode's story, in the order in which they were given.
 
     An agent that says the same as one of its last 64 admitted views adds nothing to search.
@@ -98,7 +98,7 @@ class ViewGate:
 
     def _judge(self, view: AgentView) -> Refusal | None:
         if view.abstains:
-            return Refusal("failed-call", f"{view.agent} gave no view", view.abstained_because or "")
+            return Refusal("failed-call", f"{view.agent} gave no view", view.abstained_reason or "")
         text = said_by(view)
         if len(terms(text)) < FEWEST_WORDS:
             return Refusal("empty", f"{view.agent} gave no reason", text[:120])

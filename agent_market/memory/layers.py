@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.config import LayerSettings
-from agent_market.memory.importance import Evidence
+from agent_market.memory.importance import ImportanceEvidence
 from agent_market.records import Outcome
 
 DAY_S = 86_400
@@ -63,7 +63,7 @@ class Standing:
     layer: Layer
     importance: float
     retained: float
-    evidence: Evidence
+    evidence: ImportanceEvidence
     judged: int
     helped: int
 

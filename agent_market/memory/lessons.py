@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from agent_market.config import TextSettings
-from agent_market.memory.notebook import NOTES, Notebook, log_position, pinned_at, pins
+from agent_market.memory.note_store import NOTES, NoteStore, log_position, pinned_at, pins
 from agent_market.memory.notes import Note
-from agent_market.memory.situation import situation
+from agent_market.memory.state_text import situation
 from agent_market.memory.text.embedder import open_embedder
 from agent_market.memory.text.index import Aspects, TextIndex
 from agent_market.records import Lesson, MarketView
@@ -38,7 +38,7 @@ class LessonBook:
         position = log_position(self._database)
         if position == self._position:
             return
-        notes = Notebook(self._database).all()
+        notes = NoteStore(self._database).all()
         self._pins = pins(self._database, NOTES)
         self._notes: dict[str, Note] = {note.id: note for note in notes}
         self._found: dict[tuple[str, Aspects, int], tuple[Lesson, ...]] = {}

@@ -9,9 +9,9 @@ from collections import Counter
 from datetime import datetime
 
 from agent_market.config import TextSettings
-from agent_market.memory.gates import Rule, ViewGate
-from agent_market.memory.notebook import Notebook, forgotten
-from agent_market.memory.story import episode_texts
+from agent_market.memory.episode_text import episode_texts
+from agent_market.memory.gates import Rule, ViewFilter
+from agent_market.memory.note_store import NoteStore, forgotten
 from agent_market.memory.text.embedder import open_embedder
 from agent_market.memory.text.index import Aspects, Hit, TextIndex
 from agent_market.store.database import Database
@@ -26,8 +26,8 @@ class LongTermMemory:
         :param scope: whose episodes; None = notes alone.
         :raises ConfigError: the embedder of the settings cannot be loaded.
         """
-        gate = ViewGate()
-        items = [note.item() for note in Notebook(database).all()]
+        gate = ViewFilter()
+        items = [note.item() for note in NoteStore(database).all()]
         if scope is not None:
             gone = forgotten(database, scope)
             lived = [e for e in read_episodes(database, scope) if e.id not in gone]

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from agent_market.memory.text.claims import digest
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.text.index import EVERYWHERE, Aspects, TextItem
-from agent_market.memory.times import Times
+from agent_market.memory.text.stance import digest
 
 HUMAN = "human"
 HUMAN_TRUST = 0.9

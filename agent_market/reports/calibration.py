@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from agent_market.config import CalibrationSettings
-from agent_market.records import Episode
-from agent_market.reflection.calibration import (
+from agent_market.decision.calibration import (
     Bin,
     brier_score,
     expected_calibration_error,
     forecasts,
     reliability,
 )
+from agent_market.records import Episode
 from agent_market.reports.figures import agent_colour
 from agent_market.reports.scorecards import agents_in
 

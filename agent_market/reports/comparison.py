@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from agent_market.reports.backtest_result import BacktestRun, StrategyRun
 from agent_market.reports.contenders import BASELINES, BUY_AND_HOLD, Part, PartInfo, parts_of
 from agent_market.reports.equity import (
     EquityCurve,
@@ -16,11 +17,10 @@ from agent_market.reports.equity import (
     daily_grid,
     equity_curve,
 )
-from agent_market.reports.metrics import Performance, daily_returns, performance
 from agent_market.reports.model_costs import NO_MODELS, ModelCosts, less_models
-from agent_market.reports.result import BacktestRun, StrategyRun
 from agent_market.reports.text import basis_points, listed
-from agent_market.reports.uncertainty import MIN_DAYS, Interval, mean_difference
+from agent_market.stats.metrics import Performance, daily_returns, performance
+from agent_market.stats.uncertainty import MIN_DAYS, Interval, mean_difference
 
 
 @dataclass(frozen=True, slots=True)

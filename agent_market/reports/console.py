@@ -12,15 +12,8 @@ from rich.text import Text
 
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words
-from agent_market.reports.text import (
-    UNKNOWN,
-    in_basis_points,
-    number,
-    percent,
-    signed,
-    signed_percent,
-)
-from agent_market.reports.uncertainty import MIN_DAYS
+from agent_market.reports.text import UNKNOWN, in_basis_points, number, percent, signed, signed_percent
+from agent_market.stats.uncertainty import MIN_DAYS
 
 FINDING_STYLE = {"beats": "green", "loses": "red"}
 

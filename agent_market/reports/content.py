@@ -10,10 +10,10 @@ import pandas as pd
 
 from agent_market.config import AgentMarketSettings
 from agent_market.records import Episode
+from agent_market.reports.backtest_result import BacktestRun
 from agent_market.reports.comparison import Comparison
 from agent_market.reports.knowledge import KnowledgeSplit, split_by_knowledge
 from agent_market.reports.provenance import warnings_of
-from agent_market.reports.result import BacktestRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from agent_market.config import CostSettings, DecisionSettings
 from agent_market.decision.credit import MOST_AGENTS, Credit, credits
-from agent_market.decision.panel import Floats, Panel, money
+from agent_market.decision.panel import DecisionPanel, Floats, money
 from agent_market.records import DEPTH_LIMIT, Episode
 
 DECISION_NET = "decision net"
@@ -44,14 +44,14 @@ class CreditTable:
     """Who earned what.
 
     `total` is what the depth that risk allowed made, `decisions` how many count (their move is known),
-    `regimes` those that occurred, in order of name.  Without rows, `absent_because` says why.
+    `regimes` those that occurred, in order of name.  Without rows, `absent_reason` says why.
     """
 
     rows: tuple[CreditRow, ...]
     regimes: tuple[str, ...]
     decisions: int
     total: float
-    absent_because: str | None = None
+    absent_reason: str | None = None
 
     @property
     def by_regime(self) -> Mapping[str, float]:
@@ -161,7 +161,7 @@ def _pair_rows(
 
 def _panel(
     moves: Sequence[tuple[Episode, float]], voices: tuple[str, ...], regimes: tuple[str, ...]
-) -> tuple[Panel, Floats]:
+) -> tuple[DecisionPanel, Floats]:
     """One pair's decisions as a panel, and the (T, 1, N) weights that they had."""
     depth = np.full((len(moves), 1, len(voices)), np.nan)
     confidence, weights = np.zeros_like(depth), np.zeros_like(depth)
@@ -175,7 +175,7 @@ def _panel(
                 weights[t, 0, n] = episode.decision.weights.get(view.agent, 0.0)
     returns = np.array([[move] for _, move in moves])
     times = np.array([int(e.view.asof.timestamp()) for e, _ in moves], dtype=np.int64)
-    panel = Panel(
+    panel = DecisionPanel(
         times=times,
         pairs=(moves[0][0].view.pair,),
         experts=voices,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agent_market.config import DecisionSettings
+from agent_market.outcomes import rewards_of
 from agent_market.records import AgentView, Episode
-from agent_market.reflection.outcomes import rewards_of
 from agent_market.reports.credit import parts_of
 
 MOST = 5_000
@@ -100,7 +100,7 @@ def _view(
         _short(rewards.get(view.agent)),
         texts(view.belief),
         [texts(reason) for reason in view.reasons],
-        None if view.abstained_because is None else texts(view.abstained_because),
+        None if view.abstained_reason is None else texts(view.abstained_reason),
         _short(without.get(view.agent)),
     ]
 

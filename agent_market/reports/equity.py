@@ -24,7 +24,7 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.reports.candles import closes_at
-from agent_market.reports.metrics import drawdown
+from agent_market.stats.metrics import drawdown
 
 HALF_DAY = pd.Timedelta(hours=12)
 

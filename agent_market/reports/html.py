@@ -22,13 +22,13 @@ from agent_market.reports.content import ReportContent
 from agent_market.reports.credit import credit_table
 from agent_market.reports.decisions import decision_table
 from agent_market.reports.knowledge import lead_in_words
-from agent_market.reports.leads import lead_of
 from agent_market.reports.model_costs import model_costs
 from agent_market.reports.page_data import figures_of
 from agent_market.reports.pages import TEMPLATES, put_page, template_environment
+from agent_market.reports.relative_performance import lead_of
 from agent_market.reports.scorecards import Scorecard, scorecards
-from agent_market.reports.uncertainty import MIN_DAYS, RESAMPLES
 from agent_market.reports.weights import weight_table
+from agent_market.stats.uncertainty import MIN_DAYS, RESAMPLES
 
 ASSETS = TEMPLATES / "report"
 
@@ -108,7 +108,7 @@ def _model_costs(content: ReportContent) -> str:
         else (f"{text.number(costs.total / budget.stake_per_unit)} {budget.currency}")
     )
     views = [view for episode in content.episodes for view in episode.views]
-    carried = sum(view.carried_because is not None for view in views)
+    carried = sum(view.carried_reason is not None for view in views)
     older = f"; {carried:,} of {len(views):,} views carried on from earlier decisions" if carried else ""
     return f"{total} as recorded, {costs.calls:,} calls, {costs.tokens:,} tokens{older}"
 

@@ -19,10 +19,10 @@ from agent_market.config import BudgetSettings, LLMSettings
 from agent_market.records import Episode
 from agent_market.reports.comparison import Comparison
 from agent_market.reports.contenders import Part
-from agent_market.reports.metrics import daily_returns, sharpe
 from agent_market.reports.provenance import RULES_MODEL
 from agent_market.reports.text import UNKNOWN, in_basis_points, listed, signed
-from agent_market.reports.uncertainty import MIN_DAYS, Interval, mean_difference
+from agent_market.stats.metrics import daily_returns, sharpe
+from agent_market.stats.uncertainty import MIN_DAYS, Interval, mean_difference
 
 
 @dataclass(frozen=True, slots=True)

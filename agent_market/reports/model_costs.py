@@ -15,7 +15,7 @@ import pandas as pd
 from agent_market.config import BudgetSettings
 from agent_market.records import Episode
 from agent_market.reports.equity import EquityCurve
-from agent_market.reports.metrics import drawdown
+from agent_market.stats.metrics import drawdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ NO_MODELS = ModelCosts(pd.DatetimeIndex([], tz="UTC"), np.zeros(0))
 def model_costs(episodes: Sequence[Episode], budget: BudgetSettings) -> ModelCosts:
     """The bills of `episodes`, at `budget.stake_per_unit` units of stake currency for one of the prices."""
     ordered = sorted(episodes, key=lambda episode: episode.view.asof)
-    bills = [episode.bill for episode in ordered]
+    bills = [episode.usage for episode in ordered]
     return ModelCosts(
         times=pd.DatetimeIndex([e.view.asof for e in ordered], tz="UTC").as_unit("ns"),
-        amounts=np.array([bill.cost or 0.0 for bill in bills]) * budget.stake_per_unit,
-        is_known=all(bill.cost is not None for bill in bills),
-        calls=sum(bill.calls for bill in bills),
-        tokens=sum(bill.prompt_tokens + bill.completion_tokens for bill in bills),
+        amounts=np.array([usage.cost or 0.0 for usage in bills]) * budget.stake_per_unit,
+        is_known=all(usage.cost is not None for usage in bills),
+        calls=sum(usage.calls for usage in bills),
+        tokens=sum(usage.prompt_tokens + usage.completion_tokens for usage in bills),
     )
 
 

@@ -15,7 +15,7 @@ from agent_market.reports import figures
 from agent_market.reports.calibration import CalibrationRow, reliability_figure
 from agent_market.reports.content import ReportContent
 from agent_market.reports.scorecards import reward_paths
-from agent_market.reports.weighing import weighing
+from agent_market.reports.weighting_label import weighing
 
 
 def figures_of(content: ReportContent, calibration: tuple[CalibrationRow, ...]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import jinja2
 
 import agent_market
-from agent_market.durable import replace_text
 from agent_market.errors import DataError
+from agent_market.utils.durable import replace_text
 
 TEMPLATES = Path(agent_market.__file__).parent / "templates"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent_market.config import DecisionSettings
+from agent_market.outcomes import expected_std, rewards_of, scaled_reward
 from agent_market.records import DEPTH_LIMIT, Episode
-from agent_market.reflection.outcomes import expected_std, rewards_of, scaled_reward
 
 FUSED = "fused"
 EQUAL = "equal weights"
@@ -111,7 +111,7 @@ def _scorecard(
     agent: str, episodes: Sequence[Episode], newest: Sequence[Episode], settings: DecisionSettings
 ) -> Scorecard:
     views = [(e, v) for e in episodes for v in e.views if v.agent == agent]
-    causes = Counter(v.abstained_because for _, v in views if v.abstained_because is not None)
+    causes = Counter(v.abstained_reason for _, v in views if v.abstained_reason is not None)
     spoken = [(e, v) for e, v in views if not v.abstains]
     rewards = [r[agent] for r in (rewards_of(e, settings) for e, _ in spoken) if agent in r]
     hits = [

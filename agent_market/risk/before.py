@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from agent_market.config import RiskSettings
 from agent_market.records import Clamp
 from agent_market.risk.liquidity import depth_room, too_wide, volume_room
-from agent_market.risk.orders import Book, Conditions, Entry, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, Sized
 from agent_market.risk.value_at_risk import day_var, var_room
 
 TOLERANCE = 1e-9
@@ -28,10 +28,10 @@ class Room:
     most: float
 
 
-Cap = Callable[[Entry, Book, Conditions, RiskSettings], Room | None]
+Cap = Callable[[EntryOrder, Book, Conditions, RiskSettings], Room | None]
 
 
-def loss_at_stop(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def loss_at_stop(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """The pair's position, all of it, loses at most so much of equity at its stop."""
     threshold = settings.entry.loss_at_stop * conditions.tightening
     open_loss = sum(h.loss_at_stop for h in book.of(entry.pair))
@@ -39,14 +39,16 @@ def loss_at_stop(entry: Entry, book: Book, conditions: Conditions, settings: Ris
     return Room(threshold, value, (threshold * book.equity - open_loss) / entry.stop_distance)
 
 
-def symbol_notional(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def symbol_notional(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """Notional in one pair."""
     threshold = settings.entry.symbol_notional * conditions.tightening
     held = sum(h.notional for h in book.of(entry.pair))
     return Room(threshold, (held + entry.notional) / book.equity, threshold * book.equity - held)
 
 
-def correlated_exposure(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def correlated_exposure(
+    entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings
+) -> Room:
     """Notional that moves with the new order: sum of max(0, rho x sides) x notional, plus the order.
 
     An unknown correlation counts as 1, and so does the pair itself, whatever its side.
@@ -61,7 +63,7 @@ def correlated_exposure(entry: Entry, book: Book, conditions: Conditions, settin
     return Room(threshold, (held + entry.notional) / book.equity, threshold * book.equity - held)
 
 
-def risk_budget(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def risk_budget(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """One entry takes at most `pair_share` of what is left of this strategy's budget of losses at stops."""
     share = next((r.share for r in settings.budget.strategies if r.strategy == entry.strategy), 1.0)
     budget = settings.budget.book_loss * share * conditions.tightening * book.equity
@@ -71,7 +73,7 @@ def risk_budget(entry: Entry, book: Book, conditions: Conditions, settings: Risk
     return Room(allowed / book.equity, risk / book.equity, allowed / entry.stop_distance)
 
 
-def gap_loss(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
+def gap_loss(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
     """What the whole book loses where prices gap past every stop; longs and shorts do not offset."""
     limit, gap = settings.budget.gap_loss, settings.budget.gap
     if limit is None:
@@ -80,14 +82,16 @@ def gap_loss(entry: Entry, book: Book, conditions: Conditions, settings: RiskSet
     return Room(limit, gap * (held + entry.notional) / book.equity, limit * book.equity / gap - held)
 
 
-def free_funds(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def free_funds(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """What stays free of equity after the stake is taken."""
     threshold = settings.entry.free_funds
     spare = book.free - threshold * book.equity
     return Room(threshold, (book.free - entry.stake) / book.equity, spare * entry.leverage)
 
 
-def value_at_risk(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
+def value_at_risk(
+    entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings
+) -> Room | None:
     """VaR of one day of the book with the order in it."""
     if conditions.book_returns is None or conditions.pair_returns is None:
         return None
@@ -98,13 +102,13 @@ def value_at_risk(entry: Entry, book: Book, conditions: Conditions, settings: Ri
     return Room(limit.limit, value, share * entry.notional)
 
 
-def execution(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
+def execution(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room:
     """Smaller orders where the last fills were poor."""
     share = conditions.execution
     return Room(share, 1.0, entry.notional * share)
 
 
-def depth(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
+def depth(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
     """The order against the order book."""
     most = depth_room(conditions.liquidity, settings.liquidity)
     offered = conditions.liquidity.depth
@@ -113,7 +117,7 @@ def depth(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettin
     return Room(settings.liquidity.depth_share, entry.notional / max(offered, TOLERANCE), most)
 
 
-def volume(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
+def volume(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Room | None:
     """The order against what a usual candle trades."""
     most = volume_room(conditions.liquidity, settings.liquidity)
     usual = conditions.liquidity.candle_value
@@ -136,7 +140,7 @@ LIQUIDITY_CAPS: tuple[Cap, ...] = (depth, volume)
 """Last, so that what they alone cut off is known: it may follow as further orders."""
 
 
-def size_entry(entry: Entry, book: Book, conditions: Conditions, settings: RiskSettings) -> Sized:
+def size_entry(entry: EntryOrder, book: Book, conditions: Conditions, settings: RiskSettings) -> Sized:
     """The largest order within every limit, never larger than asked for.
 
     :raises ValueError: a number that is not finite, or not of its range; nothing may be ordered on it.
@@ -165,12 +169,12 @@ def size_entry(entry: Entry, book: Book, conditions: Conditions, settings: RiskS
 
 def _through(
     caps: tuple[Cap, ...],
-    entry: Entry,
+    entry: EntryOrder,
     book: Book,
     conditions: Conditions,
     settings: RiskSettings,
     clamps: list[Clamp],
-) -> Entry:
+) -> EntryOrder:
     for cap in caps:
         room = cap(entry, book, conditions, settings)
         if room is None or entry.notional <= room.most * (1.0 + TOLERANCE):
@@ -181,7 +185,7 @@ def _through(
     return entry
 
 
-def _check(entry: Entry, book: Book, conditions: Conditions) -> None:
+def _check(entry: EntryOrder, book: Book, conditions: Conditions) -> None:
     numbers = {
         "equity": book.equity,
         "free funds": book.free,

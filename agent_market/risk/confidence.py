@@ -13,7 +13,7 @@ def stake_share(confidence: float, usable: bool, settings: CalibrationSettings) 
     A straight line from `least_stake` at a confidence of 0.5 (no better than a coin) to 1 at `full_stake_at`.
 
     :param confidence: recalibrated probability that the side traded is right, in [0, 1].
-    :param usable: whether its error on the newest outcomes is within the limit (`reflection.calibration`).
+    :param usable: whether its error on the newest outcomes is within the limit (`decision.calibration`).
     """
     if not (settings.size_by_confidence and usable):
         return 1.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agent_market.config import RiskSettings
 from agent_market.decision.action import action_of
-from agent_market.records import Clamp, Decision, MarketView, Verdict
+from agent_market.records import Clamp, Decision, MarketView, RiskResult
 
 LONG_CUT = 0.5
 """What is left of a long depth where turbulence or drawdown is beyond its limit."""
@@ -56,7 +56,9 @@ LIMITS: tuple[Limit, ...] = (
 """In order of application: the ceiling first, so that a cut is one of what could have been traded."""
 
 
-def gate(decision: Decision, view: MarketView, settings: RiskSettings, hold_threshold: float) -> Verdict:
+def limit_depth(
+    decision: Decision, view: MarketView, settings: RiskSettings, hold_threshold: float
+) -> RiskResult:
     """The depth that may be traded: never larger in size than the decision's, never of the other side.
 
     :param hold_threshold: a depth smaller than this, in absolute value, is a hold.
@@ -74,4 +76,4 @@ def gate(decision: Decision, view: MarketView, settings: RiskSettings, hold_thre
         if after != depth:
             clamps.append(Clamp(limit.name, threshold, value, before=depth, after=after))
             depth = after
-    return Verdict(depth, action_of(depth, hold_threshold), tuple(clamps))
+    return RiskResult(depth, action_of(depth, hold_threshold), tuple(clamps))

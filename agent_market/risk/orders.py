@@ -40,7 +40,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryOrder:
     """An order that would open or add to a position.
 
     `stop_distance` is the distance from `rate` to its stop as a fraction of price, in (0, 1]; `min_stake` the

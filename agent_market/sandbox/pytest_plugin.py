@@ -15,7 +15,7 @@ import pytest
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.exchange.counting import RequestCounts
-from agent_market.sandbox.faults import FaultBoard
+from agent_market.sandbox.faults import FaultRegistry
 from agent_market.sandbox.market import Market, StandingMarket, SyntheticSource
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
@@ -38,13 +38,13 @@ def sandbox_market() -> Market:
 
 
 @pytest.fixture
-def sandbox_board() -> FaultBoard:
+def sandbox_board() -> FaultRegistry:
     """The switchboard of faults that exchange and model share; nothing is wrong to begin with."""
-    return FaultBoard()
+    return FaultRegistry()
 
 
 @pytest.fixture
-def sandbox_exchange(sandbox_market: Market, sandbox_board: FaultBoard) -> Iterator[SandboxExchange]:
+def sandbox_exchange(sandbox_market: Market, sandbox_board: FaultRegistry) -> Iterator[SandboxExchange]:
     """A running exchange over `sandbox_market`."""
     app = create_exchange_app(sandbox_market, sandbox_board)
     with running(app) as url:
@@ -52,7 +52,7 @@ def sandbox_exchange(sandbox_market: Market, sandbox_board: FaultBoard) -> Itera
 
 
 @pytest.fixture
-def sandbox_model(sandbox_board: FaultBoard) -> Iterator[str]:
+def sandbox_model(sandbox_board: FaultRegistry) -> Iterator[str]:
     """URL of a running model server, without `/v1`."""
     with running(create_model_app(sandbox_board)) as url:
         yield url

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent_market.errors import SandboxError
 from agent_market.sandbox.exchange import create_exchange_app
-from agent_market.sandbox.faults import FaultBoard
+from agent_market.sandbox.faults import FaultRegistry
 from agent_market.sandbox.market import (
     FeatherSource,
     LiveMarket,
@@ -72,7 +72,7 @@ def open_market(choice: MarketChoice) -> Market:
 
 @contextmanager
 def serving(
-    market: Market, board: FaultBoard, exchange_port: int = 0, model_port: int = 0
+    market: Market, board: FaultRegistry, exchange_port: int = 0, model_port: int = 0
 ) -> Iterator[Endpoints]:
     """Both servers up over one fault board; port 0 takes a free one."""
     with ExitStack() as stack:

@@ -20,9 +20,9 @@ import orjson
 from agent_market.errors import StoreError
 from agent_market.records import (
     AgentView,
-    Bill,
     Clamp,
     Debate,
+    DebateTurn,
     Decision,
     Episode,
     Evidence,
@@ -32,8 +32,8 @@ from agent_market.records import (
     Neighbour,
     Outcome,
     Recall,
-    Speech,
-    Verdict,
+    RiskResult,
+    Usage,
 )
 
 _OPTIONS = orjson.OPT_SORT_KEYS
@@ -72,7 +72,7 @@ def record_to_json(episode: Episode) -> bytes:
     if recall.lessons:
         recalled["lessons"] = [(n.id, seconds(n.known_at), n.contested) for n in recall.lessons]
     body = {
-        "bill": episode.bill,
+        "usage": episode.usage,
         "decision": episode.decision,
         "due": episode.due,
         "recall": recalled,
@@ -111,7 +111,7 @@ def record_from_json(scope: str, record: bytes, outcome: bytes | None) -> Episod
             verdict=_verdict(body["verdict"]),
             due=datetime.fromisoformat(body["due"]),
             outcome=None if outcome is None else _outcome(orjson.loads(outcome)),
-            bill=Bill(**body.get("bill", {})),
+            usage=Usage(**body.get("usage", {})),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
@@ -129,7 +129,7 @@ def outcome_to_json(outcome: Outcome) -> bytes:
 
 def debate_to_json(debate: Debate) -> bytes:
     """:raises StoreError: a number is not finite or not a plain `float`."""
-    numbers = [x for s in debate.speeches for x in (s.depth, s.confidence, *s.numbers.values())]
+    numbers = [x for s in debate.turns for x in (s.depth, s.confidence, *s.numbers.values())]
     if not all(math.isfinite(x) for x in numbers if x is not None):
         raise StoreError(f"the debate holds a number that is not finite: {numbers}")
     return _dumps(debate, "a debate")
@@ -139,8 +139,8 @@ def debate_from_json(raw: bytes) -> Debate:
     """:raises StoreError: the bytes are not what `debate_to_json` writes."""
     try:
         body = orjson.loads(raw)
-        speeches = tuple(Speech(**{**s, "lines": tuple(s["lines"])}) for s in body.pop("speeches"))
-        return Debate(speeches=speeches, **body)
+        turns = tuple(DebateTurn(**{**s, "lines": tuple(s["lines"])}) for s in body.pop("turns"))
+        return Debate(turns=turns, **body)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"a stored debate cannot be read ({error!r}): {raw[:120]!r}") from error
 
@@ -172,7 +172,7 @@ def _require_finite(episode: Episode) -> None:
         "recall": [x for n in episode.recall.neighbours for x in (n.distance, n.market_return)],
         "weights": decision.weights.values(),
         "contributions": decision.contributions.values(),
-        "bill": (episode.bill.cost or 0.0,),
+        "usage": (episode.usage.cost or 0.0,),
         "depth": (decision.depth, decision.shift, decision.confidence, episode.verdict.depth),
         "clamps": [x for c in episode.verdict.clamps for x in (c.threshold, c.value, c.before, c.after)],
     }
@@ -215,14 +215,14 @@ def _agent_view(raw: dict[str, Any]) -> AgentView:
         raw["confidence"],
         raw["belief"],
         tuple(raw["reasons"]),
-        raw["abstained_because"],
+        raw["abstained_reason"],
         raw["answer_key"],
         raw.get("horizon"),
         raw.get("invalidation"),
         None if (evidence := raw.get("evidence")) is None else Evidence(**evidence),
         raw.get("prompt"),
         None if (asof := raw.get("asof")) is None else datetime.fromisoformat(asof),
-        raw.get("carried_because"),
+        raw.get("carried_reason"),
     )
 
 
@@ -241,8 +241,8 @@ def _decision(raw: dict[str, Any]) -> Decision:
     )
 
 
-def _verdict(raw: dict[str, Any]) -> Verdict:
-    return Verdict(raw["depth"], raw["action"], tuple([Clamp(**clamp) for clamp in raw["clamps"]]))
+def _verdict(raw: dict[str, Any]) -> RiskResult:
+    return RiskResult(raw["depth"], raw["action"], tuple([Clamp(**clamp) for clamp in raw["clamps"]]))
 
 
 def _outcome(raw: dict[str, Any]) -> Outcome:

@@ -18,10 +18,10 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot.attachment import Attachment
-from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.freqtrade_internals import freqtrade as internals
+from agent_market.bot.plugin import BotPlugin
 from agent_market.sandbox.exchange import create_exchange_app
-from agent_market.sandbox.faults import FaultBoard
+from agent_market.sandbox.faults import FaultRegistry
 from agent_market.sandbox.faults.spec import Fault
 from agent_market.sandbox.market import LiveMarket, Market, SyntheticSource
 from agent_market.sandbox.market.candles import DAY
@@ -61,15 +61,15 @@ class StressedBot:
 
     bot: FreqtradeBot
     exchange: Server
-    orders: list[seams.OrderSent] = field(default_factory=list)
+    orders: list[internals.OrderSent] = field(default_factory=list)
 
     @property
     def strategy(self) -> Any:
         return self.bot.strategy
 
     @property
-    def attachment(self) -> Attachment:
-        found: Attachment = self.strategy.attachment
+    def attachment(self) -> BotPlugin:
+        found: BotPlugin = self.strategy.attachment
         return found
 
     @property
@@ -119,7 +119,7 @@ class StressedBot:
     def forced_entry(self, pair: str, stake: float) -> str:
         """Why an entry that a human forces is refused by the gate (else by freqtrade); empty = placed."""
         try:
-            seams.force_entry(seams.rpc_of(self.strategy), pair, stake)
+            internals.force_entry(internals.rpc_of(self.strategy), pair, stake)
         except RPCException as error:
             lines = self.attachment.journal.recent(20, pair)
             causes = [line["cause"] for line in lines if line["kind"] == "refusal" and line["forced"]]
@@ -155,7 +155,7 @@ def calm_source() -> SyntheticSource:
 @contextmanager
 def exchange(market: Market | None = None) -> Iterator[Server]:
     """A sandbox exchange with faults to switch."""
-    with running(create_exchange_app(market or synthetic(), FaultBoard())) as url:
+    with running(create_exchange_app(market or synthetic(), FaultRegistry())) as url:
         yield Server(url)
 
 
@@ -184,7 +184,7 @@ def stressed_bot(
         stack.callback(bot.cleanup)
         bot.state = State.RUNNING
         made = StressedBot(bot, server)
-        seams.watch_orders(bot, made.orders.append, lambda order, error: None)
+        internals.watch_orders(bot, made.orders.append, lambda order, error: None)
         yield made
 
 

@@ -15,7 +15,7 @@ E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(Generic[E]):
+class Invariant(Generic[E]):
     """One thing that must hold: the sentence, whether it does, and the evidence in words.
 
     `timed`: it holds the wall clock to a limit, which a machine that is busy with other things may miss.
@@ -34,7 +34,7 @@ class Scenario(Generic[E]):
     name: str
     what: str
     run: Callable[[Path], E]
-    claims: tuple[Claim[E], ...]
+    claims: tuple[Invariant[E], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,20 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from agent_market.agents.committee import Committee, open_committee
-from agent_market.agents.latest import LatestViews
-from agent_market.agents.prompting.beliefs import Chronicle
-from agent_market.bot.guarded import GuardedStrategy
-from agent_market.cycle import Desk, run_cycle
-from agent_market.decision.experts.seats import seats
+from agent_market.agents.prompts.belief_history import DecisionHistory
+from agent_market.decision.experts.virtual_experts import seats
 from agent_market.decision.learner import WeightLearner
+from agent_market.features.features import WARM_UP, market_features
+from agent_market.features.state import state_matrix
+from agent_market.features.view import make_view
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.perception.context import ContextBook
-from agent_market.perception.features import WARM_UP, market_features
-from agent_market.perception.state import state_matrix
-from agent_market.perception.view import make_view
+from agent_market.pipeline.cycle import CycleContext, run_cycle
+from agent_market.pipeline.latest_views import LatestViews
 from agent_market.records import AgentView, Episode, Headline
 from agent_market.store.database import Database, store_url
+from agent_market.strategy.guarded import GuardedStrategy
 
 SCOPE = "stress"
 NO_QUANT = "no model is trained in the stress suite"
@@ -131,9 +131,9 @@ class Advised(Eager):
         quant = AgentView.abstain("quant", NO_QUANT)
         return run_cycle(view, quant, timedelta(minutes=12), self._desk(pair))
 
-    def _desk(self, pair: str) -> Desk:
+    def _desk(self, pair: str) -> CycleContext:
         names = seats([role.name for role in self._committee.roles], self.settings.decision)
-        return Desk(
+        return CycleContext(
             SCOPE,
             self.settings,
             EpisodicMemory(self._database, SCOPE, pair, self.settings.memory),
@@ -141,7 +141,7 @@ class Advised(Eager):
             self._committee,
             LatestViews(timedelta(0)),
             WeightLearner(names, self.settings.decision),
-            Chronicle(),
+            DecisionHistory(),
         )
 
     def _leave(self) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.commands.init import TEMPLATES
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.freqtrade import call_freqtrade, last_words
+from agent_market.freqtrade_cli import call_freqtrade, last_words
 from agent_market.reports.content import ReportContent
-from agent_market.reports.gather import gather
+from agent_market.reports.load import gather
 from agent_market.training.report import BacktestMetrics
 from agent_market.training.settings import TrainingSettings
+from agent_market.utils.durable import replace_text
 
 _NAMES = {
     "lightgbm": "AgentLightGBM",
@@ -134,11 +134,11 @@ def served(settings: TrainingSettings, config: Mapping[str, Any]) -> Iterator[di
         return
     # Only here: the sandbox is an extra, and training on a real exchange does not need it.
     from agent_market.sandbox.endpoints import overlay  # noqa: PLC0415
-    from agent_market.sandbox.faults import FaultBoard  # noqa: PLC0415
+    from agent_market.sandbox.faults import FaultRegistry  # noqa: PLC0415
     from agent_market.sandbox.session import MarketChoice, open_market, serving  # noqa: PLC0415
 
     pairs = None if sandbox.data else tuple(config["exchange"]["pair_whitelist"])
-    with serving(open_market(MarketChoice(sandbox.data, sandbox.seed, pairs)), FaultBoard()) as endpoints:
+    with serving(open_market(MarketChoice(sandbox.data, sandbox.seed, pairs)), FaultRegistry()) as endpoints:
         yield overlay(endpoints.exchange, endpoints.model)
 
 

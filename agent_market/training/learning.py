@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from agent_market.config import Settings
-from agent_market.datasets.labels import CLASSES, LabelSettings
+from agent_market.training.datasets.labels import CLASSES, LabelSettings
 
 
 class TuningSettings(Settings):

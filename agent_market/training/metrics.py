@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from agent_market.models.base import BaseModelAdapter
-from agent_market.models.samples import Samples
-from agent_market.reflection.calibration import brier_score, expected_calibration_error
+from agent_market.decision.calibration import brier_score, expected_calibration_error
+from agent_market.training.models.base import BaseModelAdapter
+from agent_market.training.models.samples import Samples
 
 Floats = npt.NDArray[np.float64]
 BINS = 10
@@ -50,7 +50,7 @@ def measure(model: BaseModelAdapter[Any], train: Samples, test: Samples) -> Pred
     told = model.predict(test.features, test.groups)
     if model.task == "policy":
         # Only here: the adapter needs torch, and others are measured without it.
-        from agent_market.models.policy import gained  # noqa: PLC0415
+        from agent_market.rl.policy import gained  # noqa: PLC0415
 
         cost = float(model.settings.cost)
         always = gained(np.ones(len(test)), test.labels, test.groups, cost)

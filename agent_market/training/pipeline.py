@@ -16,23 +16,23 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.config import load_settings
-from agent_market.datasets.dataset import Dataset
-from agent_market.datasets.features import FeatureDatasetBuilder
-from agent_market.durable import replace_text
 from agent_market.errors import ConfigError
-from agent_market.flow.feedback import FEEDBACK_FILE, Entry, append_feedback
 from agent_market.flow.plan import FEEDBACK_FOLDER
-from agent_market.freqai.kitchen import Kitchen
-from agent_market.models.base import BaseModelAdapter
-from agent_market.models.registry import make_model, model_settings
+from agent_market.reports.feedback import FEEDBACK_FILE, RoundEntry, append_feedback
 from agent_market.store.database import Database, store_url
 from agent_market.training.backtest import download, freqai_model, place_of, run_backtest
 from agent_market.training.callbacks import Callback, MLflowTracker
+from agent_market.training.datasets.dataset import Dataset
+from agent_market.training.datasets.features import FeatureDatasetBuilder
+from agent_market.training.feature_builder import FeatureBuilder
 from agent_market.training.metrics import measure
+from agent_market.training.models.base import BaseModelAdapter
+from agent_market.training.models.registry import make_model, model_settings
 from agent_market.training.report import BacktestMetrics, TrainingReport
 from agent_market.training.scaling import Scaler
 from agent_market.training.settings import TrainingSettings
-from agent_market.training.tuning import Search, search, seeded
+from agent_market.training.tuning import ParameterSearch, search, seeded
+from agent_market.utils.durable import replace_text
 
 REPORT_FILE = "report.json"
 MODEL_FILE = "model.bin"
@@ -43,7 +43,7 @@ SUMMARY_FILE = "latest_training_summary.json"
 class Prepared:
     """Rows to learn from and later ones to judge on, as they come from the strategy, before any scaling."""
 
-    kitchen: Kitchen
+    kitchen: FeatureBuilder
     train: Dataset
     test: Dataset
 
@@ -118,7 +118,7 @@ class TrainingPipeline:
                 "download", f"{len(self.config['exchange']['pair_whitelist'])} pairs from the sandbox"
             )
             download(settings, self.config, self.datadir, self._words)
-        kitchen = Kitchen(
+        kitchen = FeatureBuilder(
             self.config,
             settings.strategy,
             settings.userdir,
@@ -141,10 +141,10 @@ class TrainingPipeline:
         )
         return Prepared(kitchen, train, test)
 
-    def _search(self, prepared: Prepared) -> Search:
+    def _search(self, prepared: Prepared) -> ParameterSearch:
         settings = self.settings
         if settings.tuning.method == "none":
-            return Search({}, 0.0, 1)
+            return ParameterSearch({}, 0.0, 1)
         self._stage(
             "tune", f"{settings.tuning.method}, {settings.tuning.folds} purged folds of the training rows"
         )
@@ -204,7 +204,7 @@ class TrainingPipeline:
             "feedback", f"{FEEDBACK_FOLDER}/{FEEDBACK_FILE}, round {settings.round} of {settings.scope}"
         )
         replace_text(folder / SUMMARY_FILE, packed)
-        entry = Entry(report.known_at, report.round, report.feedback_lines, report.scope)
+        entry = RoundEntry(report.known_at, report.round, report.feedback_lines, report.scope)
         for moved in append_feedback(folder, entry.to_json()):
             self._stage("feedback", moved)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from datasieve.pipeline import Pipeline
 
-from agent_market.datasets.dataset import Dataset
 from agent_market.errors import DataError
-from agent_market.freqai.kitchen import Kitchen
+from agent_market.training.datasets.dataset import Dataset
+from agent_market.training.feature_builder import FeatureBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class FittedScaler:
 class Scaler:
     """Makes pipelines under a config's `feature_parameters`."""
 
-    kitchen: Kitchen
+    kitchen: FeatureBuilder
 
     def fitted(self, train: Dataset) -> FittedScaler:
         """A pipeline fitted on these rows."""

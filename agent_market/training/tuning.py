@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from agent_market.datasets.dataset import Dataset
 from agent_market.errors import TrainingFailed
-from agent_market.learning.validation import Fold, walk_forward
-from agent_market.models.libraries import library
-from agent_market.models.registry import make_model
+from agent_market.stats.validation import Fold, walk_forward
 from agent_market.store.database import Database
 from agent_market.store.trials import record_trials, trial_of
 from agent_market.training.callbacks import Callback
+from agent_market.training.datasets.dataset import Dataset
 from agent_market.training.metrics import measure, score
+from agent_market.training.models.libraries import library
+from agent_market.training.models.registry import make_model
 from agent_market.training.scaling import Scaler
 from agent_market.training.settings import TrainingSettings
 from agent_market.training.spaces import drawn
@@ -32,7 +32,7 @@ _FIRST_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class ParameterSearch:
     """What a search found: the best parameters, their mean score, and how many trials there were, pruned
     included.
     """
@@ -49,7 +49,7 @@ def search(
     database: Database,
     callbacks: Sequence[Callback],
     code: str,
-) -> Search:
+) -> ParameterSearch:
     """Search as `settings.tuning` says; a search that was stopped goes on where it was.
 
     :param scaler: makes a pipeline for each fold from its own training rows.
@@ -114,7 +114,7 @@ def search(
             f"none of {len(finished) + len(samplers)} trials came to an end; see the log, or widen the grid"
         )
     best = study.best_trial
-    return Search(dict(best.params), float(best.value), len(finished) + len(samplers))
+    return ParameterSearch(dict(best.params), float(best.value), len(finished) + len(samplers))
 
 
 def _folds(settings: TrainingSettings, train: Dataset) -> tuple[Fold, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 from AgentMarketStrategy import AgentMarketStrategy
 from pandas import DataFrame
 
-from agent_market.freqai.quant import TARGET
-from agent_market.freqai.signals import Floats
+from agent_market.pipeline.quant import TARGET
+from agent_market.strategy.signals import Floats
 
 
 class PlainModelTrades(AgentMarketStrategy):

@@ -6,24 +6,24 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from agent_makers import ASOF, GIVEN, llm, market_view, recall
-from chat_server import Asked, Said, answer, chat_server, completion, refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.answers.recorder import Recorder
-from agent_market.agents.answers.replay import AskedAnswers, open_answers
 from agent_market.agents.committee import Committee, open_committee
-from agent_market.agents.endpoints.client import Completion, Usage
-from agent_market.agents.endpoints.failures import FailureLog
-from agent_market.agents.prompting.feedback import FeedbackBook, FeedbackEntry
+from agent_market.agents.prompts.feedback import FeedbackBook, FeedbackEntry
 from agent_market.agents.roles import ROLES, role_table
 from agent_market.config import AgentMarketSettings, AgentSettings, LLMSettings, RoleOverride
 from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss
+from agent_market.llm.answers.answer_writer import Recorder
+from agent_market.llm.answers.sources import AskedAnswers, open_answers
+from agent_market.llm.endpoints.client import Completion, RequestTotals
+from agent_market.llm.endpoints.failures import FailureLog
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
 from agent_market.store.answers import AnswerStore
 from agent_market.store.database import Database
+from tests.helpers.agent_makers import ASOF, GIVEN, llm, market_view, recall
+from tests.helpers.chat_server import Asked, Said, answer, chat_server, completion, refusal
 
 DEPTHS = {"aggressive": 6.0, "conservative": -2.0, "judge": 1.5}
 
@@ -90,10 +90,10 @@ def test_each_failure_is_an_abstention_with_its_cause_and_the_others_go_on(datab
             market_view(), recall(), {"quant": GIVEN["quant"]}
         )
         committee.close()
-    assert "ModelUnavailable" in str(aggressive.abstained_because)
-    assert "HTTP 500: out of order" in str(aggressive.abstained_because)
-    assert "AnswerInvalid: no JSON object" in str(conservative.abstained_because)
-    assert memory.abstained_because == "no view came from the memory"
+    assert "ModelUnavailable" in str(aggressive.abstained_reason)
+    assert "HTTP 500: out of order" in str(aggressive.abstained_reason)
+    assert "AnswerInvalid: no JSON object" in str(conservative.abstained_reason)
+    assert memory.abstained_reason == "no view came from the memory"
     assert (aggressive.depth, aggressive.confidence, aggressive.answer_key) == (0.0, 0.0, None)
     assert not quant.abstains
     assert judge.depth == 1.5
@@ -110,7 +110,7 @@ def test_a_second_run_makes_no_call_and_gives_the_same_views(database: Database)
         committee.close()
     replaying = seat(database, "http://127.0.0.1:9/v1", mode="replay")
     assert replaying.ask(market_view(), recall(), GIVEN) == first
-    assert replaying.answers.usage == Usage()
+    assert replaying.answers.usage == RequestTotals()
 
 
 def test_a_missing_recording_fails_the_decision_not_the_agent(database: Database) -> None:
@@ -207,7 +207,7 @@ def test_a_thousand_failures_make_four_lines(caplog: pytest.LogCaptureFixture) -
 class Babbling:
     """A client whose every answer is the same text."""
 
-    usage = Usage()
+    usage = RequestTotals()
 
     def __init__(self, text: str) -> None:
         self._text = text

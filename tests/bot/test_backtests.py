@@ -16,7 +16,7 @@ from freqtrade.persistence import LocalTrade, Trade
 
 from agent_market.bot.attach import attach
 from agent_market.bot.gate.splits import let_parts_follow
-from agent_market.bot.guarded import GuardedStrategy
+from agent_market.strategy.guarded import GuardedStrategy
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

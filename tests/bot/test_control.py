@@ -16,10 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from agent_market.bot.alerting.alerts import Alert, AlertBus
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
-from agent_market.bot.confirmations import Confirmations, Proposal
+from agent_market.bot.breaker.breaker_service import BreakerService
+from agent_market.bot.confirmations import Confirmations, EntryProposal
 from agent_market.bot.control import Control
-from agent_market.bot.facts import read_fact, write_fact
+from agent_market.bot.json_state import read_fact, write_fact
 from agent_market.bot.workers import Worker
 from agent_market.cli import app
 from agent_market.config import BreakerSettings
@@ -122,7 +122,7 @@ def test_an_entry_under_the_same_tag_is_asked_about_again_on_another_occasion(ye
     clock = [NOW]
     desk = Confirmations(timedelta(minutes=10), lambda: clock[0])
 
-    def ask(occasion: str) -> tuple[Proposal, bool]:
+    def ask(occasion: str) -> tuple[EntryProposal, bool]:
         return desk.ask("BTC/USDT", "long", "policy", 100.0, 50.0, 1.0, occasion)
 
     first, _ = ask("12:00")
@@ -189,7 +189,7 @@ import os, signal, sys
 from pathlib import Path
 from typing import Any
 from agent_market.bot.alerting.alerts import AlertBus
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerDesk
 from agent_market.bot.control import Control
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
@@ -208,7 +208,7 @@ def test_the_state_after_kill_9_and_restart_is_the_same(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
     state = Control(tmp_path).state()
     assert (state.paused, state.paused_by, state.reason) == (True, "telegram:7", "storm")
-    breaker = BreakerDesk(BreakerSettings(), AlertBus(), tmp_path / "breaker.json")
+    breaker = BreakerService(BreakerSettings(), AlertBus(), tmp_path / "breaker.json")
     assert breaker.frozen
     assert breaker.state.alarms == (CRASH,)
     breaker.see("candles", ())
@@ -236,7 +236,7 @@ KEPT: dict[str, Any] = {
 def test_a_damaged_breaker_file_freezes_until_its_time_or_a_reset(tmp_path: Path, content: str) -> None:
     file = tmp_path / "breaker.json"
     file.write_text(content)
-    desk = BreakerDesk(BreakerSettings(cooldown_minutes=10), AlertBus(), file, lambda: NOW)
+    desk = BreakerService(BreakerSettings(cooldown_minutes=10), AlertBus(), file, lambda: NOW)
     assert desk.frozen
     assert desk.see("candles", (), NOW + timedelta(minutes=9)).frozen
     assert not desk.see("candles", (), NOW + timedelta(minutes=10)).frozen
@@ -244,16 +244,16 @@ def test_a_damaged_breaker_file_freezes_until_its_time_or_a_reset(tmp_path: Path
 
 def test_a_reset_thaws_and_what_still_holds_freezes_again(tmp_path: Path) -> None:
     bus = AlertBus()
-    desk = BreakerDesk(BreakerSettings(), bus, tmp_path / "breaker.json")
+    desk = BreakerService(BreakerSettings(), bus, tmp_path / "breaker.json")
     desk.see("ticks", [CRASH])
     assert not desk.reset("rest:anna").frozen
     assert "rest:anna" in bus.recent()[-1].text
-    assert not BreakerDesk(BreakerSettings(), bus, tmp_path / "breaker.json").frozen
+    assert not BreakerService(BreakerSettings(), bus, tmp_path / "breaker.json").frozen
     assert desk.see("ticks", [CRASH]).frozen
 
 
 def test_what_one_source_sees_is_not_undone_by_the_other() -> None:
-    desk = BreakerDesk(BreakerSettings(), AlertBus(), None)
+    desk = BreakerService(BreakerSettings(), AlertBus(), None)
     stale = Alarm("stale_data", 3, 5, "candles")
     desk.see("candles", [stale], NOW)
     assert desk.see("ticks", (), NOW).frozen

@@ -9,19 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dry_bot import PAIRS, DryBot, dry_bot, now
 from freqtrade.enums import SignalDirection
 from freqtrade.exceptions import StrategyError
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.rpc import RPCException
 
-from agent_market.bot.alone import hold
 from agent_market.bot.attach import current
-from agent_market.bot.attachment import BREAKER_LOCK
+from agent_market.bot.plugin import BREAKER_LOCK
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
 from agent_market.stress.dry_config import WALLET
+from agent_market.utils.process_lock import hold
+from tests.helpers.dry_bot import PAIRS, DryBot, dry_bot, now
 
 GREEDY = """
     position_adjustment_enable = True

@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_market.bot.alerting.alerts import AlertBus
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.gate.entry_gate import EntryGate
 from agent_market.bot.gate.splits import SplitBook
-from agent_market.bot.noting.journal import Journal
+from agent_market.bot.journal.journal import Journal
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
-from agent_market.risk.orders import Book, Conditions, Entry, Holding, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, Holding, Sized
 from agent_market.risk.systemic import Alarm
 
 SETTINGS = RiskSettings()
@@ -35,7 +35,7 @@ class Account:
 
     def __init__(self, folder: Path) -> None:
         self.bus = AlertBus()
-        self.breaker = BreakerDesk(SETTINGS.breaker, self.bus, None)
+        self.breaker = BreakerService(SETTINGS.breaker, self.bus, None)
         self.journal, self.splits, self.settings = Journal(None), SplitBook(60), SETTINGS
         self.strategy = SimpleNamespace(position_adjustment_enable=False)
         self.free, self.held = CASH, dict[str, tuple[int, float, float]]()
@@ -55,7 +55,7 @@ class Account:
         if self.fails:
             raise RuntimeError("planted")
         book = Book(CASH, self.free, tuple(Holding(p, s, n, n * STOP) for p, (s, n, _) in self.held.items()))
-        entry = Entry(pair, -1 if side == "short" else 1, rate, stake, leverage, STOP, "Ours", least)
+        entry = EntryOrder(pair, -1 if side == "short" else 1, rate, stake, leverage, STOP, "Ours", least)
         return size_entry(entry, book, Conditions(), SETTINGS)
 
     def enter(self, pair: str, side: str, stake: Any, leverage: Any, mode: str, forced: Any) -> float:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dry_bot import DryBot, dry_bot, make_bot
-from episode_makers import an_episode
 
 from agent_market.jobs import light
-from agent_market.jobs.job import Bench
-from agent_market.jobs.states import states_of
+from agent_market.jobs.job import JobContext
+from agent_market.jobs.state import states_of
 from agent_market.records import Episode
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of, write_episodes
+from tests.helpers.dry_bot import DryBot, dry_bot, make_bot
+from tests.helpers.episode_makers import an_episode
 
 OFTEN = {"agent_market": {"jobs": {"outcomes_minutes": 0.001, "costs_minutes": 0.001}}}
 THREAD = "agent-market-jobs"
@@ -67,7 +67,7 @@ def test_the_bot_gives_a_decision_its_outcome_from_its_own_candles(tmp_path: Pat
 def test_a_job_that_fails_is_alerted_and_the_bot_trades_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(bench: Bench) -> dict[str, Any]:
+    def broken(bench: JobContext) -> dict[str, Any]:
         raise RuntimeError("planted")
 
     monkeypatch.setattr(light, "outcomes", broken)
@@ -90,7 +90,7 @@ def test_a_reload_in_the_middle_of_a_job_ends_it_and_leaves_no_thread_over(
 ) -> None:
     begun = threading.Event()
 
-    def endless(bench: Bench) -> dict[str, Any]:
+    def endless(bench: JobContext) -> dict[str, Any]:
         begun.set()
         while True:
             bench.pause()

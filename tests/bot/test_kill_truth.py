@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kill_truth import Truth, _opened
-from killed_strategy import digest
+
+from tests.helpers.kill_truth import Truth, _opened
+from tests.helpers.killed_strategy import digest
 
 SETTLED = ["BTC/USDT", 60, "one", digest(b"first"), digest(b"+1 %"), 180]
 UNSETTLED = [*SETTLED[:4], None, 180]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kill_run import Report, killed_bots
+
+from tests.helpers.kill_run import Report, killed_bots
 
 KILLS = 40
 RETRAINING_KILLS = 14

@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dry_bot import dry_bot
 from freqtrade.persistence import PairLocks, Trade
 
 from agent_market.risk.orders import Liquidity
+from tests.helpers.dry_bot import dry_bot
 
 pytestmark = pytest.mark.slow
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dry_bot import DryBot, dry_bot
 from freqtrade.exceptions import InvalidOrderException, TemporaryError
 from freqtrade.persistence import Trade
 
 from agent_market.bot.alerting.alerts import Alert, AlertBus
-from agent_market.bot.manual.sheet import CSV, NOTHING, TEXT, ManualOrder, ManualSheet, Position
-from agent_market.redaction import Redactor
+from agent_market.bot.manual.manual_orders import CSV, NOTHING, TEXT, ManualOrder, ManualSheet, Position
 from agent_market.risk.systemic import Alarm
+from agent_market.utils.redaction import Redactor
+from tests.helpers.dry_bot import DryBot, dry_bot
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ENTRY = ManualOrder("BTC/USDT", "buy", "limit", 100.0, 2.5, "TemporaryError: 503", NOW)

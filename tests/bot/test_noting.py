@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episode_makers import an_episode, at
 from freqtrade.enums import RunMode
 
-from agent_market.bot.noting.decision_notes import DecisionNotes
-from agent_market.bot.noting.journal import Journal
+from agent_market.bot.journal.decision_notes import DecisionNotes
+from agent_market.bot.journal.journal import Journal
 from agent_market.bot.queries import source as sources
 from agent_market.errors import StoreFull
 from agent_market.store.database import Database
 from agent_market.store.episode_json import digest_of
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.risk_notes import RiskNote, risk_notes_of
+from tests.helpers.episode_makers import an_episode, at
 
 CLAMPS = [{"limit": "free_funds", "threshold": 0.1, "value": 0.02, "before": 9.0, "after": 4.5}]
 DECISION = "BTC/USDT@1"
@@ -75,7 +75,7 @@ def test_what_the_store_cannot_take_waits_and_the_file_does_not(
         raise StoreFull("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("agent_market.bot.noting.decision_notes.add_risk_notes", full)
+        patched.setattr("agent_market.bot.journal.decision_notes.add_risk_notes", full)
         for cause in ("first", "second"):
             journal.note("refusal", "BTC/USDT", DECISION, cause=cause)
             journal.flush()

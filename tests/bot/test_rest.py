@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from api_bot import SECRETS, TRADED, USER, ApiBot, api_bot
-from dry_bot import PAIRS
 from freqtrade.persistence import Trade
 
-from agent_market.bot.noting.trade_notes import note_decision
-from agent_market.bot.rest import models
+from agent_market.bot.journal.trade_notes import note_decision
+from agent_market.bot.rest import schemas
 from agent_market.errors import StoreError
-from agent_market.redaction import Redactor
 from agent_market.store.risk_notes import risk_notes_of
 from agent_market.stress.dry_config import WALLET
+from agent_market.utils.redaction import Redactor
+from tests.helpers.api_bot import SECRETS, TRADED, USER, ApiBot, api_bot
+from tests.helpers.dry_bot import PAIRS
 
 BASE = "/api/v1/agents"
 
@@ -158,7 +158,7 @@ def test_a_decision_is_shown_whole_with_what_the_gate_did(api: ApiBot) -> None:
 def test_debates_are_listed_and_read(api: ApiBot) -> None:
     assert [d["decision"] for d in api.get("debates")["debates"]] == ["BTC/USDT@2"]
     debate = api.get("debates/BTC/USDT@2")
-    assert debate["debate"]["held_because"] == "wide dispersion"
+    assert debate["debate"]["held_reason"] == "wide dispersion"
     assert "[quant] proposes" in debate["transcript"]
     without = api.get("debates/BTC/USDT@1")
     assert without["debate"] is None
@@ -331,8 +331,8 @@ def test_every_operation_and_parameter_and_field_is_described(api: ApiBot) -> No
             assert {"401", "503"} <= set(operation["responses"])
             for parameter in operation.get("parameters", []):
                 assert parameter.get("description"), (path, parameter["name"])
-    for name, model in vars(models).items():
-        if isinstance(model, type) and issubclass(model, models.Answer) and model is not models.Answer:
+    for name, model in vars(schemas).items():
+        if isinstance(model, type) and issubclass(model, schemas.Answer) and model is not schemas.Answer:
             assert schema["components"]["schemas"][name]["description"]
             for field, described in model.model_json_schema()["properties"].items():
                 assert described.get("description"), (name, field)

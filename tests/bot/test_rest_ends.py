@@ -6,9 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from api_bot import SECRETS, api_bot
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from tests.helpers.api_bot import SECRETS, api_bot
 
 
 def test_listeners_leave_no_thread_and_end_with_the_bot(

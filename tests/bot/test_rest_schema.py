@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-from api_bot import AUTH, api_bot
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import response_schema_conformance
+
+from tests.helpers.api_bot import AUTH, api_bot
 
 EXAMPLES = 25
 

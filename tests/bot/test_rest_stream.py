@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from api_bot import SECRETS, ApiBot, api_bot, wanted
-from episode_makers import an_episode
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from agent_market.store.episodes import write_episodes
+from tests.helpers.api_bot import SECRETS, ApiBot, api_bot, wanted
+from tests.helpers.episode_makers import an_episode
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dry_bot import DryBot, dry_bot
 from fastapi import FastAPI, Request
 
 from agent_market.bot.alerting.alerts import Alert
 from agent_market.bot.alerting.forwarding import Outbox
 from agent_market.config import AlertLevel
 from agent_market.sandbox.server import running
+from tests.helpers.dry_bot import DryBot, dry_bot
 
 PATIENCE_S = 60.0
 EXCEPTION = "exception: critical: planted 3"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_bot import AUTH, TRADED, USER, api_section, fill_store, free_port
-from dry_bot import PAIRS
 
 from agent_market.bot.control import Control
+from tests.helpers.api_bot import AUTH, TRADED, USER, api_section, fill_store, free_port
+from tests.helpers.dry_bot import PAIRS
 
 
 @pytest.mark.slow

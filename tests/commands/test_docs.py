@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from agent_market.cli import app
 from agent_market.commands.docs import settings_page
 from agent_market.config import AgentMarketSettings
-from agent_market.perception.features_page import features_page
+from agent_market.features.features_page import features_page
 
 
 def test_the_committed_page_is_current(repository: Path) -> None:

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from freqtrade.data.history.datahandlers import get_datahandler
 from freqtrade.enums import CandleType
-from mining_worlds import market
 from typer.testing import CliRunner, Result
 
 from agent_market.cli import app
 from agent_market.errors import ConfigError, DataError
 from agent_market.factors.mining.files import expressions_file, features_file
+from tests.helpers.mining_worlds import market
 
 
 @pytest.fixture

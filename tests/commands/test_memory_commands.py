@@ -7,13 +7,13 @@ from pathlib import Path
 import orjson
 import pytest
 from click.testing import Result
-from episode_makers import an_episode, an_outcome
 from typer.testing import CliRunner
 
 from agent_market.cli import app
 from agent_market.errors import AgentMarketError
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
+from tests.helpers.episode_makers import an_episode, an_outcome
 
 DIP = "Buying dips in a calm uptrend works when RSI is low"
 

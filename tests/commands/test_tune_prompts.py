@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_decisions import recorded as planted
 from typer.testing import CliRunner, Result
 
 from agent_market import cli
@@ -22,6 +21,7 @@ from agent_market.sandbox.server import running
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 from agent_market.store.prompts import promotions
+from tests.helpers.planted_decisions import recorded as planted
 
 SCOPE = "recorded"
 TUNING = {"least_training": 100, "least_validation": 100, "proposals": 4, "minibatch": 100, "shown_cases": 2}

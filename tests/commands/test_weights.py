@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from episode_makers import an_episode
 from typer.testing import CliRunner
 
 from agent_market.cli import app
 from agent_market.errors import DataError
-from agent_market.freqai.manifest import RunManifest, write_manifest
 from agent_market.records import Episode
+from agent_market.runs.manifest import RunManifest, write_manifest
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import write_episodes
+from tests.helpers.episode_makers import an_episode
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 URL = "sqlite:///{user_data}/agent_market.sqlite"

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from benches import config_in, decided, store_in, trades_in
 from click.testing import Result
 from typer.testing import CliRunner
 
 from agent_market.cli import app
 from agent_market.errors import ConfigError
 from agent_market.jobs.lock import is_held, only_worker
-from agent_market.jobs.states import states_of
+from agent_market.jobs.state import states_of
+from tests.helpers.benches import config_in, decided, store_in, trades_in
 
 ALONE = "from agent_market.cli import main; main()"
 PATIENCE_S = 120.0

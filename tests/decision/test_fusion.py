@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from episode_makers import a_view
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from agent_market.config import DecisionSettings
 from agent_market.decision.action import action_of, action_vec
 from agent_market.decision.fusion import decide, fuse
 from agent_market.records import AgentView
+from tests.helpers.episode_makers import a_view
 
 VIEW = a_view(0)
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome
 
 from agent_market.config import DecisionSettings
 from agent_market.decision.hedge import Hedge
 from agent_market.decision.learner import WeightLearner
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome
 
 AGENTS = ("bull", "bear", "absent")
 AWAKE = dict.fromkeys(AGENTS, 1.0)
@@ -28,7 +28,7 @@ def test_an_outcome_moves_weight_to_who_was_right_by_the_rewards_of_the_episode(
 
 def test_an_abstention_is_not_judged_as_a_hold() -> None:
     episode = an_episode(0, depths={"bull": 5.0, "bear": 0.0}, outcome=an_outcome(4, 0.02))
-    asleep = replace(episode.views[1], abstained_because="the endpoint was down")
+    asleep = replace(episode.views[1], abstained_reason="the endpoint was down")
     abstained = replace(episode, views=(episode.views[0], asleep))
     held = WeightLearner(AGENTS, SETTINGS).weights((episode,), AWAKE)
     slept = WeightLearner(AGENTS, SETTINGS).weights((abstained,), AWAKE)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panels import PERIOD, a_panel
 
 from agent_market.config import DecisionSettings
 from agent_market.decision.credit import credits
 from agent_market.decision.experts import WEIGHTINGS
-from agent_market.decision.online import Walk, fused, walk
 from agent_market.decision.panel import expert_rewards, money, vectors
+from agent_market.decision.replay import Walk, fused, replay
 from agent_market.errors import ConfigError, DataError
+from tests.helpers.panels import PERIOD, a_panel
 
 SETTINGS = DecisionSettings()
 
@@ -68,16 +68,16 @@ def test_shapes_that_differ_and_time_that_runs_back_are_refused() -> None:
 def test_cutting_the_future_off_changes_no_weight(name, pooled) -> None:
     panel = a_panel(30, late=1).with_cash()
     how = Walk(pooled=pooled, per_regime=not pooled, cost=0.001)
-    whole = walk(panel, weighting(name), how)
+    whole = replay(panel, weighting(name), how)
     for cut in (1, 7, 19):
-        assert (walk(panel.rows(slice(cut)), weighting(name), how) == whole[:cut]).all()
+        assert (replay(panel.rows(slice(cut)), weighting(name), how) == whole[:cut]).all()
 
 
 @pytest.mark.parametrize("name", sorted(WEIGHTINGS))
 def test_another_outcome_changes_nothing_before_it_is_known(name) -> None:
     panel = a_panel(30, late=2)
     other = replace(panel, outcome=np.where(np.arange(30)[:, None] == 10, 0.5, panel.outcome))
-    one, two = (walk(p, weighting(name), Walk()) for p in (panel, other))
+    one, two = (replay(p, weighting(name), Walk()) for p in (panel, other))
     # Decided at moment 10, known three moments later.
     assert (one[:13] == two[:13]).all()
     assert name in ("uniform", "majority") or (one[13:] != two[13:]).any()
@@ -86,7 +86,7 @@ def test_another_outcome_changes_nothing_before_it_is_known(name) -> None:
 def test_an_outcome_that_is_never_known_teaches_nothing() -> None:
     panel = a_panel(20)
     unknown = replace(panel, outcome=np.full_like(panel.outcome, np.nan))
-    weights = walk(unknown, weighting("hedge"), Walk())
+    weights = replay(unknown, weighting("hedge"), Walk())
     awake = panel.awake / np.maximum(panel.awake.sum(-1, keepdims=True), 1)
     assert weights == pytest.approx(awake)
 
@@ -94,7 +94,7 @@ def test_an_outcome_that_is_never_known_teaches_nothing() -> None:
 def test_an_outcome_known_before_its_decision_is_a_leak() -> None:
     panel = a_panel(5)
     with pytest.raises(ValueError, match="before it was made"):
-        walk(replace(panel, known_at=panel.known_at - 2 * PERIOD), weighting("hedge"), Walk())
+        replay(replace(panel, known_at=panel.known_at - 2 * PERIOD), weighting("hedge"), Walk())
 
 
 def test_pooled_learns_from_all_pairs_and_one_a_pair_from_its_own() -> None:
@@ -102,7 +102,7 @@ def test_pooled_learns_from_all_pairs_and_one_a_pair_from_its_own() -> None:
     blank = panel.outcome.copy()
     blank[:, 1] = np.nan
     panel = replace(panel, outcome=blank)
-    pooled, apart = (walk(panel, weighting("hedge"), Walk(pooled=p)) for p in (True, False))
+    pooled, apart = (replay(panel, weighting("hedge"), Walk(pooled=p)) for p in (True, False))
     assert np.ptp(pooled[-1, 1]) > 0.0
     assert apart[-1, 1] == pytest.approx([1 / 3] * 3)
 
@@ -110,14 +110,14 @@ def test_pooled_learns_from_all_pairs_and_one_a_pair_from_its_own() -> None:
 def test_skill_is_found_and_its_opposite_too() -> None:
     panel = a_panel(400, experts=("good", "bad", "noise"), asleep=0.05)
     for name in ("hedge", "adahedge", "ml_poly", "boa", "newton", "fixed_share"):
-        last = walk(panel, weighting(name), Walk())[-100:].mean(axis=(0, 1))
+        last = replay(panel, weighting(name), Walk())[-100:].mean(axis=(0, 1))
         assert last[0] > last[2] > last[1] - 1e-9, name
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 0.01))
 def test_shapley_values_add_up_to_the_money_that_all_made(seed, cost) -> None:
     panel = a_panel(12, experts=("a", "b", "c", "d"), seed=seed, asleep=0.2)
-    weights = walk(panel, weighting("hedge"), Walk())
+    weights = replay(panel, weighting("hedge"), Walk())
     shares = credits(panel, weights, cost, ("r0", "r1", "r2"))
     total = money(panel, fused(panel, weights), cost).sum() / len(panel.pairs)
     assert sum(share.shapley for share in shares) == pytest.approx(total, abs=1e-12)

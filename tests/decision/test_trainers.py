@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panels import a_panel
+
+from tests.helpers.panels import a_panel
 
 torch = pytest.importorskip("torch")
 
 from agent_market.config import DecisionSettings  # noqa: E402
-from agent_market.decision.panel import Panel  # noqa: E402
-from agent_market.decision.trainers.base import Problem, blocks_of, problem_of  # noqa: E402
+from agent_market.decision.panel import DecisionPanel  # noqa: E402
+from agent_market.decision.trainers.base import DecisionDataset, blocks_of, dataset_of  # noqa: E402
 from agent_market.decision.trainers.gate import PriorPolicy, earned, gated  # noqa: E402
 from agent_market.decision.trainers.pathwise import PathwiseSettings, PathwiseTrainer  # noqa: E402
 from agent_market.decision.trainers.policies import TwoStagePolicy, WeightPolicy  # noqa: E402
@@ -22,11 +23,11 @@ QUICK = PathwiseSettings(epochs=8, block=16, minibatch=512, device="cpu")
 EXPERTS = ("good", "bad", "noise")
 
 
-def a_problem(moments: int = 200, cost: float = 0.0, seed: int = 0, skill: float = 0.5) -> Problem:
-    panel: Panel = a_panel(moments, pairs=3, experts=EXPERTS, seed=seed, skill=skill)
+def a_problem(moments: int = 200, cost: float = 0.0, seed: int = 0, skill: float = 0.5) -> DecisionDataset:
+    panel: DecisionPanel = a_panel(moments, pairs=3, experts=EXPERTS, seed=seed, skill=skill)
     awake = panel.awake.astype(float)
     prior = awake / np.maximum(awake.sum(-1, keepdims=True), 1)
-    return problem_of(panel, prior, cost, SETTINGS)
+    return dataset_of(panel, prior, cost, SETTINGS)
 
 
 def weights_policy() -> WeightPolicy:

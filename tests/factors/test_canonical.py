@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factor_samples import panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from agent_market.factors.engine import Engine
 from agent_market.factors.generate import random_factor, random_tree
 from agent_market.factors.parse import parse, parse_factor
 from agent_market.factors.tree import render
+from tests.helpers.factor_samples import panel
 
 
 @pytest.mark.parametrize(

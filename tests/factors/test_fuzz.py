@@ -7,15 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from factor_samples import panel
 
 from agent_market.errors import ExpressionError
 from agent_market.factors.engine import Engine
 from agent_market.factors.generate import random_factor, random_tree
-from agent_market.factors.kinds import FIELDS
 from agent_market.factors.operators import OPERATORS
 from agent_market.factors.parse import parse_factor
 from agent_market.factors.tree import Tree, render
+from agent_market.factors.types import FIELDS
+from tests.helpers.factor_samples import panel
 
 LONGEST_S = 1.0  # of this thread's own time: what other processes of the machine take is not the parser's
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from factor_samples import NAMES, example, panel
 
 from agent_market.errors import DataError
 from agent_market.factors.engine import Engine
-from agent_market.factors.kinds import FIELDS
 from agent_market.factors.live import LiveFactors
 from agent_market.factors.operators import OPERATORS
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.parse import parse, parse_factor
+from agent_market.factors.types import FIELDS
+from tests.helpers.factor_samples import NAMES, example, panel
 
 TREES = tuple(example(OPERATORS[name], window) for name in NAMES for window in (6, 30))
 
 
-def newest_candles(market: Panel, row: int) -> dict[str, dict[str, float]]:
+def newest_candles(market: CandlePanel, row: int) -> dict[str, dict[str, float]]:
     """The candles of one row; a pair without one is left out."""
     return {
         pair: {name: float(market.columns[name][p, row]) for name in FIELDS}
@@ -51,7 +51,7 @@ def test_rows_left_out_are_gaps() -> None:
     columns = {name: values.copy() for name, values in market.columns.items()}
     for values in columns.values():
         values[:, 31:35] = np.nan
-    gapped = Panel(market.times, market.pairs, columns, 60)
+    gapped = CandlePanel(market.times, market.pairs, columns, 60)
     tree = parse("ts_mean(close, 20) / close")
     live = LiveFactors([tree], market.window(0, 31))
     values = live.update(market.times[35], newest_candles(market, 35))

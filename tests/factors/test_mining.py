@@ -7,30 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mining_worlds import PLANTED, ScriptedModel, market, settings, spans
 
-from agent_market.agents.prompting.feedback import FeedbackEntry
+from agent_market.agents.prompts.feedback import FeedbackEntry
 from agent_market.config import AgentMarketSettings
 from agent_market.errors import AnswerInvalid, BudgetExhausted, ConfigError, DataError, ModelUnavailable
 from agent_market.factors.mining.api import MiningResult, mine, publish
-from agent_market.factors.mining.files import (
-    expressions_file,
-    features_file,
-    read_expressions,
-    read_features,
-)
+from agent_market.factors.mining.files import expressions_file, features_file, read_expressions, read_features
 from agent_market.factors.mining.records import Span
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.parse import parse_factor
 from agent_market.store.database import Database, store_url
 from agent_market.store.trials import trials_of
+from tests.helpers.mining_worlds import PLANTED, ScriptedModel, market, settings, spans
 
 STUDY = "factors/60m/h4"
 
 
 def search(
     user_data: Path,
-    panel: Panel,
+    panel: CandlePanel,
     model: ScriptedModel | None = None,
     wanted: AgentMarketSettings | None = None,
     over: tuple[Span, Span] | None = None,
@@ -170,7 +165,7 @@ def test_what_comes_after_the_proof_changes_nothing(tmp_path: Path) -> None:
     cut = int(len(panel.times) * 0.8)
     for values in wild.values():
         values[:, cut:] *= 5.0
-    other = Panel(panel.times, panel.pairs, wild, 60)
+    other = CandlePanel(panel.times, panel.pairs, wild, 60)
     one = search(tmp_path / "a", panel, over=over)
     two = search(tmp_path / "b", other, over=over)
     assert expressions_file(tmp_path / "a").read_bytes() == expressions_file(tmp_path / "b").read_bytes()
@@ -185,7 +180,7 @@ def test_the_later_span_chooses_nothing_of_the_pool(tmp_path: Path) -> None:
     for values in wild.values():
         values[:, cut:] = values[:, cut:][:, ::-1]
     one = search(tmp_path / "a", panel, over=over)
-    two = search(tmp_path / "b", Panel(panel.times, panel.pairs, wild, 60), over=over)
+    two = search(tmp_path / "b", CandlePanel(panel.times, panel.pairs, wild, 60), over=over)
     assert [(f.expression, f.weight, f.scores) for f in one.pool] == [
         (f.expression, f.weight, f.scores) for f in two.pool
     ]
@@ -296,7 +291,9 @@ def test_spans_in_the_wrong_order_and_no_proposer_are_refused(tmp_path: Path) ->
         search(tmp_path, panel, over=(later, span))
     with pytest.raises(ConfigError, match="add `library` or"):
         search(tmp_path, panel, wanted=settings(proposers=["llm"]))
-    two = Panel(panel.times, panel.pairs[:2], {n: values[:2] for n, values in panel.columns.items()}, 60)
+    two = CandlePanel(
+        panel.times, panel.pairs[:2], {n: values[:2] for n, values in panel.columns.items()}, 60
+    )
     with pytest.raises(DataError, match="add pairs"):
         search(tmp_path, two)
 

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mining_worlds import PLANTED, market, settings, spans
 
 from agent_market.config import MiningSettings
 from agent_market.errors import ConfigError, DataError, ExpressionError
-from agent_market.factors.kinds import FIELDS
 from agent_market.factors.limits import LIMITS
 from agent_market.factors.mining.bandit import DISCOUNT, Bandit
-from agent_market.factors.mining.bench import Bench
 from agent_market.factors.mining.checkpoint import Batch, Checkpoint
-from agent_market.factors.mining.library import CLASSICS
 from agent_market.factors.mining.market import halves
+from agent_market.factors.mining.parsing import read
 from agent_market.factors.mining.pool import Pool
-from agent_market.factors.mining.reading import read
-from agent_market.factors.mining.records import Failure, Proposal, Scored, Span, factor_name
+from agent_market.factors.mining.records import FactorProposal, Failure, Scored, Span, factor_name
+from agent_market.factors.mining.scoring_context import Bench
+from agent_market.factors.mining.seed_factors import CLASSICS
 from agent_market.factors.mining.variation import crossover, mutation, paths, replaced, tuning, vary
 from agent_market.factors.parse import check, factor_of, parse, parse_factor
 from agent_market.factors.tree import Tree, call, field
+from agent_market.factors.types import FIELDS
 from agent_market.factors.warmup import lookback
+from tests.helpers.mining_worlds import PLANTED, market, settings, spans
 
 
 def test_every_classic_is_read_differs_from_the_others_and_fits_the_default_reach() -> None:
@@ -100,7 +100,7 @@ def test_what_is_bred_passes_every_check() -> None:
 
 
 def _read(text: str, tried: frozenset[str] = frozenset(), reach: int = 300) -> Tree | Failure:
-    return read(Proposal(text), "llm", tried, FIELDS, 60, reach)
+    return read(FactorProposal(text), "llm", tried, FIELDS, 60, reach)
 
 
 def test_what_cannot_be_read_is_a_failure_in_the_parsers_words() -> None:
@@ -123,7 +123,7 @@ def test_a_factor_that_reaches_too_far_or_was_tried_is_a_failure() -> None:
     again = _read("1 * (close / open)", frozenset([tree.digest]))
     assert isinstance(again, Failure)
     assert "tried already" in again.problem
-    off_grid = read(Proposal("at('1d', close / open)"), "llm", (), FIELDS, 1440, 300)
+    off_grid = read(FactorProposal("at('1d', close / open)"), "llm", (), FIELDS, 1440, 300)
     assert isinstance(off_grid, Failure)
     assert "multiple" in off_grid.problem
 
@@ -187,7 +187,7 @@ def test_what_resembles_a_factor_may_only_take_its_place() -> None:
 
 
 def test_a_torn_line_is_dropped_and_the_rest_goes_on(tmp_path: Path) -> None:
-    first = Batch(0, "llm", (Proposal("close / open", "why"),))
+    first = Batch(0, "llm", (FactorProposal("close / open", "why"),))
     second = Batch(1, "genetic", (), "nothing", True)
     kept = Checkpoint(tmp_path, "run")
     kept.keep(first)

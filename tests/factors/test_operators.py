@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from factor_samples import NAMES, example, panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,9 @@ from agent_market.factors import reference
 from agent_market.factors.compute import COMPUTE
 from agent_market.factors.engine import Engine
 from agent_market.factors.operators import AT, OPERATORS
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.warmup import lookback
+from tests.helpers.factor_samples import NAMES, example, panel
 
 
 def assert_equal_values(ours: np.ndarray, theirs: np.ndarray, tolerance: float = 1e-9) -> None:
@@ -59,7 +59,7 @@ def test_changing_the_future_changes_nothing_before(name: str) -> None:
         columns = {key: values.copy() for key, values in market.columns.items()}
         for values in columns.values():
             values[:, cut:] = random.lognormal(2, 1, values[:, cut:].shape)
-        changed = Panel(market.times, market.pairs, columns, market.minutes)
+        changed = CandlePanel(market.times, market.pairs, columns, market.minutes)
         after = Engine(changed).evaluate(tree)
         assert_equal_values(after[:, :cut], before[:, :cut], 1e-12)
 
@@ -83,5 +83,7 @@ def test_extreme_values_never_make_an_infinity(name: str) -> None:
         values[0, 10:20] = 1e300
         values[1, 12:30] = 0.0
         values[2, 15:25] = 1e-300
-    values = Engine(Panel(market.times, market.pairs, columns, 60)).evaluate(example(OPERATORS[name], 5))
+    values = Engine(CandlePanel(market.times, market.pairs, columns, 60)).evaluate(
+        example(OPERATORS[name], 5)
+    )
     assert not np.isinf(values).any()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from factor_samples import panel
 
 from agent_market.errors import DataError
 from agent_market.factors.engine import Engine
-from agent_market.factors.kinds import FIELDS
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.parse import parse
 from agent_market.factors.timeframes import coarse
+from agent_market.factors.types import FIELDS
 from agent_market.factors.warmup import lookback
+from tests.helpers.factor_samples import panel
 
 
 def candles(hours: list[int], start: str = "2024-01-01") -> pd.DataFrame:
@@ -22,7 +22,7 @@ def candles(hours: list[int], start: str = "2024-01-01") -> pd.DataFrame:
 
 
 def test_a_gap_in_candles_is_absent_not_zero() -> None:
-    both = Panel.from_candles({"A": candles([0, 1, 3]), "B": candles([1, 2])}, 60)
+    both = CandlePanel.from_candles({"A": candles([0, 1, 3]), "B": candles([1, 2])}, 60)
     np.testing.assert_array_equal(both.columns["close"], [[1, 2, np.nan, 4], [np.nan, 2, 3, np.nan]])
     assert both.times[0] == pd.Timestamp("2024-01-01 01:00", tz="UTC")  # close of the first candle
     np.testing.assert_array_equal(both.present[1], [False, True, True, False])
@@ -42,12 +42,12 @@ def test_a_gap_in_candles_is_absent_not_zero() -> None:
 )
 def test_bad_candles_are_refused_with_their_place(frames: dict[str, pd.DataFrame], says: str) -> None:
     with pytest.raises(DataError, match=says):
-        Panel.from_candles(frames, 60)
+        CandlePanel.from_candles(frames, 60)
 
 
 def test_a_longer_candle_is_known_at_its_close_and_not_before() -> None:
     # Opens 02:00 to 10:00: the bar 00-04 began before the panel; 04-08 closes with the candle of 07:00.
-    market = Panel.from_candles({"A": candles(list(range(2, 11)))}, 60)
+    market = CandlePanel.from_candles({"A": candles(list(range(2, 11)))}, 60)
     joined = coarse(market, 240)
     assert list(joined.panel.times) == [pd.Timestamp("2024-01-01 08:00", tz="UTC")]
     assert {name: joined.panel.columns[name][0, 0] for name in FIELDS} == {

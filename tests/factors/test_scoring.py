@@ -7,28 +7,28 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from factor_samples import panel
 from scipy.stats import spearmanr
 
 from agent_market.errors import ConfigError, DataError
 from agent_market.factors.engine import Engine
 from agent_market.factors.novelty import distance, novelty
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.parse import parse_factor
 from agent_market.factors.scoring.book import monotonicity, sorted_book
 from agent_market.factors.scoring.ic import summary
-from agent_market.factors.scoring.joint import Evidence, JointModel, contributions
+from agent_market.factors.scoring.joint import FactorEvidence, JointModel, contributions
 from agent_market.factors.scoring.kernels import correlations, rank_weights
 from agent_market.factors.scoring.persistence import half_life
 from agent_market.factors.scoring.regimes import market_regimes
 from agent_market.factors.scoring.sample import Sample, forward_returns
 from agent_market.factors.scoring.scorer import Scorer
 from agent_market.factors.scoring.settings import ScoringSettings
+from tests.helpers.factor_samples import panel
 
 SETTINGS = ScoringSettings(horizon=4, horizons=(1, 4, 8), lags=(1, 2, 4, 8))
 
 
-def long_panel(seed: int = 0) -> Panel:
+def long_panel(seed: int = 0) -> CandlePanel:
     return panel(rows=2_000, pairs=6, seed=seed, missing=0.01, start="2023-11-20 03:00")
 
 
@@ -175,7 +175,7 @@ def test_a_copy_adds_nothing_to_the_joint_model_and_a_new_source_does() -> None:
     returns = 0.3 * first + 0.3 * second + random.normal(size=shape)
     train, test = slice(0, 400), slice(400, None)
     factors = [first, first + 1e-3 * noise, second, noise]
-    early, late = (Evidence.of([f[s] for f in factors], returns[s], 3) for s in (train, test))
+    early, late = (FactorEvidence.of([f[s] for f in factors], returns[s], 3) for s in (train, test))
     added = contributions(early, late)
     assert abs(added[0]) < 0.005
     assert abs(added[1]) < 0.005
@@ -191,7 +191,7 @@ def test_a_joint_model_of_one_has_the_ic_of_that_one() -> None:
     random = np.random.default_rng(3)
     x, y = random.normal(size=(300, 5)), random.normal(size=(300, 5))
     x += 0.5 * y
-    evidence = Evidence.of([x], y, 3)
+    evidence = FactorEvidence.of([x], y, 3)
     pooled = np.corrcoef(
         ((x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)).ravel(),
         ((y - y.mean(1, keepdims=True)) / y.std(1, keepdims=True)).ravel(),
@@ -227,7 +227,7 @@ def test_real_candles_are_scored(test_data) -> None:
     names = ("BTC", "ETH", "BNB", "SOL", "XRP")
     folder = test_data / "candles" / "binance"
     candles = {n: pd.read_feather(folder / f"{n}_USDT-1h.feather").tail(4_000) for n in names}
-    market = Panel.from_candles(candles, 60)
+    market = CandlePanel.from_candles(candles, 60)
     values = Engine(market).evaluate(parse_factor("-zscore(close, 48)"))
     score = Scorer(market, regimes=market_regimes(market)).score(values, warm_up=47)
     assert score.screening.rejected is None

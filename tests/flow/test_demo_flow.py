@@ -16,7 +16,7 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
+from agent_market.reports.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.store.database import Database
 from agent_market.store.schema import answers
 

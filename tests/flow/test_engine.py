@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from flow_files import PAIRS, commands, flow_of, plan_of, products, run, use_stand_in
 
 from agent_market.errors import FlowError
 from agent_market.flow.archive import read_run
-from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.flow.market import MARKER, claim_datadir
 from agent_market.flow.plan import make_plan
 from agent_market.flow.record import read_record
 from agent_market.flow.steps.download import missing_candles
+from agent_market.reports.feedback import FEEDBACK_FILE, SUMMARY_FILE
+from tests.helpers.flow_files import PAIRS, commands, flow_of, plan_of, products, run, use_stand_in
 
 EVERY = ["download"] + [
     f"round-{n}/{name}" for n in (1, 2) for name in ("backtest", "summary", "feedback", "report")

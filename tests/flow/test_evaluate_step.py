@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from imported import imported
-
 from agent_market.flow.steps.evaluate import CODE
+from tests.helpers.imported import imported
 
 KEEPING = ("store/", "errors.py", "durable.py", "__init__.py")
 

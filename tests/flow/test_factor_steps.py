@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flow_files import plan_of
-
 from agent_market.flow.steps import STEPS, chosen_steps
 from agent_market.flow.steps.factors import spans_of
+from tests.helpers.flow_files import plan_of
 
 
 def test_a_search_ends_where_its_round_begins_and_is_judged_on_the_round_before(tmp_path):

@@ -5,30 +5,30 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from backtest_results import START, make_candles, make_trade, write_result
-from sample_episodes import make_history
 
-from agent_market.agents.prompting.feedback import FeedbackBook
+from agent_market.agents.prompts.feedback import FeedbackBook
 from agent_market.config import load_settings
-from agent_market.flow.feedback import (
+from agent_market.reports.backtest_result import load_run
+from agent_market.reports.comparison import compare
+from agent_market.reports.content import ReportContent
+from agent_market.reports.feedback import (
     FEEDBACK_FILE,
     MALFORMED_FILE,
-    Entry,
+    RoundEntry,
     append_feedback,
     feedback_lines,
     known_at,
     summary,
     visible_feedback,
 )
-from agent_market.reports.comparison import compare
-from agent_market.reports.content import ReportContent
-from agent_market.reports.result import load_run
+from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
+from tests.helpers.sample_episodes import make_history
 
 MARCH = datetime(2024, 3, 1, 1, tzinfo=UTC)
 
 
 def entry(round_number=1, scope="demo-1", at=MARCH, lines=("a line",)):
-    return Entry(at, round_number, lines, scope).to_json()
+    return RoundEntry(at, round_number, lines, scope).to_json()
 
 
 @pytest.fixture

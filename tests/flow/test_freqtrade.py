@@ -7,10 +7,10 @@ import time
 
 import psutil
 import pytest
-from flow_files import plan_of, use_stand_in
 
 from agent_market.errors import FlowError
-from agent_market.flow.freqtrade import CHILD, call_freqtrade, message_of
+from agent_market.freqtrade_cli import CHILD, call_freqtrade, message_of
+from tests.helpers.flow_files import plan_of, use_stand_in
 
 
 def test_freqtrade_itself_is_called_and_its_failure_told_in_its_own_words(tmp_path):

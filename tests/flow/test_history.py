@@ -3,7 +3,6 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from flow_files import flow_of, plan_of, run, use_stand_in, write_flow
 from typer.testing import CliRunner
 
 from agent_market.cli import app
@@ -13,6 +12,7 @@ from agent_market.flow.archive import all_runs, git_state, read_run, run_folder
 from agent_market.flow.history import differences
 from agent_market.flow.plan import RUNS, make_plan
 from agent_market.flow.settings import load_flow_settings
+from tests.helpers.flow_files import flow_of, plan_of, run, use_stand_in, write_flow
 
 
 def invoke(*arguments):

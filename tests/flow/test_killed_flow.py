@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from flow_files import products
 from sqlalchemy import select
 
 from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.flow.archive import all_runs
-from agent_market.flow.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.flow.plan import RUNS
 from agent_market.flow.steps.train import SHOWN_FILE
+from agent_market.reports.feedback import FEEDBACK_FILE, SUMMARY_FILE
 from agent_market.store.database import Database
 from agent_market.store.schema import answers
+from tests.helpers.flow_files import products
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from flow_files import write_flow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from agent_market.errors import ConfigError
 from agent_market.flow.plan import make_plan
 from agent_market.flow.settings import FlowSettings, load_flow_settings, round_spans
 from agent_market.flow.steps import STEPS, chosen_steps
+from tests.helpers.flow_files import write_flow
 
 
 def test_paths_are_taken_from_the_flow_file(tmp_path):

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flow_files import flow_of, plan_of, run, use_stand_in
 
 from agent_market.errors import ConfigError, DataError
-from agent_market.flow.feedback import FEEDBACK_FILE
-from agent_market.flow.plan import Plan, make_plan
+from agent_market.flow.plan import FlowPlan, make_plan
 from agent_market.flow.steps.train import SHOWN_FILE
+from agent_market.reports.feedback import FEEDBACK_FILE
 from agent_market.training import pipeline
 from agent_market.training.metrics import PredictionMetrics
 from agent_market.training.report import TrainingReport
 from agent_market.training.settings import TrainingSettings
+from tests.helpers.flow_files import flow_of, plan_of, run, use_stand_in
 
 TRAIN = {"model": "catboost", "days": 20, "params": {"depth": 4}}
 WANTED = ("download", "train", "backtest")
@@ -70,11 +70,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     return StandIn
 
 
-def planned(tmp_path: Any, **keys: Any) -> Plan:
+def planned(tmp_path: Any, **keys: Any) -> FlowPlan:
     return plan_of(tmp_path, **{"rounds": 2, "train": TRAIN, "freqaimodel": "CatboostRegressor", **keys})
 
 
-def parameters(plan: Plan, number: int) -> Any:
+def parameters(plan: FlowPlan, number: int) -> Any:
     config = json.loads((plan.folder / f"round-{number}" / "backtest" / "config.json").read_text())
     return config["freqai"].get("model_training_parameters")
 

@@ -11,7 +11,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from scripted import (
+
+from agent_market.agents.committee import Committee
+from agent_market.agents.roles import role_table
+from agent_market.config import AgentMarketSettings, DecisionSettings, LiveSettings, MemorySettings
+from agent_market.errors import BudgetExhausted
+from agent_market.llm.answers.request import Request
+from agent_market.llm.answers.sources import Reply
+from agent_market.llm.decision_context import current_context
+from agent_market.pipeline.columns import ColumnSchema
+from agent_market.pipeline.live_committee import BackgroundCommittee, LiveCommittee
+from agent_market.pipeline.session import PairSession
+from agent_market.records import AgentView, Episode
+from agent_market.store.database import Database
+from agent_market.store.episodes import episodes_of
+from tests.helpers.scripted import (
     HOUR,
     PAIR,
     ScriptedAnswers,
@@ -21,25 +35,6 @@ from scripted import (
     random_candles,
     rows_of,
 )
-
-from agent_market.agents.answers.replay import Reply
-from agent_market.agents.answers.request import Request
-from agent_market.agents.background import BackgroundCommittee, LiveSeat
-from agent_market.agents.case import current_case
-from agent_market.agents.committee import Committee
-from agent_market.agents.roles import role_table
-from agent_market.config import (
-    AgentMarketSettings,
-    DecisionSettings,
-    LiveSettings,
-    MemorySettings,
-)
-from agent_market.errors import BudgetExhausted
-from agent_market.freqai.columns import ColumnSchema
-from agent_market.freqai.session import PairSession
-from agent_market.records import AgentView, Episode
-from agent_market.store.database import Database
-from agent_market.store.episodes import episodes_of
 
 HOURS, FIRST = 560, 450
 MAX_AGE = 12
@@ -68,9 +63,9 @@ class Purse(ScriptedAnswers):
     def _paid(self, request: Request) -> Reply:
         digest = hashlib.sha256(f"money {request.user}".encode()).digest()
         if digest[0] / 256 < self._share:
-            current_case().charge(1, 900, 100, 5)
+            current_context().charge(1, 900, 100, 5)
             return self._reply(request)
-        current_case().excuse(request.role, "the day's cap is reached")
+        current_context().mark_skipped(request.role, "the day's cap is reached")
         return BudgetExhausted("the day's cap is reached")
 
 
@@ -110,7 +105,7 @@ def test_at_the_cap_last_views_are_carried_on_then_the_quant_decides_alone_and_i
     episodes = walk(PaidOnce(calls=9))
     paid, later = episodes[:3], episodes[3:]
     assert all(view.asof is None and not view.abstains for e in paid for view in llm_views(e))
-    assert [e.bill.calls for e in episodes[:4]] == [3, 3, 3, 0]
+    assert [e.usage.calls for e in episodes[:4]] == [3, 3, 3, 0]
     last = paid[-1].view.asof
     carried = [e for e in later if e.view.asof - last <= timedelta(hours=MAX_AGE)]
     alone = later[len(carried) :]
@@ -120,10 +115,10 @@ def test_at_the_cap_last_views_are_carried_on_then_the_quant_decides_alone_and_i
         for now, then in zip(llm_views(episode), llm_views(paid[-1]), strict=True):
             assert (now.depth, now.confidence, now.belief) == (then.depth, then.confidence, then.belief)
             assert now.asof == last
-            assert now.carried_because == "the day's cap is reached"
+            assert now.carried_reason == "the day's cap is reached"
             assert episode.decision.weights[now.agent] > 0
     for episode in alone:
-        assert all("BudgetExhausted" in (view.abstained_because or "") for view in llm_views(episode))
+        assert all("BudgetExhausted" in (view.abstained_reason or "") for view in llm_views(episode))
         quant = next(view for view in episode.views if view.agent == "quant")
         assert not quant.abstains
         assert sum(episode.decision.weights[name] for name in LLM) == 0.0
@@ -132,14 +127,14 @@ def test_at_the_cap_last_views_are_carried_on_then_the_quant_decides_alone_and_i
 @pytest.mark.parametrize("cuts", [(455,), (480, 481, 500), tuple(range(460, 560, 7))])
 def test_carried_views_are_the_same_however_the_run_is_cut(cuts: tuple[int, ...]) -> None:
     whole = walk(Purse(0.4))
-    assert any(view.carried_because for e in whole for view in e.views)
+    assert any(view.carried_reason for e in whole for view in e.views)
     assert walk(Purse(0.4), cuts) == whole
 
 
 def test_the_bill_is_kept_with_the_decision() -> None:
     (first, *_) = walk(PaidOnce(calls=3))
-    assert (first.bill.calls, first.bill.prompt_tokens, first.bill.completion_tokens) == (3, 2700, 300)
-    assert first.bill.cost == pytest.approx(15e-9)
+    assert (first.usage.calls, first.usage.prompt_tokens, first.usage.completion_tokens) == (3, 2700, 300)
+    assert first.usage.cost == pytest.approx(15e-9)
 
 
 # --- live -----------------------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ class LiveBot:
         roles = role_table(SETTINGS.agents)
         committee = Committee(roles, self.answers)
         self.background = BackgroundCommittee(committee, LiveSettings(wait_s=wait_s), 10.0)
-        seat = LiveSeat(committee.roles, self.background, wait_s, timedelta(hours=MAX_AGE))
+        seat = LiveCommittee(committee.roles, self.background, wait_s, timedelta(hours=MAX_AGE))
         schema = ColumnSchema(tuple(role.name for role in roles), SETTINGS.memory.k_max)
         self.session = PairSession(PAIR, "1h", HOUR, "live", SETTINGS, self.database, seat, schema)
         candles = random_candles(3, HOURS)
@@ -200,7 +195,7 @@ def test_live_decides_at_once_and_again_on_the_candle_after_the_answers(tmp_path
     (at,) = [n for n, episode in decided.items() if episode is not None]
     first = decided[at]
     assert first is not None
-    assert all("no answer is here yet" in (view.abstained_because or "") for view in llm_views(first))
+    assert all("no answer is here yet" in (view.abstained_reason or "") for view in llm_views(first))
     assert not next(view for view in first.views if view.agent == "quant").abstains
     bot.answers.gate.set()
     bot.until_news()
@@ -210,7 +205,7 @@ def test_live_decides_at_once_and_again_on_the_candle_after_the_answers(tmp_path
     for view in llm_views(news):
         assert not view.abstains
         assert view.asof == first.view.asof < news.view.asof
-    assert news.bill.calls == 0, "scripted answers send no bill"
+    assert news.usage.calls == 0, "scripted answers send no bill"
     bot.close()
 
 
@@ -252,7 +247,7 @@ def test_live_a_restarted_bot_knows_its_last_views(tmp_path: object) -> None:
     for view in llm_views(episode):
         assert view.depth != 0.0
         assert view.asof == episodes_of(again.database, "live")[0].view.asof
-        assert "no answer is here yet" in (view.carried_because or "")
+        assert "no answer is here yet" in (view.carried_reason or "")
     again.close()
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from factor_files import put_in_force
 from freqtrade.enums import RunMode
 
 from agent_market.factors.engine import Engine
 from agent_market.factors.mining.files import features_file
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.parse import parse_factor
 from agent_market.freqai.factor_features import (
     NO_VALUE,
@@ -24,7 +23,8 @@ from agent_market.freqai.factor_features import (
     factors_digest,
     peer_candles,
 )
-from agent_market.freqai.identity import derive_identifier
+from agent_market.runs.identity import derive_identifier
+from tests.helpers.factor_files import put_in_force
 
 MAY, JUNE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
 ALONE, BESIDE = "zscore(volume, 20)", "cs_rank(ts_return(close, 5))"
@@ -150,7 +150,7 @@ def test_columns_hold_the_engines_values_and_no_row_is_lost_after_the_warm_up(tm
     frame = candles()
     frame.loc[100:140, ["open", "high", "low", "close"]] = 50.0  # no deviation, no z-score
     added = add_factors(frame, book, "BTC/USDT", 60, none)
-    panel = Panel.from_candles({"BTC/USDT": frame}, 60)
+    panel = CandlePanel.from_candles({"BTC/USDT": frame}, 60)
     for name in names:
         values = Engine(panel).evaluate(book.trees[name])[0]
         assert added[name].iloc[:19].isna().all()

@@ -13,24 +13,25 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
-from scripted import candle_arrays, make_session, part, random_candles, rows_of
+
+from tests.helpers.scripted import candle_arrays, make_session, part, random_candles, rows_of
 
 pytest.importorskip("torch")
 
 from agent_market.config import AgentMarketSettings, DecisionSettings, MemorySettings, NetSettings
-from agent_market.decision.experts.seats import seats
+from agent_market.decision.experts.virtual_experts import seats
 from agent_market.decision.nets.bundle import NetBundle
-from agent_market.decision.nets.log import DecisionLog
-from agent_market.decision.nets.seen import SeenArrays
+from agent_market.decision.nets.dataset import DecisionLog
+from agent_market.decision.nets.inputs import SeenArrays
 from agent_market.decision.nets.train import train_nets
 from agent_market.errors import ConfigError
 from agent_market.freqai import nets as nets_module
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
-from agent_market.freqai.quant import QuantModel
-from agent_market.freqai.signals import Fusion, fused_depth
+from agent_market.pipeline.quant import QuantModel
 from agent_market.records import Episode, Evidence
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
+from agent_market.strategy.signals import Fusion, fused_depth
 
 FIRST, EDGES, HOURS = 450, (620, 720), 800
 AGENTS = ("aggressive", "conservative", "quant", "memory", "judge")
@@ -250,6 +251,8 @@ def test_without_torch_a_net_is_refused_at_the_start_with_what_to_do(monkeypatch
 
 
 def test_the_default_path_imports_no_torch() -> None:
-    code = "import sys, agent_market.freqai.session, agent_market.freqai.nets; print('torch' in sys.modules)"
+    code = (
+        "import sys, agent_market.pipeline.session, agent_market.freqai.nets; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -13,18 +13,18 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
-from env_markets import random_candles, random_market
 from freqtrade.persistence import Trade
 from stable_baselines3 import PPO
 
-from agent_market.decision.env.account import EXIT_LONG
-from agent_market.decision.env.batch import TradingBatch
-from agent_market.decision.env.settings import EnvSettings
-from agent_market.decision.env.vector import TradingVecEnv
 from agent_market.freqai import reinforcement
-from agent_market.freqai.policy_market import open_position, position_after, stretches
-from agent_market.freqai.policy_play import BestOnLaterSpan, followed, played_gain
 from agent_market.freqai.reinforcement import TrainedPolicy
+from agent_market.rl.env.account import EXIT_LONG
+from agent_market.rl.env.batch import TradingBatch
+from agent_market.rl.env.settings import EnvSettings
+from agent_market.rl.env.vector import TradingVecEnv
+from agent_market.rl.policy_market import open_position, position_after, stretches
+from agent_market.rl.policy_play import BestOnLaterSpan, followed, played_gain
+from tests.helpers.env_markets import random_candles, random_market
 
 SETTINGS = EnvSettings(actions="orders", window=3, can_short=True, episode_candles=50)
 
@@ -162,7 +162,7 @@ def test_without_an_open_trade_the_live_position_is_flat(monkeypatch: pytest.Mon
 
 def test_the_committees_model_loads_without_torch_and_gymnasium() -> None:
     code = (
-        "import sys, agent_market.freqai.ensemble, agent_market.freqai.strategy\n"
+        "import sys, agent_market.freqai.ensemble, agent_market.strategy.strategy\n"
         "print([name for name in ('torch', 'gymnasium', 'stable_baselines3') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

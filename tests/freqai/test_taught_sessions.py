@@ -7,17 +7,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from scripted import ScriptedAnswers, candle_arrays, make_session, part, random_candles, rows_of
 
 from agent_market.config import AgentMarketSettings, DecisionSettings, MemorySettings, TextSettings
 from agent_market.errors import StoreError
 from agent_market.memory import episodic, lessons
-from agent_market.memory.notebook import Hand, Notebook, forget_episode
+from agent_market.memory.bitemporal import Times
+from agent_market.memory.note_store import AuditEntry, NoteStore, forget_episode
 from agent_market.memory.notes import Note
-from agent_market.memory.times import Times
 from agent_market.records import Episode
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
+from tests.helpers.scripted import ScriptedAnswers, candle_arrays, make_session, part, random_candles, rows_of
 
 HOURS, FIRST, TAUGHT = 640, 450, 550
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ def decided(episodes: tuple[Episode, ...], before: datetime) -> list[object]:
 def test_a_note_is_seen_from_when_it_is_known_and_changes_what_agents_say(tmp_path: Path) -> None:
     plain = walk(open_at(tmp_path, "plain"))
     taught_store = open_at(tmp_path, "taught")
-    Notebook(taught_store).teach(NOTE, Hand("ann", KNOWN))
+    NoteStore(taught_store).teach(NOTE, AuditEntry("ann", KNOWN))
     taught = walk(taught_store)
     assert decided(taught, KNOWN) == decided(plain, KNOWN)
     later = [(a, b) for a, b in zip(plain, taught, strict=False) if b.view.asof >= KNOWN]
@@ -73,7 +73,7 @@ def test_a_note_is_seen_from_when_it_is_known_and_changes_what_agents_say(tmp_pa
 def test_windows_and_a_second_run_change_nothing(tmp_path: Path) -> None:
     stores = [open_at(tmp_path, name) for name in "ab"]
     for store in stores:
-        Notebook(store).teach(NOTE, Hand("ann", KNOWN))
+        NoteStore(store).teach(NOTE, AuditEntry("ann", KNOWN))
     assert walk(stores[0]) == walk(stores[1], cuts=(500, 551, 600))
     again = open_at(tmp_path, "a")
     session = make_session(again, settings(), answers=(answers := ScriptedAnswers()))
@@ -84,7 +84,7 @@ def test_windows_and_a_second_run_change_nothing(tmp_path: Path) -> None:
 
 def test_without_lessons_in_the_settings_a_note_changes_nothing(tmp_path: Path) -> None:
     store = open_at(tmp_path, "off")
-    Notebook(store).teach(NOTE, Hand("ann", KNOWN))
+    NoteStore(store).teach(NOTE, AuditEntry("ann", KNOWN))
     assert walk(store, lessons=0) == walk(open_at(tmp_path, "plain"), lessons=0)
 
 
@@ -96,8 +96,8 @@ def test_a_running_session_follows_what_is_taught_and_forgotten(tmp_path: Path) 
     session.advance(part(rows, FIRST, TAUGHT), arrays)
     recalled = [n.episode_id for e in episodes_of(store, "test") for n in e.recall.neighbours]
     gone = max(set(recalled), key=recalled.count)
-    forget_episode(store, "test", gone, Hand("ann", KNOWN))
-    Notebook(store).teach(NOTE, Hand("ann", KNOWN))
+    forget_episode(store, "test", gone, AuditEntry("ann", KNOWN))
+    NoteStore(store).teach(NOTE, AuditEntry("ann", KNOWN))
     before = session.columns(part(rows, FIRST, TAUGHT).closes_s)
     later = session.advance(part(rows, TAUGHT, HOURS), arrays)
     assert all(gone not in {n.episode_id for n in e.recall.neighbours} for e in later)
@@ -118,8 +118,8 @@ def test_what_was_taught_and_forgotten_while_the_store_was_locked_is_followed_af
     session.rewind(ORIGIN + timedelta(hours=FIRST))
     session.advance(part(rows, FIRST, TAUGHT), arrays)
     gone = episodes_of(store, "test")[0].id
-    forget_episode(store, "test", gone, Hand("ann", KNOWN))
-    Notebook(store).teach(NOTE, Hand("ann", KNOWN))
+    forget_episode(store, "test", gone, AuditEntry("ann", KNOWN))
+    NoteStore(store).teach(NOTE, AuditEntry("ann", KNOWN))
 
     def locked(*_: object, **__: object) -> None:
         raise StoreError("the database is locked")

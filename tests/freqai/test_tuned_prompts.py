@@ -11,8 +11,8 @@ from freqtrade.enums import RunMode
 
 from agent_market.agents.roles import ROLES
 from agent_market.agents.tuning.versions import prompt_version, version_of
-from agent_market.freqai.identity import derive_identifier
-from agent_market.freqai.tuned_prompts import prompts_digest
+from agent_market.runs.identity import derive_identifier
+from agent_market.runs.prompts_digest import prompts_digest
 from agent_market.store.database import Database
 from agent_market.store.prompts import StoredPrompt, promote, roll_back
 

@@ -12,7 +12,7 @@ import pytest
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from agent_market.freqai.whole_files import SAVED, save_whole_files, save_whole_predictions
+from agent_market.freqai.patches.atomic_saves import SAVED, save_whole_files, save_whole_predictions
 
 KITCHEN: dict[str, Any] = {
     "timeframe": "1h",

@@ -1,4 +1,4 @@
-"""What `bot.seams.api` leans on in freqtrade's API server, one test a touch point."""
+"""What `bot.freqtrade_internals.api` leans on in freqtrade's API server, one test a touch point."""
 
 from __future__ import annotations
 

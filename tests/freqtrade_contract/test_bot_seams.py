@@ -1,4 +1,4 @@
-"""What `bot.seams.freqtrade` leans on in a running freqtrade, one test a touch point."""
+"""What `bot.freqtrade_internals.freqtrade` leans on in a running freqtrade, one test a touch point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
-from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.errors import GateMissing
 
 
@@ -50,7 +50,7 @@ def test_an_exception_in_bot_start_ends_the_bot() -> None:
 
 def test_every_entry_is_priced_by_the_method_that_the_gate_wraps() -> None:
     assert tuple(inspect.signature(FreqtradeBot.get_valid_enter_price_and_stake).parameters)[1:] == (
-        seams.GATED_PARAMETERS
+        internals.GATED_PARAMETERS
     )
     text = source(FreqtradeBot.execute_entry)
     assert text.index("self.get_valid_enter_price_and_stake(") < text.index("self.exchange.create_order(")
@@ -84,11 +84,11 @@ def test_what_watches_orders_hears_both_ends_and_changes_nothing() -> None:
         return "taken"
 
     bot = SimpleNamespace(exchange=SimpleNamespace(create_order=create_order))
-    seams.watch_orders(bot, heard.append, lambda order, error: heard.append((order.rate, str(error))))  # type: ignore[arg-type]
+    internals.watch_orders(bot, heard.append, lambda order, error: heard.append((order.rate, str(error))))  # type: ignore[arg-type]
     assert bot.exchange.create_order(**given) == "taken"
     with pytest.raises(TemporaryError, match="planted"):
         bot.exchange.create_order(**(given | {"rate": 6.0}))
-    assert heard == [seams.OrderSent("A/B", "limit", "buy", 2.0, 5.0, 1.0), (6.0, "planted")]
+    assert heard == [internals.OrderSent("A/B", "limit", "buy", 2.0, 5.0, 1.0), (6.0, "planted")]
 
 
 def test_what_watches_orders_cannot_make_freqtrade_lose_one() -> None:
@@ -96,7 +96,7 @@ def test_what_watches_orders_cannot_make_freqtrade_lose_one() -> None:
         raise RuntimeError("planted")
 
     bot = SimpleNamespace(exchange=SimpleNamespace(create_order=lambda **order: "taken"))
-    seams.watch_orders(bot, broken, broken)  # type: ignore[arg-type]
+    internals.watch_orders(bot, broken, broken)  # type: ignore[arg-type]
     names = ("pair", "ordertype", "side", "amount", "rate", "leverage")
     assert bot.exchange.create_order(**dict.fromkeys(names, 1.0)) == "taken"
 
@@ -119,18 +119,18 @@ def test_a_forced_entry_goes_through_one_method_of_one_object() -> None:
     parameters = tuple(inspect.signature(RPC._rpc_force_entry).parameters)
     assert parameters[:3] == ("self", "pair", "price")
     assert "order_type" in parameters
-    rpc = SimpleNamespace(_rpc_force_entry=lambda: seams.is_forced())
-    seams.mark_forced_entries(rpc)  # type: ignore[arg-type]
+    rpc = SimpleNamespace(_rpc_force_entry=lambda: internals.is_forced())
+    internals.mark_forced_entries(rpc)  # type: ignore[arg-type]
     assert rpc._rpc_force_entry() is True
-    assert seams.is_forced() is False
+    assert internals.is_forced() is False
 
 
 def test_the_type_of_an_entry_is_freqtrades_own() -> None:
     types = {"entry": "limit", "force_entry": "market"}
     strategy = SimpleNamespace(order_types=types)
-    rpc = SimpleNamespace(_rpc_force_entry=lambda **given: seams.entry_type(strategy))  # type: ignore[arg-type]
-    seams.mark_forced_entries(rpc)  # type: ignore[arg-type]
-    assert seams.entry_type(strategy) == "limit"  # type: ignore[arg-type]
+    rpc = SimpleNamespace(_rpc_force_entry=lambda **given: internals.entry_type(strategy))  # type: ignore[arg-type]
+    internals.mark_forced_entries(rpc)  # type: ignore[arg-type]
+    assert internals.entry_type(strategy) == "limit"  # type: ignore[arg-type]
     assert rpc._rpc_force_entry() == "market"
     assert rpc._rpc_force_entry(order_type="limit") == "limit"
     del types["force_entry"]
@@ -149,7 +149,7 @@ def test_force_exit_takes_the_lock_so_that_it_may_not_be_called_under_it() -> No
 
 
 def test_a_handler_of_ours_hears_messages_and_the_end() -> None:
-    assert issubclass(seams.Listener, RPCHandler)
+    assert issubclass(internals.Listener, RPCHandler)
     assert "for mod in self.registered_modules" in source(RPCManager.send_msg)
     assert "mod.cleanup()" in source(RPCManager.cleanup)
     assert "self.rpc.cleanup()" in source(FreqtradeBot.cleanup)
@@ -163,20 +163,20 @@ def test_position_adjustment_is_looked_up_when_it_is_needed() -> None:
 
 def test_a_gate_that_would_be_passed_by_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     bot = object.__new__(FreqtradeBot)
-    seams.install_gate(bot, lambda original, *given: (1.0, 0.0, 1.0))
+    internals.install_gate(bot, lambda original, *given: (1.0, 0.0, 1.0))
     assert bot.get_valid_enter_price_and_stake("A/B", 1.0, 9.0, "long", "", None, "initial", 5.0)[1] == 0.0
-    monkeypatch.delattr(FreqtradeBot, seams.GATED)
+    monkeypatch.delattr(FreqtradeBot, internals.GATED)
     with pytest.raises(GateMissing, match="has no FreqtradeBot"):
-        seams.install_gate(object.__new__(FreqtradeBot), lambda original, *given: (1.0, 0.0, 1.0))
+        internals.install_gate(object.__new__(FreqtradeBot), lambda original, *given: (1.0, 0.0, 1.0))
 
 
 def test_a_strategy_without_a_bot_has_no_gate() -> None:
     with pytest.raises(GateMissing, match="no RPC manager"):
-        seams.rpc_manager(SimpleNamespace(dp=SimpleNamespace()))  # type: ignore[arg-type]
+        internals.rpc_manager(SimpleNamespace(dp=SimpleNamespace()))  # type: ignore[arg-type]
     manager = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade="other"))
     strategy = SimpleNamespace(dp=SimpleNamespace(_DataProvider__rpc=manager))
     with pytest.raises(GateMissing, match="str, no FreqtradeBot"):
-        seams.running_bot(strategy)  # type: ignore[arg-type]
+        internals.running_bot(strategy)  # type: ignore[arg-type]
 
 
 def test_the_config_packed_with_a_result_is_cleaned_where_freqtrade_packs_it(
@@ -184,8 +184,8 @@ def test_the_config_packed_with_a_result_is_cleaned_where_freqtrade_packs_it(
 ) -> None:
     assert 'sanitize_config(config["original_config"])' in source(bt_storage.store_backtest_results)
     monkeypatch.setattr(bt_storage, "sanitize_config", sanitize_config)
-    seams.clean_results()
-    seams.clean_results()
+    internals.clean_results()
+    internals.clean_results()
     config = {"api_server": {"password": "planted-1", "jwt_secret_key": "planted-2"}, "bot_name": "b"}
     cleaned = bt_storage.sanitize_config(config)
     assert cleaned == {"api_server": {"password": "***", "jwt_secret_key": "***"}, "bot_name": "b"}

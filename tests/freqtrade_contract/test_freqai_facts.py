@@ -22,7 +22,7 @@ from freqtrade.freqai.tensorboard.base_tensorboard import BaseTensorboardLogger
 from freqtrade.freqai.utils import get_tb_logger
 from pandas import DataFrame
 
-from agent_market.freqai.live_history import unify_timezones
+from agent_market.freqai.patches.timezones import unify_timezones
 
 PAIR = "BTC/USDT"
 
@@ -149,7 +149,7 @@ def live_candles() -> DataFrame:
 
 
 def test_stored_and_live_candles_still_differ_in_timezone_class(tmp_path: Path) -> None:
-    """When this fails freqtrade has mended its live retraining, and `freqai.live_history` can go."""
+    """When this fails freqtrade has mended its live retraining, and `freqai.patches.timezones` can go."""
     drawer, kitchen = stored_history(tmp_path)
     drawer.load_all_pair_histories(TimeRange(), kitchen)
     joined = pd.concat([drawer.historic_data[PAIR]["1h"], live_candles()], ignore_index=True)

@@ -12,7 +12,7 @@ from freqtrade.constants import DEFAULT_DB_DRYRUN_URL, DEFAULT_DB_PROD_URL
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.persistence import Trade, init_db
 
-from agent_market.freqai.whole_files import SAVED
+from agent_market.freqai.patches.atomic_saves import SAVED
 from agent_market.jobs.trades import closed_trades
 
 CLOSED = datetime(2024, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

@@ -17,7 +17,7 @@ from freqtrade.freqai.freqai_interface import IFreqaiModel
 
 from agent_market.decision.nets.bundle import NetBundle
 from agent_market.freqai.nets import earlier_nets
-from agent_market.freqai.quant import QuantModel
+from agent_market.pipeline.quant import QuantModel
 from agent_market.records import Evidence
 
 PAIR = "BTC/USDT:USDT"

@@ -18,7 +18,7 @@ from freqtrade.resolvers.strategy_resolver import StrategyResolver
 from freqtrade.strategy import DecimalParameter, IStrategy
 from freqtrade.strategy.hyper import detect_all_parameters
 
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -27,7 +27,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def test_a_strategy_defined_in_the_file_is_found_and_an_imported_one_is_not(tmp_path: Path) -> None:
-    base = "from agent_market.freqai.strategy import AgentMarketStrategyBase as Base\n"
+    base = "from agent_market.strategy.strategy import AgentMarketStrategyBase as Base\n"
     write(tmp_path, "imported", base)
     write(
         tmp_path, "defined", f"{base}class Mine(Base):\n    stoploss = -0.1\n    minimal_roi = {{'0': 1}}\n"

@@ -1,4 +1,4 @@
-"""What `bot.seams.telegram` leans on in freqtrade's Telegram, one test a touch point."""
+"""What `bot.freqtrade_internals.telegram` leans on in freqtrade's Telegram, one test a touch point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from freqtrade.enums import RPCMessageType
 from freqtrade.rpc import telegram as theirs
 from freqtrade.rpc.telegram import Telegram
 
-from agent_market.bot.seams import telegram as seams
+from agent_market.bot.freqtrade_internals import telegram as internals
 
 
 def source(thing: object) -> str:
@@ -41,7 +41,7 @@ def test_its_loop_and_application_are_made_in_its_own_thread() -> None:
     assert "self._loop = " in text
     assert "self._app = self._init_telegram_app()" in text
     assert "self._thread = Thread(" in source(Telegram._start_thread)
-    assert not seams.is_ready(a_module())
+    assert not internals.is_ready(a_module())
 
 
 @pytest.mark.parametrize(("chat", "user", "heard"), [(7, 42, True), (8, 42, False), (7, 43, False)])
@@ -57,7 +57,7 @@ def test_only_the_configured_chat_and_users_are_let_in(
         calls.append(update)
 
     module = a_module(authorized_users=["42"])
-    asyncio.run(seams.authorised(module, handler)(an_update(chat, user), None))
+    asyncio.run(internals.authorised(module, handler)(an_update(chat, user), None))
     assert bool(calls) is heard
 
 
@@ -72,21 +72,21 @@ def test_keys_are_added_once_and_the_config_is_left_alone() -> None:
     module = a_module(keyboard=own)
     module._init_keyboard()
     for _ in range(2):
-        seams.add_keys(module, ("/agents", "/why"))
+        internals.add_keys(module, ("/agents", "/why"))
     assert module._keyboard == [["/status"], ["/agents", "/why"]]
     assert own == [["/status"]]
 
 
 def test_loudness_follows_the_notification_settings() -> None:
     module = a_module(notification_settings={"warning": "silent"})
-    assert seams.loudness(module, RPCMessageType.WARNING) == "silent"
-    assert seams.loudness(module, RPCMessageType.EXCEPTION) == "on"
+    assert internals.loudness(module, RPCMessageType.WARNING) == "silent"
+    assert internals.loudness(module, RPCMessageType.EXCEPTION) == "on"
 
 
 def test_the_address_of_the_bot_api_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Telegram, "_init_telegram_app", Telegram._init_telegram_app)  # put back afterwards
     for _ in range(2):
-        seams.use_own_bot_api()
+        internals.use_own_bot_api()
     module = a_module()
     assert module._init_telegram_app().bot.base_url.startswith("https://api.telegram.org/bot")
     module._config["agent_market"] = {"bot": {"telegram": {"base_url": "http://127.0.0.1:9/bot"}}}

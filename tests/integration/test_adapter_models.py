@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from workspace import Workspace, make_workspace, sandbox
 
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
+from tests.helpers.workspace import Workspace, make_workspace, sandbox
 
 pytestmark = pytest.mark.slow
 

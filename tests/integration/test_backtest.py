@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner
-from workspace import REPOSITORY, Workspace, make_workspace, sandbox
 
 from agent_market.cli import app
 from agent_market.records import Episode
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
 from agent_market.store.database import Database, store_url
 from agent_market.store.risk_notes import risk_notes_of
+from tests.helpers.workspace import REPOSITORY, Workspace, make_workspace, sandbox
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 SPAN = "20240301-20240410"
@@ -38,7 +38,7 @@ REPLAY = {**CONFIG, "agent_market": {"llm": {"mode": "replay"}}}
 
 SMALL_ORDERS = {"entry": {"symbol_notional": 0.05}}
 EAGER = """
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 from freqtrade.strategy import DecimalParameter
 
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workspace import Workspace, make_workspace, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
+from tests.helpers.workspace import Workspace, make_workspace, sandbox, stop, unwrapped
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 PATIENCE_S = 600
@@ -22,7 +22,7 @@ BAD = ("raised exception", "Unable to analyze candle")
 TRADES_DB = "trades.sqlite"
 
 QUICK_STRATEGY = """
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 from freqtrade.strategy import DecimalParameter
 
 

@@ -20,16 +20,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from test_dry_run import BAD, CONFIG, QUICK_STRATEGY, bot
-from workspace import Workspace, make_workspace, merged, unwrapped
 
-from agent_market.freqai.manifest import FOLDER, LATEST
 from agent_market.records import Episode
+from agent_market.runs.manifest import FOLDER, LATEST
 from agent_market.sandbox.endpoints import overlay
 from agent_market.sandbox.exchange import create_exchange_app
-from agent_market.sandbox.faults import Drop, FaultBoard, Latency, RateLimit
+from agent_market.sandbox.faults import Drop, FaultRegistry, Latency, RateLimit
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
+from tests.helpers.workspace import Workspace, make_workspace, merged, unwrapped
 
 LLM = ("aggressive", "conservative", "judge")
 CANDLE_S = 60
@@ -116,7 +116,7 @@ def fresh_views(episodes: tuple[Episode, ...], since: float) -> list[Episode]:
         episode
         for episode in episodes
         if all(
-            not view.abstains and view.carried_because is None and (view.asof or episode.view.asof) >= moment
+            not view.abstains and view.carried_reason is None and (view.asof or episode.view.asof) >= moment
             for view in episode.views
             if view.agent in LLM
         )
@@ -149,7 +149,7 @@ def troubled(name: str, folder: Path, exchange: str) -> Iterator[Trouble]:
     """A bot with a model server of its own."""
     folder.mkdir()
     log = folder / "bot.log"
-    board = FaultBoard()
+    board = FaultRegistry()
     with ExitStack() as server, ExitStack() as stack:
         model = server.enter_context(running(create_model_app(board)))
         port = urlsplit(model).port
@@ -227,7 +227,7 @@ def test_the_candle_loop_keeps_its_pace_whatever_the_models_do(tmp_path: Path) -
             for episode in during:
                 assert not next(v for v in episode.views if v.agent == "quant").abstains
                 for view in (v for v in episode.views if v.agent in LLM):
-                    assert view.abstained_because or view.asof or view.carried_because
+                    assert view.abstained_reason or view.asof or view.carried_reason
         down = unwrapped(bots[-1].log)
         assert "left alone, then tried every" in down
         assert "answers again" in down

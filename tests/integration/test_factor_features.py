@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from factor_files import put_in_force
-from workspace import Workspace, make_workspace, sandbox
 
 from agent_market.factors.mining.files import features_file
-from agent_market.perception.features import FEATURES
+from agent_market.features.features import FEATURES
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
+from tests.helpers.factor_files import put_in_force
+from tests.helpers.workspace import Workspace, make_workspace, sandbox
 
 SPAN = "20240301-20240316"
 EXPRESSIONS = ("zscore(volume, 60)", "cs_rank(ts_return(close, 24))", "ts_corr(close, volume, 480)")

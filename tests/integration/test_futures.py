@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import make_workspace, sandbox
 
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
+from tests.helpers.workspace import make_workspace, sandbox
 
 PAIRS = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
 CONFIG: dict[str, Any] = {

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workspace import Workspace, make_workspace, sandbox
 
-from agent_market.memory.transform import NEIGHBOUR_FEATURES
-from agent_market.perception.features import FEATURES
+from agent_market.features.features import FEATURES
+from agent_market.memory.neighbour_features import NEIGHBOUR_FEATURES
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
+from tests.helpers.workspace import Workspace, make_workspace, sandbox
 
 SPAN = "20240301-20240331"
 

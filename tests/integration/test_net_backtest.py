@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from workspace import Workspace, make_workspace, sandbox
 
 from agent_market.freqai.nets import earlier_nets
 from agent_market.records import Episode
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import find_episode
+from tests.helpers.workspace import Workspace, make_workspace, sandbox
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace import Workspace, make_workspace, sandbox
 
 from agent_market.agents.roles import ROLES
 from agent_market.agents.tuning.versions import version_of
@@ -18,6 +17,7 @@ from agent_market.records import Episode
 from agent_market.sandbox.market import StandingMarket, SyntheticSource
 from agent_market.store.database import Database, store_url
 from agent_market.store.prompts import promotions
+from tests.helpers.workspace import Workspace, make_workspace, sandbox
 
 RECORDED = "20240301-20240410"
 LATER = "20240405-20240425"

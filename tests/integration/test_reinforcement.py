@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from workspace import Workspace, make_workspace, merged, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, StandingMarket, SyntheticSource
+from tests.helpers.workspace import Workspace, make_workspace, merged, sandbox, stop, unwrapped
 
 pytestmark = pytest.mark.slow
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api_bot import free_port
-from compose import BOTS, GIVEN, Service, service
-from workspace import make_workspace, sandbox, stop, unwrapped
 
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
+from tests.helpers.api_bot import free_port
+from tests.helpers.compose import BOTS, GIVEN, Service, service
+from tests.helpers.workspace import make_workspace, sandbox, stop, unwrapped
 
 PATIENCE_S = 600
 Bot = subprocess.Popen[bytes]

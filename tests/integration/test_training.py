@@ -11,9 +11,9 @@ import yaml
 from typer.testing import CliRunner
 
 from agent_market.cli import app
-from agent_market.models.registry import load_model
 from agent_market.store.database import Database, store_url
 from agent_market.store.trials import trials_of
+from agent_market.training.models.registry import load_model
 
 pytestmark = pytest.mark.slow
 

@@ -8,18 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from benches import OTHER, PAIR, Told, bench_in, candles, decided, store_in, trades_in
-from episode_makers import at
 
 from agent_market.config import AgentMarketSettings
 from agent_market.errors import ConfigError, DataError
 from agent_market.jobs import heavy
 from agent_market.jobs.job import Stopped
-from agent_market.jobs.table import job_table
+from agent_market.jobs.registry import job_table
 from agent_market.jobs.trades import closed_trades, open_trades_database, trades_file
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.backup import backups_in
 from agent_market.store.memory_moves import moves_of
+from tests.helpers.benches import OTHER, PAIR, Told, bench_in, candles, decided, store_in, trades_in
+from tests.helpers.episode_makers import at
 
 
 def test_memory_is_assessed_up_to_now_and_a_running_bot_can_go_on_writing(tmp_path: Path) -> None:

@@ -7,19 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from benches import OTHER, PAIR, Told, bench_in, candles, decided, store_in
-from episode_makers import START, an_outcome, at
 
 from agent_market.config import MemorySettings
 from agent_market.jobs.job import Job, Stopped
 from agent_market.jobs.light import costs, outcomes
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.redaction import Redactor
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.generations import STATE, generation_of
 from agent_market.store.outcomes import put_outcomes
 from agent_market.store.spend import SpendRow, write_spend
+from agent_market.utils.redaction import Redactor
+from tests.helpers.benches import OTHER, PAIR, Told, bench_in, candles, decided, store_in
+from tests.helpers.episode_makers import START, an_outcome, at
 
 
 def test_a_due_decision_gets_the_outcome_worked_out_by_hand(tmp_path: Path) -> None:

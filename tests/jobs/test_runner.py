@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benches import Told, bench_in, store_in
 
 from agent_market.errors import DataError
 from agent_market.jobs import heavy
-from agent_market.jobs.job import Bench, Job
+from agent_market.jobs.job import Job, JobContext
 from agent_market.jobs.runner import Runner
-from agent_market.jobs.states import JobState, due_at, states_of
-from agent_market.redaction import Redactor
+from agent_market.jobs.state import JobState, due_at, states_of
+from agent_market.utils.redaction import Redactor
+from tests.helpers.benches import Told, bench_in, store_in
 
 NOW = datetime(2024, 1, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,15 +27,15 @@ RETRY = timedelta(minutes=15)
 SECRET = {"exchange": {"secret": "planted-secret-1"}}
 
 
-def a_job(name: str, run: Callable[[Bench], Mapping[str, Any]], every: timedelta = HOUR) -> Job:
+def a_job(name: str, run: Callable[[JobContext], Mapping[str, Any]], every: timedelta = HOUR) -> Job:
     return Job(name, "a job of a test", "light", every, run)
 
 
-def found(**facts: Any) -> Callable[[Bench], Mapping[str, Any]]:
+def found(**facts: Any) -> Callable[[JobContext], Mapping[str, Any]]:
     return lambda bench: facts
 
 
-def broken(bench: Bench) -> Mapping[str, Any]:
+def broken(bench: JobContext) -> Mapping[str, Any]:
     raise ValueError("planted")
 
 
@@ -101,7 +101,7 @@ def test_a_job_that_fails_is_noted_reported_and_tried_again_sooner_and_the_next_
 def test_a_failure_keeps_when_the_job_last_ended_well_and_what_it_found_then(tmp_path: Path) -> None:
     good = [True]
 
-    def fickle(bench: Bench) -> Mapping[str, Any]:
+    def fickle(bench: JobContext) -> Mapping[str, Any]:
         return {"n": 1} if good[0] else broken(bench)
 
     clocked = Clocked(tmp_path, a_job("fickle", fickle))
@@ -114,7 +114,7 @@ def test_a_failure_keeps_when_the_job_last_ended_well_and_what_it_found_then(tmp
 
 
 def test_no_secret_is_noted_with_a_failure(tmp_path: Path) -> None:
-    def leaky(bench: Bench) -> Mapping[str, Any]:
+    def leaky(bench: JobContext) -> Mapping[str, Any]:
         raise RuntimeError("the exchange refused planted-secret-1")
 
     clocked = Clocked(tmp_path, a_job("leaky", leaky))
@@ -123,7 +123,7 @@ def test_no_secret_is_noted_with_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_told_to_end_runs_again_from_the_start_and_no_other_begins(tmp_path: Path) -> None:
-    def endless(bench: Bench) -> Mapping[str, Any]:
+    def endless(bench: JobContext) -> Mapping[str, Any]:
         clocked.told.wanted = False
         while True:
             bench.pause()
@@ -171,7 +171,7 @@ from agent_market.jobs.job import Job
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.jobs import heavy
-from agent_market.redaction import Redactor
+from agent_market.utils.redaction import Redactor
 
 folder = Path(sys.argv[1])
 store_in(folder, [decided(n, known=n + 12) for n in range(20)]).close()

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_exact import require_naive
 
-from agent_market.memory import byte_scan, exact
-from agent_market.memory.byte_scan import ByteScan
+from agent_market.memory.index import exact, quantised
+from agent_market.memory.index.quantised import ByteScan
 
-pytestmark = pytest.mark.skipif(not byte_scan.available(), reason="needs numba and a processor with AVX2")
+pytestmark = pytest.mark.skipif(not quantised.available(), reason="needs numba and a processor with AVX2")
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def test_nothing_that_is_left_out_is_nearer_whatever_distance_was_expected(
     near, found = ByteScan(rows, reach * float(np.sqrt(np.median(apart)))).search(queries, seen, wanted)
     for i, size in enumerate(seen.tolist()):
         expected = np.sort(apart[i, :size])[:wanted]
-        np.testing.assert_allclose(near[i, : len(expected)], expected, rtol=byte_scan.ROUNDING)
-        np.testing.assert_allclose(apart[i, found[i, : len(expected)]], expected, rtol=byte_scan.ROUNDING)
+        np.testing.assert_allclose(near[i, : len(expected)], expected, rtol=quantised.ROUNDING)
+        np.testing.assert_allclose(apart[i, found[i, : len(expected)]], expected, rtol=quantised.ROUNDING)
         assert np.isinf(near[i, len(expected) :]).all()
 
 
@@ -131,7 +131,7 @@ def test_codes_pay_where_they_rule_out_and_are_given_up_where_they_do_not() -> N
 
 def test_a_batch_goes_over_to_the_other_pass_when_codes_do_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "MANY_PAIRS", 1)
-    monkeypatch.setattr(byte_scan, "_WARM_UP", 0)
+    monkeypatch.setattr(quantised, "_WARM_UP", 0)
     rng = np.random.default_rng(4)
     rows = rng.normal(size=(2_000, 6)).astype(np.float32) * np.float32(1e-3)
     rows[:, 0] = np.where(rng.random(2_000) < 0.5, 100.0, -100.0)
@@ -146,6 +146,6 @@ def test_a_batch_goes_over_to_the_other_pass_when_codes_do_not_pay(monkeypatch: 
 
 
 def test_small_batches_load_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(byte_scan, "available", lambda: pytest.fail("asked for a compiler"))
+    monkeypatch.setattr(quantised, "available", lambda: pytest.fail("asked for a compiler"))
     rows = np.random.default_rng(5).normal(size=(500, 4)).astype(np.float32)
     require_naive(rows, rows[:100], np.full(100, 500), 3)

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 
 from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of, write_episodes
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 SETTINGS = MemorySettings(k=2, k_max=3, min_neighbours=1)
 

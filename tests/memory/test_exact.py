@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_market.memory.compressed import CompressedRows
-from agent_market.memory.exact import BLOCK, nearest_in_prefixes
-from agent_market.memory.index import PointInTimeVectors
+from agent_market.memory.index.compressed import CompressedRows
+from agent_market.memory.index.exact import BLOCK, nearest_in_prefixes
+from agent_market.memory.index.vectors import PointInTimeVectors
 
 
 def naive(rows: np.ndarray, queries: np.ndarray, sizes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

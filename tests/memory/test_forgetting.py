@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
 from agent_market.config import MemorySettings, TextSettings
 from agent_market.errors import StoreError
 from agent_market.memory import episodic, lessons
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
-from agent_market.memory.notebook import Hand, Notebook, forget_episode
+from agent_market.memory.note_store import AuditEntry, NoteStore, forget_episode
 from agent_market.memory.notes import Note
-from agent_market.memory.times import Times
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
+from tests.helpers.episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
-NOW = Hand("ann", at(500), "a bad print")
+NOW = AuditEntry("ann", at(500), "a bad print")
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_lessons_are_read_again_after_the_store_failed(
 ) -> None:
     book = LessonBook(database, SCOPE, TextSettings())
     words = "In a calm chop, mean reversion works"
-    Notebook(database).teach(Note(words, "ann", Times(at(1), at(1), at(1))), Hand("ann", at(1)))
+    NoteStore(database).teach(Note(words, "ann", Times(at(1), at(1), at(1))), AuditEntry("ann", at(1)))
 
     def fail(*_: object) -> None:
         raise StoreError("the server went away")

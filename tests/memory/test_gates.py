@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from episode_makers import an_episode, an_outcome, at
-
-from agent_market.memory.gates import ViewGate
-from agent_market.memory.story import case_line, episode_texts, prompt_line, tell
-from agent_market.memory.times import Times, times_of
+from agent_market.memory.bitemporal import Times, times_of
+from agent_market.memory.episode_text import case_line, episode_texts, prompt_line, tell
+from agent_market.memory.gates import ViewFilter
 from agent_market.records import AgentView, Episode
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 
 
 def view(belief: str, agent: str = "judge") -> AgentView:
@@ -15,7 +14,7 @@ def view(belief: str, agent: str = "judge") -> AgentView:
 
 
 def test_failed_calls_empty_reasons_and_repetitions_become_no_text() -> None:
-    gate = ViewGate()
+    gate = ViewFilter()
     admitted = [
         gate.refusal(v) is None
         for v in (
@@ -68,7 +67,7 @@ def test_the_line_for_prompts_is_short_and_names_neither_market_nor_moment() -> 
 
 
 def test_texts_of_an_episode_are_known_with_its_outcome() -> None:
-    (text,) = episode_texts([_episode(), replace(_episode(), outcome=None)], ViewGate())
+    (text,) = episode_texts([_episode(), replace(_episode(), outcome=None)], ViewFilter())
     assert text.id == "BTC/USDT@3#quant"
     assert text.known_at == int(at(15).timestamp())
     assert text.valid_from == int(at(3).timestamp())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_market.memory.index import PointInTimeIndex
+from agent_market.memory.index.vectors import PointInTimeIndex
 
 # Few distinct values, so that equal times, equal vectors and equal distances are common.
 facts = st.lists(

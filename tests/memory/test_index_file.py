@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,14 +17,15 @@ from agent_market.config import MemorySettings
 from agent_market.errors import StoreError
 from agent_market.memory import episodic
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.index import PointInTimeVectors
-from agent_market.memory.index_file import index_folder, index_path, open_index, read_file, write_file
-from agent_market.memory.notebook import Hand, forget_episode
+from agent_market.memory.index.file import index_folder, index_path, open_index, read_file, write_file
+from agent_market.memory.index.vectors import PointInTimeVectors
+from agent_market.memory.note_store import AuditEntry, forget_episode
 from agent_market.store.backup import back_up, restore
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 from agent_market.store.generations import STATE, generation_of
 from agent_market.store.vectors import VectorRows, put_vectors
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 KILLS = 200
 PAIR = "BTC/USDT"
@@ -199,7 +199,7 @@ def test_a_bot_that_starts_recalls_over_the_file_and_a_torn_file_changes_nothing
     assert [e.view.asof for e in first.settled(at(112))][-1] == at(100)
     first.flush()
     (nearest, *_) = first.recall(a_view(200, (3.0, 1.0))).neighbours
-    forget_episode(database, "test", nearest.episode_id, Hand("ann", at(200)))
+    forget_episode(database, "test", nearest.episode_id, AuditEntry("ann", at(200)))
     assert answers(started()) == answers(fresh_without_file(database))
     database.close()
 
@@ -226,7 +226,7 @@ from pathlib import Path
 from episode_makers import an_episode, an_outcome, at
 from agent_market.config import MemorySettings
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.index_file import open_index
+from agent_market.memory.index.file import open_index
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
 from agent_market.store.memory_moves import moves_of

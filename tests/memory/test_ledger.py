@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 
 from agent_market.config import ImportanceWeights, LayerSettings, MemorySettings, RankWeights
 from agent_market.errors import DataError
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.layers import Layer, Move, Standing, month_after
-from agent_market.memory.notebook import Hand, pin_episode
+from agent_market.memory.note_store import AuditEntry, pin_episode
 from agent_market.records import Episode, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.memory_moves import moves_of
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 HORIZON = 4
 S = 0.02  # expected deviation: volatility_24 of 0.01 over 4 candles
@@ -239,7 +239,7 @@ def test_the_working_layer_ends_a_week_after_the_outcome(database: Database) -> 
 
 
 def pin(database: Database, episode: Episode, hour: int, pinned: bool = True) -> None:
-    pin_episode(database, "test", episode.id, Hand("ann", at(hour)), pinned)
+    pin_episode(database, "test", episode.id, AuditEntry("ann", at(hour)), pinned)
 
 
 def test_a_pinned_episode_is_not_forgotten_and_its_pin_holds_from_when_it_was_set(database: Database) -> None:
@@ -277,4 +277,4 @@ def test_a_pin_brings_back_from_the_archive_and_without_it_forgetting_starts_ane
 
 def test_an_episode_that_is_not_there_cannot_be_pinned(database: Database) -> None:
     with pytest.raises(DataError, match="no episode 'nothing' in scope 'test'"):
-        pin_episode(database, "test", "nothing", Hand("ann", at(0)))
+        pin_episode(database, "test", "nothing", AuditEntry("ann", at(0)))

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_market.agents.memory_agent import memory_view
 from agent_market.config import LayerSettings, MemorySettings
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.voice import memory_view
 from agent_market.records import Episode, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 SLOTS, HOURS = 30, 5 * 24  # 150 days in steps of five: months begin between them
 QUESTIONS = 50

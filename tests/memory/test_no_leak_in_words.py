@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from episode_makers import SCOPE, a_view, an_episode, an_outcome, at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.prompting.brief import Brief
+from agent_market.agents.prompts.user_prompt import Brief
 from agent_market.agents.roles import ROLES
 from agent_market.config import MemorySettings, TextSettings
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.graph.book import edges_at, write_findings
-from agent_market.memory.graph.records import Edge, Evidence
+from agent_market.memory.graph.graph_store import edges_at, write_findings
+from agent_market.memory.graph.records import Edge, EdgeEvidence
 from agent_market.memory.lessons import LessonBook
 from agent_market.memory.long_term import LongTermMemory
-from agent_market.memory.notebook import Hand, Notebook, pin_episode
+from agent_market.memory.note_store import AuditEntry, NoteStore, pin_episode
 from agent_market.memory.notes import Note
 from agent_market.memory.text.index import Hit
-from agent_market.memory.times import Times
 from agent_market.records import Recall
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
+from tests.helpers.episode_makers import SCOPE, a_view, an_episode, an_outcome, at
 
 TEXTS = (
     "In a calm chop mean reversion works",
@@ -49,9 +49,9 @@ HOURS = 12
 
 def lived(database: Database, events: list[tuple[str, int, int, int]], by: int) -> None:
     """All that happened up to slot `by`, in order of time; late outcomes stay open until they are known."""
-    book, taught, episodes = Notebook(database), {}, {}
+    book, taught, episodes = NoteStore(database), {}, {}
     for what, which, slot, late in sorted(events, key=lambda event: event[2]):
-        when, hand = at(slot * HOURS), Hand("ann", at(slot * HOURS))
+        when, hand = at(slot * HOURS), AuditEntry("ann", at(slot * HOURS))
         if slot > by:
             break
         held = taught.get(which)
@@ -66,7 +66,7 @@ def lived(database: Database, events: list[tuple[str, int, int, int]], by: int) 
         elif what in ("pin", "unpin") and held is not None:
             book.pin(held.id, hand, what == "pin")
         elif what == "find":
-            evidence = Evidence({"q": 0.01}, (), ())
+            evidence = EdgeEvidence({"q": 0.01}, (), ())
             edge = Edge("asset:BTC", f"asset:N{which}", "co-moves", 0.5, Times(when, when, when), evidence)
             write_findings(database, "", ["co-moves"], [edge], when)
         elif what == "live" and slot not in episodes:

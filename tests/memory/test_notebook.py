@@ -9,31 +9,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_makers import SCOPE, a_view, an_episode, an_outcome, at
 
 from agent_market.config import TextSettings
 from agent_market.errors import DataError
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.lessons import LessonBook
-from agent_market.memory.notebook import (
-    Hand,
+from agent_market.memory.note_store import (
+    AuditEntry,
     LogLine,
-    Notebook,
+    NoteStore,
     forget_episode,
     forgotten,
     log_lines,
     log_position,
 )
 from agent_market.memory.notes import Note
-from agent_market.memory.refusals import refusal_counts
-from agent_market.memory.text.claims import content_key
+from agent_market.memory.rejections import refusal_counts
 from agent_market.memory.text.index import Aspects
-from agent_market.memory.times import Times
+from agent_market.memory.text.stance import content_key
 from agent_market.records import Lesson, MarketView
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 from agent_market.store.text_vectors import read_vectors, write_vectors
+from tests.helpers.episode_makers import SCOPE, a_view, an_episode, an_outcome, at
 
-ANN, BOB = Hand("ann", at(1), "seen it twice"), Hand("bob", at(30), "wrong since the fee change")
+ANN, BOB = AuditEntry("ann", at(1), "seen it twice"), AuditEntry("bob", at(30), "wrong since the fee change")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ LONG = "After three red candles on thin volume beside calm funding the fourth ca
 
 
 def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Database) -> None:
-    assert Notebook(database).teach(note(CALM, at(5)), ANN) is None
+    assert NoteStore(database).teach(note(CALM, at(5)), ANN) is None
     assert lessons(database, a_view(4)) == []
     assert lessons(database, a_view(5)) == [CALM]
     assert lessons(database, a_view(5), most=0) == []
@@ -65,7 +65,7 @@ def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Databas
 
 
 def test_a_note_that_had_ended_is_not_prolonged_by_a_later_correction(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     held = note(CALM, at(1))
     book.teach(held, ANN)
     assert book.correct(held.id, note("In a calm chop, patience pays more than action", at(10)), ANN) is None
@@ -77,7 +77,7 @@ def test_a_note_that_had_ended_is_not_prolonged_by_a_later_correction(database: 
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_note_that_is_taught_again_is_pinned_as_it_is_taught(database: Database, pinned: bool) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     first = note(CALM, at(1), pinned=pinned)
     book.teach(first, ANN)
     book.pin(first.id, replace(ANN, at=at(2)), not pinned)
@@ -89,12 +89,12 @@ def test_a_note_that_is_taught_again_is_pinned_as_it_is_taught(database: Databas
 
 
 def test_a_note_with_nothing_to_say_to_the_situation_is_no_lesson(database: Database) -> None:
-    Notebook(database).teach(note("Halvings are followed by droughts of supply"), ANN)
+    NoteStore(database).teach(note("Halvings are followed by droughts of supply"), ANN)
     assert lessons(database, a_view(9)) == []
 
 
 def test_notes_apply_where_their_aspects_say(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     book.teach(note("Calm chop suits grids here", aspects=Aspects(pair="BTC/USDT")), ANN)
     book.teach(note("Calm chop suits patience there", aspects=Aspects(pair="ETH/USDT")), ANN)
     book.teach(note("Calm chop is deceiving elsewhere", aspects=Aspects(strategy="another run")), ANN)
@@ -103,7 +103,7 @@ def test_notes_apply_where_their_aspects_say(database: Database) -> None:
 
 
 def test_a_pinned_note_comes_first_wherever_it_applies(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     always = note("Never risk more than planned, whatever happens")
     book.teach(always, ANN)
     book.teach(note(CALM), ANN)
@@ -117,7 +117,7 @@ def test_a_pinned_note_comes_first_wherever_it_applies(database: Database) -> No
 
 
 def test_a_note_taught_as_pinned_is_so_until_it_is_no_longer(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     always = note("Never risk more than planned, whatever happens", pinned=True)
     book.teach(always, ANN)
     assert lessons(database, a_view(9)) == [always.text]
@@ -126,7 +126,7 @@ def test_a_note_taught_as_pinned_is_so_until_it_is_no_longer(database: Database)
 
 
 def test_taking_away_a_pin_that_is_not_there_changes_nothing(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     plain = note("Never risk more than planned, whatever happens")
     book.teach(plain, ANN)
     position = log_position(database)
@@ -136,7 +136,7 @@ def test_taking_away_a_pin_that_is_not_there_changes_nothing(database: Database)
 
 
 def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_knew(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     old = note(CALM, at(5))
     book.teach(old, ANN)
     new = note("In a calm chop, mean reversion costs more than it earns", at(30), corrects=old.id)
@@ -149,7 +149,7 @@ def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_kne
 
 
 def test_contradicting_notes_are_both_shown_and_marked(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     book.teach(note(CALM), ANN)
     book.teach(note("In a calm chop, mean reversion never works", at(8)), BOB)
     found = LessonBook(database, SCOPE, TextSettings()).at(a_view(9))
@@ -160,7 +160,7 @@ def test_contradicting_notes_are_both_shown_and_marked(database: Database) -> No
 
 
 def test_a_forgotten_note_leaves_words_vectors_and_the_open_book(database: Database) -> None:
-    book, known = Notebook(database), note(CALM)
+    book, known = NoteStore(database), note(CALM)
     book.teach(known, ANN)
     write_vectors(database, "some-model", {content_key(CALM): np.ones(2, dtype=np.float32)})
     open_book = LessonBook(database, SCOPE, TextSettings())
@@ -182,7 +182,7 @@ def test_a_forgotten_note_leaves_words_vectors_and_the_open_book(database: Datab
 
 
 def test_refused_notes_are_counted_and_change_nothing_else(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     book.teach(note(CALM), ANN)
     book.teach(note(LONG), ANN)
     position = log_position(database)
@@ -202,7 +202,7 @@ def test_refused_notes_are_counted_and_change_nothing_else(database: Database) -
 
 
 def test_another_number_or_place_makes_another_note(database: Database) -> None:
-    book = Notebook(database)
+    book = NoteStore(database)
     assert book.teach(note("Funding above 3 percent was followed by falling prices within days"), ANN) is None
     assert book.teach(note("Funding above 5 percent was followed by falling prices within days"), ANN) is None
     assert book.teach(note(CALM, aspects=Aspects(pair="BTC/USDT")), ANN) is None

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from agent_market.decision.learner import WeightLearner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.records import Episode, Outcome
 from agent_market.store.database import Database
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 MEMORY = MemorySettings(k=3, k_max=5, min_neighbours=1)
 EVER = 1_000

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from episode_makers import a_view, an_episode, an_outcome, at
 
 from agent_market.config import MemorySettings
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.retriever import AspectWeights, Retriever
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
+from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from episode_makers import an_episode, an_outcome, at
 
 from agent_market.memory.short_term import ShortTermLog
 from agent_market.records import AgentView
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 
 
 def test_advice_and_rewards_as_known_at_a_moment() -> None:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from episode_makers import a_view
-
-from agent_market.memory.situation import situation
+from agent_market.memory.state_text import situation
+from tests.helpers.episode_makers import a_view
 
 
 def test_only_what_stands_out_is_said() -> None:

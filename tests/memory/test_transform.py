@@ -16,7 +16,12 @@ from agent_market.config import AgentMarketSettings, MemorySettings
 from agent_market.errors import DataError
 from agent_market.freqai.features import add_trained_features
 from agent_market.freqai.memory_features import add_candle_number, with_memory
-from agent_market.memory.transform import CANDLE, NEIGHBOUR_FEATURES, NeighbourFeatures, effective_sample
+from agent_market.memory.neighbour_features import (
+    CANDLE,
+    NEIGHBOUR_FEATURES,
+    NeighbourFeatures,
+    effective_sample,
+)
 
 HORIZON, K, ROWS = 4, 3, 120
 MEAN, WIN_RATE, DISPERSION, DISTANCE, SAMPLE = NEIGHBOUR_FEATURES

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from episode_makers import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_market.agents.memory_agent import memory_awake, memory_depth, memory_view
 from agent_market.config import MemorySettings
-from agent_market.memory.voice import memory_awake, memory_depth, memory_view
 from agent_market.records import Neighbour, Recall
+from tests.helpers.episode_makers import at
 
 K = 16
 
@@ -43,7 +43,7 @@ def test_mirrored_outcomes_give_the_mirrored_depth() -> None:
 
 def test_too_few_known_outcomes_are_an_abstention_with_its_cause_and_no_hold() -> None:
     view = memory_view(a_recall([0.1, 0.1, 0.1]), MemorySettings(min_neighbours=4))
-    assert view.abstained_because == "3 known outcomes, 3 used; needs 4"
+    assert view.abstained_reason == "3 known outcomes, 3 used; needs 4"
     assert memory_view(Recall(at(0)), MemorySettings()).abstains
 
 

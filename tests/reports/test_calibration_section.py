@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from episode_makers import an_episode, an_outcome
 
 from agent_market.config import CalibrationSettings
 from agent_market.reports.calibration import FUSED, calibration_rows, reliability_figure
+from tests.helpers.episode_makers import an_episode, an_outcome
 
 # Makers state a confidence of 0.5 for every agent: right 3 of 4 times is an error of 0.25.
 EPISODES = [

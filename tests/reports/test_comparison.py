@@ -6,16 +6,16 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from backtest_results import START, make_candles, make_trade, write_result
 from rich.console import Console
 from typer.testing import CliRunner
 
 from agent_market.cli import app
 from agent_market.errors import DataError
+from agent_market.reports.backtest_result import latest_result, load_run
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
 from agent_market.reports.contenders import model_name
-from agent_market.reports.result import latest_result, load_run
+from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from backtest_results import START
-from sample_episodes import make_episode, make_history
 
 from agent_market.config import CostSettings, DecisionSettings
 from agent_market.records import Episode
 from agent_market.reports.credit import DECISION_NET, RISK, credit_table, parts_of
+from tests.helpers.backtest_results import START
+from tests.helpers.sample_episodes import make_episode, make_history
 
 DECISION = DecisionSettings()
 FREE = CostSettings(fee=0.0, slippage=0.0)
@@ -100,15 +100,15 @@ def test_a_decision_whose_move_is_unknown_does_not_count() -> None:
     assert credit_table([known, unknown], DECISION, FREE).decisions == 1
     nothing = credit_table([unknown], DECISION, FREE)
     assert nothing.rows == ()
-    assert nothing.absent_because == "No decision has a known outcome yet."
+    assert nothing.absent_reason == "No decision has a known outcome yet."
 
 
 def test_too_many_agents_leave_a_reason_and_no_figures() -> None:
     names = tuple(f"a{n}" for n in range(15))
     table = credit_table([two(0, (1.0,) * 15, 0.1, names=names)], DECISION, FREE)
     assert table.rows == ()
-    assert table.absent_because is not None
-    assert "2^15" in table.absent_because
+    assert table.absent_reason is not None
+    assert "2^15" in table.absent_reason
 
 
 def test_rows_add_up_to_the_total_over_a_long_run_and_in_every_regime() -> None:

@@ -5,17 +5,11 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from backtest_results import FEE, START, make_candles, make_trade
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_market.reports.equity import (
-    buy_and_hold,
-    candle_grid,
-    costs_paid,
-    daily_grid,
-    equity_curve,
-)
+from agent_market.reports.equity import buy_and_hold, candle_grid, costs_paid, daily_grid, equity_curve
+from tests.helpers.backtest_results import FEE, START, make_candles, make_trade
 
 DAY = timedelta(days=1)
 

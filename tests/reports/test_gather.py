@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from backtest_results import START, make_candles, write_result
-from sample_episodes import make_episode
 from typer.testing import CliRunner
 
 from agent_market.cli import app
-from agent_market.reports.gather import gather
+from agent_market.reports.load import gather
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
+from tests.helpers.backtest_results import START, make_candles, write_result
+from tests.helpers.sample_episodes import make_episode
 
 DAYS = 40
 END = START + timedelta(days=DAYS)

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from backtest_results import START, make_candles, make_trade, write_result
-from sample_episodes import AGENTS, make_episode, make_history
 
 from agent_market.config import load_settings
 from agent_market.errors import DataError
+from agent_market.reports.backtest_result import load_run
 from agent_market.reports.comparison import compare
 from agent_market.reports.content import ReportContent
 from agent_market.reports.html import facts, json_for_html, render, silence, write_report
-from agent_market.reports.result import load_run
 from agent_market.reports.scorecards import scorecards
 from agent_market.reports.text import MINUS
+from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
+from tests.helpers.sample_episodes import AGENTS, make_episode, make_history
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
 ATTACKS = (

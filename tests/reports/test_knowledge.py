@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from backtest_results import START, make_candles, make_trade, write_result
 from rich.console import Console
-from sample_episodes import make_episode
 
 from agent_market.config import BudgetSettings, LLMSettings, load_settings
+from agent_market.reports.backtest_result import load_run
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_knowledge
 from agent_market.reports.content import ReportContent
 from agent_market.reports.html import render
 from agent_market.reports.knowledge import models_of, split_by_knowledge
-from agent_market.reports.result import load_run
+from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
+from tests.helpers.sample_episodes import make_episode
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
 DAYS = 80

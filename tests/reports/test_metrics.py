@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_market.reports.metrics import daily_returns, drawdown, performance, sharpe, sortino
+from agent_market.stats.metrics import daily_returns, drawdown, performance, sharpe, sortino
 
 
 def curve(*values: float) -> pd.Series:

@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from backtest_results import START, make_candles, make_trade, write_result
 from rich.console import Console
-from sample_episodes import make_episode
 
 from agent_market.config import BudgetSettings, load_settings
-from agent_market.records import Bill, Episode
+from agent_market.records import Episode, Usage
+from agent_market.reports.backtest_result import load_run
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
 from agent_market.reports.content import ReportContent
 from agent_market.reports.html import facts
 from agent_market.reports.model_costs import NO_MODELS, ModelCosts, model_costs
-from agent_market.reports.result import load_run
+from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
+from tests.helpers.sample_episodes import make_episode
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")
 DAYS = 10
@@ -27,7 +27,7 @@ DAYS = 10
 
 def billed(day: int, cost: float | None) -> Episode:
     episode = make_episode(asof=START + timedelta(days=day), market_return=None)
-    return replace(episode, bill=Bill(3, 900, 100, cost))
+    return replace(episode, usage=Usage(3, 900, 100, cost))
 
 
 def compared(folder, models: ModelCosts) -> Comparison:
@@ -88,7 +88,7 @@ def test_the_page_says_what_was_recorded_and_how_many_views_were_carried_on(tmp_
     models = model_costs([billed(2, 1.5)], BudgetSettings())
     episode = billed(2, 1.5)
     first, *rest = episode.views
-    older = replace(episode, views=(replace(first, carried_because="the day's cap"), *rest))
+    older = replace(episode, views=(replace(first, carried_reason="the day's cap"), *rest))
     comparison = compared(tmp_path, models)
     run = load_run(write_result(tmp_path / "again", {OURS[0]: []}, DAYS))
     content = ReportContent(run, comparison, (older,), {}, load_settings({}), datetime.now(UTC))

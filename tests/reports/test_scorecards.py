@@ -3,8 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from backtest_results import START
-from sample_episodes import make_episode
 
 from agent_market.config import DecisionSettings
 from agent_market.reports.scorecards import (
@@ -15,6 +13,8 @@ from agent_market.reports.scorecards import (
     reward_paths,
     scorecards,
 )
+from tests.helpers.backtest_results import START
+from tests.helpers.sample_episodes import make_episode
 
 SETTINGS = DecisionSettings(reward_scale=1.0)
 # volatility_24 of 0.006 over 12 candles

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent_market.reports.uncertainty import MIN_DAYS, block_length, mean_difference
+from agent_market.stats.uncertainty import MIN_DAYS, block_length, mean_difference
 
 RNG = np.random.default_rng(11)
 MARKET = RNG.normal(0, 0.03, 400)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from episode_makers import an_episode
 
 from agent_market.config import DecisionSettings
 from agent_market.records import Episode
 from agent_market.reports.contenders import parts_of
-from agent_market.reports.weighing import weighing
+from agent_market.reports.weighting_label import weighing
+from tests.helpers.episode_makers import an_episode
 
 
 def decided(*nets: tuple[str, ...]) -> list[Episode]:

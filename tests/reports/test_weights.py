@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sample_episodes import make_episode, make_history
 
 from agent_market.records import Episode
 from agent_market.reports.weights import weight_table
+from tests.helpers.sample_episodes import make_episode, make_history
 
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 

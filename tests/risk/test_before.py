@@ -11,14 +11,16 @@ from pydantic import ValidationError
 
 from agent_market.config import RiskBudget, RiskSettings, StrategyShare
 from agent_market.risk.before import size_entry
-from agent_market.risk.orders import Book, Conditions, Entry, Holding, Liquidity, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, Holding, Liquidity, Sized
 
 EMPTY = Book(equity=10_000.0, free=10_000.0)
-ENTRY = Entry("BTC/USDT", 1, 100.0, 1_000.0, 1.0, 0.10, "Ours", 10.0)
+ENTRY = EntryOrder("BTC/USDT", 1, 100.0, 1_000.0, 1.0, 0.10, "Ours", 10.0)
 CALM = Conditions()
 
 
-def sized(entry: Entry = ENTRY, book: Book = EMPTY, conditions: Conditions = CALM, **risk: object) -> Sized:
+def sized(
+    entry: EntryOrder = ENTRY, book: Book = EMPTY, conditions: Conditions = CALM, **risk: object
+) -> Sized:
     return size_entry(entry, book, conditions, RiskSettings.model_validate(risk))
 
 

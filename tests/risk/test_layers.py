@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent_market.config import (
-    BreakerSettings,
-    ExecutionLimits,
-    StopRule,
-    TighteningSettings,
-    VarLimits,
-)
+from agent_market.config import BreakerSettings, ExecutionLimits, StopRule, TighteningSettings, VarLimits
 from agent_market.records import AgentView
 from agent_market.risk.breaker import BreakerState, step
 from agent_market.risk.execution import Fill, FillBook

@@ -4,13 +4,13 @@ import math
 from dataclasses import replace
 
 import pytest
-from episode_makers import a_view, an_episode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_market.config import RiskSettings
-from agent_market.records import Clamp, Decision, Verdict
-from agent_market.risk.limits import LIMITS, gate
+from agent_market.records import Clamp, Decision, RiskResult
+from agent_market.risk.limits import LIMITS, limit_depth
+from tests.helpers.episode_makers import a_view, an_episode
 
 SETTINGS = RiskSettings(max_depth=6.0, turbulence_limit=0.9, drawdown_limit=0.25)
 CALM = {"turbulence_percentile": 0.5, "drawdown": 0.1}
@@ -21,22 +21,22 @@ def a_decision(depth: float) -> Decision:
     return replace(an_episode(0).decision, depth=depth)
 
 
-def verdict_of(depth: float, features: dict[str, float], hold_threshold: float = 1.0) -> Verdict:
-    return gate(a_decision(depth), a_view(0, features=features), SETTINGS, hold_threshold)
+def verdict_of(depth: float, features: dict[str, float], hold_threshold: float = 1.0) -> RiskResult:
+    return limit_depth(a_decision(depth), a_view(0, features=features), SETTINGS, hold_threshold)
 
 
 def test_a_depth_within_all_limits_passes_unchanged() -> None:
-    assert verdict_of(5.0, CALM) == Verdict(5.0, "buy", ())
-    assert verdict_of(-6.0, STORM) == Verdict(-6.0, "sell", ())
+    assert verdict_of(5.0, CALM) == RiskResult(5.0, "buy", ())
+    assert verdict_of(-6.0, STORM) == RiskResult(-6.0, "sell", ())
 
 
 def test_the_ceiling_holds_on_both_sides() -> None:
-    assert verdict_of(9.0, CALM) == Verdict(6.0, "buy", (Clamp("max_depth", 6.0, 9.0, 9.0, 6.0),))
-    assert verdict_of(-9.0, CALM) == Verdict(-6.0, "sell", (Clamp("max_depth", 6.0, 9.0, -9.0, -6.0),))
+    assert verdict_of(9.0, CALM) == RiskResult(6.0, "buy", (Clamp("max_depth", 6.0, 9.0, 9.0, 6.0),))
+    assert verdict_of(-9.0, CALM) == RiskResult(-6.0, "sell", (Clamp("max_depth", 6.0, 9.0, -9.0, -6.0),))
 
 
 def test_each_limit_that_binds_is_recorded_in_order_with_what_it_saw_and_did() -> None:
-    assert verdict_of(8.0, STORM) == Verdict(
+    assert verdict_of(8.0, STORM) == RiskResult(
         1.5,
         "buy",
         (
@@ -53,11 +53,11 @@ def test_a_value_at_its_limit_is_not_beyond_it() -> None:
 
 def test_a_cut_can_turn_a_buy_into_a_hold_and_says_so() -> None:
     verdict = verdict_of(1.5, {**CALM, "drawdown": 0.3})
-    assert verdict == Verdict(0.75, "hold", (Clamp("drawdown_limit", 0.25, 0.3, 1.5, 0.75),))
+    assert verdict == RiskResult(0.75, "hold", (Clamp("drawdown_limit", 0.25, 0.3, 1.5, 0.75),))
 
 
 def test_a_value_that_is_not_known_binds_nothing() -> None:
-    assert verdict_of(5.0, {}) == Verdict(5.0, "buy", ())
+    assert verdict_of(5.0, {}) == RiskResult(5.0, "buy", ())
 
 
 @pytest.mark.parametrize("depth", [math.nan, math.inf])
@@ -82,7 +82,7 @@ def test_risk_never_adds_to_a_depth_nor_turns_it_and_leaves_a_trace_of_every_cha
     depth, known, max_depth, turbulence, drawdown, hold
 ) -> None:
     limits = RiskSettings(max_depth=max_depth, turbulence_limit=turbulence, drawdown_limit=drawdown)
-    verdict = gate(a_decision(depth), a_view(0, features=known), limits, hold)
+    verdict = limit_depth(a_decision(depth), a_view(0, features=known), limits, hold)
     assert abs(verdict.depth) <= min(abs(depth), max_depth)
     assert verdict.depth * depth >= 0
     steps = [depth, *[clamp.after for clamp in verdict.clamps]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent_market.agents.answers.answer import parse
 from agent_market.config import LLMSettings, MiningSettings
-from agent_market.factors.kinds import FIELDS
-from agent_market.factors.mining.asking import FACTORS, ProposedFactors
-from agent_market.factors.mining.reading import read
-from agent_market.factors.mining.records import Proposal
+from agent_market.factors.mining.llm_proposer import FACTORS, ProposedFactors
+from agent_market.factors.mining.parsing import read
+from agent_market.factors.mining.records import FactorProposal
 from agent_market.factors.parse import parse_factor
 from agent_market.factors.tree import Tree
+from agent_market.factors.types import FIELDS
+from agent_market.llm.answers.schemas import parse
 from agent_market.sandbox.model.chat import complete
 from agent_market.sandbox.model.factoring import FORMS, WINDOWS, propose
 
@@ -32,7 +32,7 @@ def test_every_form_is_a_factor_that_the_default_search_may_try() -> None:
     for form, _ in FORMS:
         for window in WINDOWS:
             text = form.format(w=window)
-            tree = read(Proposal(text), "llm", (), FIELDS, 60, reach)
+            tree = read(FactorProposal(text), "llm", (), FIELDS, 60, reach)
             assert isinstance(tree, Tree), text
             assert str(parse_factor(text)) == text, "in canonical form, so that it is known again"
 

@@ -18,14 +18,14 @@ from agent_market.errors import SandboxError
 from agent_market.sandbox.faults import (
     BadAnswer,
     Drop,
-    FaultBoard,
     FaultPlan,
+    FaultRegistry,
     FlashCrash,
-    Gullible,
     Latency,
     MalformedJson,
     MarketFaults,
     MissingCandles,
+    PromptInjection,
     RateLimit,
     ServerError,
     StaleCandles,
@@ -33,7 +33,7 @@ from agent_market.sandbox.faults import (
     install,
     load_plan,
 )
-from agent_market.sandbox.faults.board import Strike
+from agent_market.sandbox.faults.board import ActiveFault
 from agent_market.sandbox.server import running
 
 PRICES = {"prices": list(range(100))}
@@ -56,8 +56,8 @@ class Handled:
 
 
 @pytest.fixture
-def board() -> FaultBoard:
-    return FaultBoard()
+def board() -> FaultRegistry:
+    return FaultRegistry()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def handled() -> Handled:
 
 
 @pytest.fixture
-def client(board: FaultBoard, handled: Handled) -> Iterator[httpx.Client]:
+def client(board: FaultRegistry, handled: Handled) -> Iterator[httpx.Client]:
     app = FastAPI()
 
     @app.get("/api/prices")
@@ -87,7 +87,7 @@ def test_without_faults_responses_pass_untouched(client: httpx.Client) -> None:
     assert client.get("/api/prices").json() == PRICES
 
 
-def test_latency_makes_the_request_wait(client: httpx.Client, board: FaultBoard) -> None:
+def test_latency_makes_the_request_wait(client: httpx.Client, board: FaultRegistry) -> None:
     board.set([Latency(seconds=0.2), Latency(seconds=0.1)])
     begun = time.perf_counter()
     assert client.get("/api/prices").json() == PRICES
@@ -95,7 +95,7 @@ def test_latency_makes_the_request_wait(client: httpx.Client, board: FaultBoard)
 
 
 def test_rate_limit_is_a_429_that_says_when_to_come_back(
-    client: httpx.Client, board: FaultBoard, handled: Handled
+    client: httpx.Client, board: FaultRegistry, handled: Handled
 ) -> None:
     board.set([RateLimit(retry_after_s=7)])
     response = client.get("/api/prices")
@@ -108,14 +108,14 @@ def test_rate_limit_is_a_429_that_says_when_to_come_back(
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_server_error_has_the_chosen_status(client: httpx.Client, board: FaultBoard, status: int) -> None:
+def test_server_error_has_the_chosen_status(client: httpx.Client, board: FaultRegistry, status: int) -> None:
     board.set([ServerError(status=status)])
     assert client.get("/api/prices").status_code == status
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5])
 def test_a_drop_closes_the_socket_in_the_middle_of_a_response_that_was_handled(
-    client: httpx.Client, board: FaultBoard, handled: Handled, keep: float
+    client: httpx.Client, board: FaultRegistry, handled: Handled, keep: float
 ) -> None:
     board.set([Drop(keep=keep, count=1)])
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
@@ -124,7 +124,7 @@ def test_a_drop_closes_the_socket_in_the_middle_of_a_response_that_was_handled(
     assert client.get("/api/prices").json() == PRICES
 
 
-def test_malformed_json_is_complete_http_and_no_json(client: httpx.Client, board: FaultBoard) -> None:
+def test_malformed_json_is_complete_http_and_no_json(client: httpx.Client, board: FaultRegistry) -> None:
     board.set([MalformedJson()])
     response = client.get("/api/prices")
     assert response.status_code == 200
@@ -132,7 +132,7 @@ def test_malformed_json_is_complete_http_and_no_json(client: httpx.Client, board
         response.json()
 
 
-def test_truncated_json_is_the_beginning_of_the_answer(client: httpx.Client, board: FaultBoard) -> None:
+def test_truncated_json_is_the_beginning_of_the_answer(client: httpx.Client, board: FaultRegistry) -> None:
     whole = client.get("/api/prices").content
     board.set([TruncatedJson(keep=0.25)])
     response = client.get("/api/prices")
@@ -142,7 +142,7 @@ def test_truncated_json_is_the_beginning_of_the_answer(client: httpx.Client, boa
 
 
 def test_latency_goes_with_a_failure_and_of_two_failures_the_first_is_served(
-    client: httpx.Client, board: FaultBoard
+    client: httpx.Client, board: FaultRegistry
 ) -> None:
     board.set([ServerError(count=1), RateLimit(count=1), Latency(seconds=0.1)])
     begun = time.perf_counter()
@@ -152,7 +152,7 @@ def test_latency_goes_with_a_failure_and_of_two_failures_the_first_is_served(
     assert client.get("/api/prices").status_code == 200
 
 
-def test_only_the_chosen_path_is_struck(client: httpx.Client, board: FaultBoard) -> None:
+def test_only_the_chosen_path_is_struck(client: httpx.Client, board: FaultRegistry) -> None:
     board.set([ServerError(path="/api")])
     assert client.get("/api/prices").status_code == 500
     assert client.get("/other").status_code == 200
@@ -193,7 +193,7 @@ def test_the_switchboard_itself_is_never_struck(client: httpx.Client) -> None:
     ],
 )
 def test_a_bad_fault_is_a_422_that_names_it_and_the_old_ones_stay(
-    client: httpx.Client, board: FaultBoard, body: object, where: list[object], says: str
+    client: httpx.Client, board: FaultRegistry, body: object, where: list[object], says: str
 ) -> None:
     board.set([StaleCandles(seconds=5)])
     response = client.put("/admin/faults", json=body)
@@ -206,7 +206,7 @@ def test_a_bad_fault_is_a_422_that_names_it_and_the_old_ones_stay(
 
 def test_probability_is_drawn_from_the_plans_seed() -> None:
     def strikes(seed: int) -> list[bool]:
-        board = FaultBoard(FaultPlan(faults=(RateLimit(probability=0.3),), seed=seed))
+        board = FaultRegistry(FaultPlan(faults=(RateLimit(probability=0.3),), seed=seed))
         return [board.strike("/") is not None for _ in range(1000)]
 
     assert strikes(1) == strikes(1)
@@ -216,7 +216,7 @@ def test_probability_is_drawn_from_the_plans_seed() -> None:
 
 
 def test_a_further_fault_does_not_change_the_draws_of_the_first() -> None:
-    alone, beside = FaultBoard(), FaultBoard()
+    alone, beside = FaultRegistry(), FaultRegistry()
     alone.set([RateLimit(probability=0.5, path="/a")])
     beside.set([RateLimit(probability=0.5, path="/a"), ServerError(probability=0.5, path="/b")])
     for _ in range(100):
@@ -226,7 +226,7 @@ def test_a_further_fault_does_not_change_the_draws_of_the_first() -> None:
 
 def test_a_scheduled_fault_is_on_from_at_s_for_for_s() -> None:
     clock = Clock(1000)
-    board = FaultBoard(FaultPlan(faults=(ServerError(at_s=10, for_s=5),)), clock)
+    board = FaultRegistry(FaultPlan(faults=(ServerError(at_s=10, for_s=5),)), clock)
     seen = []
     for now in (1000, 1009.9, 1010, 1014.9, 1015):
         clock.now = now
@@ -236,7 +236,7 @@ def test_a_scheduled_fault_is_on_from_at_s_for_for_s() -> None:
 
 def test_market_faults_are_one_record_with_the_stronger_of_each_kind() -> None:
     clock = Clock(1000)
-    board = FaultBoard(clock=clock)
+    board = FaultRegistry(clock=clock)
     assert board.market() == MarketFaults(missing=0, stale_s=0, flash_crash=0, since=0)
     board.set(
         [
@@ -256,18 +256,18 @@ def test_market_faults_are_one_record_with_the_stronger_of_each_kind() -> None:
 
 
 def test_setting_anew_starts_hits_and_draws_anew_and_adding_keeps_them() -> None:
-    board = FaultBoard()
+    board = FaultRegistry()
     board.set([ServerError(count=1)])
     assert board.strike("/") is not None
     board.add(RateLimit(count=1))
-    assert board.strike("/") == Strike(failure=RateLimit(count=1))
+    assert board.strike("/") == ActiveFault(failure=RateLimit(count=1))
     assert board.strike("/") is None
     board.set([ServerError(count=1)])
-    assert board.strike("/") == Strike(failure=ServerError(count=1))
+    assert board.strike("/") == ActiveFault(failure=ServerError(count=1))
 
 
 def test_a_count_holds_under_many_threads() -> None:
-    board = FaultBoard()
+    board = FaultRegistry()
     board.set([RateLimit(count=500)])
     hits: list[int] = []
 
@@ -340,44 +340,44 @@ class TestAsTheOpenaiClientSeesThem:
             )
             return answer.choices[0].message.content
 
-    def test_429(self, sandbox_model: str, sandbox_board: FaultBoard) -> None:
+    def test_429(self, sandbox_model: str, sandbox_board: FaultRegistry) -> None:
         sandbox_board.set([RateLimit(retry_after_s=3)])
         with pytest.raises(openai.RateLimitError) as caught:
             self.ask(sandbox_model)
         assert caught.value.response.headers["retry-after"] == "3"
 
     def test_429_is_over_after_its_count_and_the_clients_retry_gets_through(
-        self, sandbox_model: str, sandbox_board: FaultBoard
+        self, sandbox_model: str, sandbox_board: FaultRegistry
     ) -> None:
         sandbox_board.set([RateLimit(retry_after_s=0, count=1)])
         assert json.loads(self.ask(sandbox_model, retries=1) or "")["depth"] > 0
         assert sandbox_board.report()["faults"][0]["hits"] == 1
 
-    def test_500(self, sandbox_model: str, sandbox_board: FaultBoard) -> None:
+    def test_500(self, sandbox_model: str, sandbox_board: FaultRegistry) -> None:
         sandbox_board.set([ServerError()])
         with pytest.raises(openai.InternalServerError):
             self.ask(sandbox_model)
 
-    def test_dropped_connection(self, sandbox_model: str, sandbox_board: FaultBoard) -> None:
+    def test_dropped_connection(self, sandbox_model: str, sandbox_board: FaultRegistry) -> None:
         sandbox_board.set([Drop()])
         with pytest.raises(openai.APIConnectionError):
             self.ask(sandbox_model)
 
-    def test_latency_beyond_the_timeout(self, sandbox_model: str, sandbox_board: FaultBoard) -> None:
+    def test_latency_beyond_the_timeout(self, sandbox_model: str, sandbox_board: FaultRegistry) -> None:
         sandbox_board.set([Latency(seconds=0.5)])
         with pytest.raises(openai.APITimeoutError):
             self.ask(sandbox_model, timeout=0.1)
 
     @pytest.mark.parametrize("fault", [MalformedJson(), TruncatedJson()])
     def test_broken_json(
-        self, sandbox_model: str, sandbox_board: FaultBoard, fault: MalformedJson | TruncatedJson
+        self, sandbox_model: str, sandbox_board: FaultRegistry, fault: MalformedJson | TruncatedJson
     ) -> None:
         sandbox_board.set([fault])
         with pytest.raises((json.JSONDecodeError, openai.APIResponseValidationError)):
             self.ask(sandbox_model)
 
     def test_bad_answers_are_sound_http_with_content_that_does_not_fit(
-        self, sandbox_model: str, sandbox_board: FaultBoard
+        self, sandbox_model: str, sandbox_board: FaultRegistry
     ) -> None:
         def bad(style: str) -> str:
             sandbox_board.set([BadAnswer(style=style, count=1)])  # type: ignore[arg-type]
@@ -390,13 +390,13 @@ class TestAsTheOpenaiClientSeesThem:
         assert -10 <= json.loads(self.ask(sandbox_model) or "")["depth"] <= 10
 
     def test_a_gullible_model_believes_the_headline_that_it_is_shown_and_no_other(
-        self, sandbox_model: str, sandbox_board: FaultBoard
+        self, sandbox_model: str, sandbox_board: FaultRegistry
     ) -> None:
         before = json.loads(self.ask(sandbox_model) or "")["depth"]
-        sandbox_board.set([Gullible(text="no such headline")])
+        sandbox_board.set([PromptInjection(text="no such headline")])
         assert json.loads(self.ask(sandbox_model) or "")["depth"] == before
         assert sandbox_board.report()["faults"][0]["hits"] == 0
-        sandbox_board.set([Gullible(text="features", depth=-7.5)])
+        sandbox_board.set([PromptInjection(text="features", depth=-7.5)])
         said = json.loads(self.ask(sandbox_model) or "")
         assert said["depth"] == -7.5
         assert said["confidence"] == 1.0

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from agent_market.agents.answers.answer import ANSWER_SCHEMA, parse_answer
-from agent_market.agents.prompting.brief import Brief, Shown
+from agent_market.agents.prompts.user_prompt import Brief, Shown
 from agent_market.agents.roles import ROLES
+from agent_market.llm.answers.schemas import ANSWER_SCHEMA, parse_answer
 from agent_market.records import AgentView, MarketView, Neighbour, Recall
 from agent_market.sandbox.model.case import Case, Recalled, Voice, case_of, read_case
 from agent_market.sandbox.model.chat import complete
@@ -172,7 +172,7 @@ def test_the_judge_without_views_has_no_opinion() -> None:
         (("2 stop-loss exits",), 1.0),
         (("aggressive: loss 1%", "aggressive: negative reward", "drawdown 12%"), 0.75 * 0.75 * 0.9),
         (("aggressive lost",) * 9, 0.4),
-        # As agent_market.flow.feedback words them.
+        # As agent_market.reports.feedback words them.
         (("Agent aggressive lost: mean reward −0.034 over 12 opinions.",), 0.75),
         (("Agent judge lost: mean reward −0.034 over 12 opinions.",), 1.0),
         (("The committee lost 3.2% after costs; its deepest fall from a high was 5.0%.",), 0.9),
@@ -311,7 +311,7 @@ def test_the_documented_weights_are_those_in_force() -> None:
 
 
 def test_a_prompt_of_the_committee_is_read_whole() -> None:
-    """The two ends of the block: `agents.prompting.prompts` writes it, `case` reads it."""
+    """The two ends of the block: `agents.prompts.system_prompt` writes it, `case` reads it."""
     asof = datetime(2024, 1, 1, tzinfo=UTC)
     view = MarketView("BTC/USDT", "1h", asof, RISING, {"fear_greed": 75.0}, "up-calm", ())
     cases = tuple(Neighbour(str(i), asof, asof, 0.1, change) for i, change in enumerate((0.01, 0.03)))

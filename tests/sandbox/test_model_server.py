@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from agent_market.sandbox.faults import FaultBoard, ServerError
+from agent_market.sandbox.faults import FaultRegistry, ServerError
 from agent_market.sandbox.model.tokens import count_tokens, cut_to_tokens
 
 SCHEMA: dict[str, Any] = {
@@ -276,7 +276,7 @@ class TestUsage:
         assert usage(sandbox_model)["calls"] == 0
 
     def test_a_request_that_a_fault_or_an_error_refused_is_still_a_request(
-        self, sandbox_model: str, sandbox_board: FaultBoard, client: openai.OpenAI
+        self, sandbox_model: str, sandbox_board: FaultRegistry, client: openai.OpenAI
     ) -> None:
         sandbox_board.set([ServerError(count=1)])
         with pytest.raises(openai.InternalServerError):

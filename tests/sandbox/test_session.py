@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from agent_market.errors import SandboxError
-from agent_market.sandbox.faults import FaultBoard, ServerError
+from agent_market.sandbox.faults import FaultRegistry, ServerError
 from agent_market.sandbox.market.candles import DAY, HOUR, WEEK
 from agent_market.sandbox.market.clock import wall_clock
 from agent_market.sandbox.session import MarketChoice, open_market, serving
@@ -57,7 +57,7 @@ def test_the_synthetic_market_stands_or_runs() -> None:
 
 
 def test_exchange_and_model_share_their_faults() -> None:
-    board = FaultBoard()
+    board = FaultRegistry()
     with serving(open_market(MarketChoice(start=START, end=START + DAY)), board) as endpoints:
         paths = (f"{endpoints.exchange}/api/v3/ping", f"{endpoints.model}/v1/models")
         assert [httpx.get(path).status_code for path in paths] == [200, 200]

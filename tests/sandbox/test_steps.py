@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.answers.answer import parse
-from agent_market.agents.prompting.prompts import FORMS
+from agent_market.agents.prompts.system_prompt import FORMS
+from agent_market.llm.answers.schemas import parse
 from agent_market.sandbox.model.case import Case, case_of
 from agent_market.sandbox.model.chat import complete
 from agent_market.sandbox.model.steps import say

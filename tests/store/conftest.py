@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from postgres_server import running, why_not
 from sqlalchemy import create_engine, text
+
+from tests.helpers.postgres_server import running, why_not
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from episode_makers import SCOPE, an_episode
 from sqlalchemy import URL
 
 from agent_market.errors import StoreError
@@ -18,6 +17,7 @@ from agent_market.store.backup import back_up, backups_in, compact, outdated, pr
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.jobs import last_run, note_run, runs
+from tests.helpers.episode_makers import SCOPE, an_episode
 
 NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
 

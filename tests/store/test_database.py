@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from episode_makers import an_episode
 
 from agent_market.errors import StoreError
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.schema import metadata
+from tests.helpers.episode_makers import an_episode
 
 OPEN_AT_ONCE = """
 import sys, time

@@ -6,14 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import orjson
 import pytest
-from episode_makers import an_episode, an_outcome, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_market.errors import StoreError
 from agent_market.records import (
     AgentView,
-    Bill,
     Clamp,
     Decision,
     Episode,
@@ -21,9 +19,11 @@ from agent_market.records import (
     Neighbour,
     Outcome,
     Recall,
-    Verdict,
+    RiskResult,
+    Usage,
 )
 from agent_market.store.episode_json import outcome_to_json, record_from_json, record_to_json
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -56,10 +56,10 @@ agent_views = st.builds(
     confidence=numbers,
     belief=text,
     reasons=tuples(text),
-    abstained_because=st.none() | text,
+    abstained_reason=st.none() | text,
     answer_key=st.none() | text,
     asof=st.none() | times,
-    carried_because=st.none() | text,
+    carried_reason=st.none() | text,
 )
 decisions = st.builds(
     Decision,
@@ -88,11 +88,11 @@ episodes = st.builds(
     recall=st.builds(Recall, asof=times, neighbours=tuples(neighbours)),
     views=tuples(agent_views),
     decision=decisions,
-    verdict=st.builds(Verdict, depth=numbers, action=actions, clamps=tuples(clamps)),
+    verdict=st.builds(RiskResult, depth=numbers, action=actions, clamps=tuples(clamps)),
     due=times,
     outcome=st.none() | outcomes,
-    bill=st.builds(
-        Bill,
+    usage=st.builds(
+        Usage,
         calls=st.integers(0, 99),
         prompt_tokens=st.integers(0, 10**7),
         completion_tokens=st.integers(0, 10**6),
@@ -120,7 +120,7 @@ def test_the_order_in_which_mappings_were_filled_changes_no_byte() -> None:
 def test_an_episode_written_before_there_were_bills_has_an_empty_one() -> None:
     episode = an_episode(1)
     older = orjson.loads(record_to_json(episode))
-    del older["bill"]
+    del older["usage"]
     assert record_from_json(episode.scope, orjson.dumps(older), None) == replace(episode, outcome=None)
 
 
@@ -139,7 +139,7 @@ def test_a_number_that_json_cannot_hold_is_refused_and_not_lost(bad: float) -> N
         (replace(episode, views=(AgentView("quant", bad, 0.1),)), "views"),
         (replace(episode, decision=replace(episode.decision, weights={"quant": bad})), "weights"),
         (replace(episode, recall=Recall(at(1), (Neighbour("x", at(0), at(1), bad, 0.0),))), "recall"),
-        (replace(episode, verdict=Verdict(0.0, "hold", (Clamp("max", 1.0, bad, 1.0, 1.0),))), "clamps"),
+        (replace(episode, verdict=RiskResult(0.0, "hold", (Clamp("max", 1.0, bad, 1.0, 1.0),))), "clamps"),
     ]:
         with pytest.raises(StoreError, match=f"`{where}`"):
             record_to_json(broken)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from episode_makers import an_episode, an_outcome, at
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
@@ -14,6 +13,7 @@ from agent_market.errors import StoreError
 from agent_market.store import schema
 from agent_market.store.database import Database
 from agent_market.store.episodes import _upsert, episodes_of, read_episodes, scopes_of, write_episodes
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 
 
 @pytest.fixture

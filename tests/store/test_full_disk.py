@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from episode_makers import an_episode, an_outcome, at
 from sqlalchemy import event
 
 from agent_market.config import MemorySettings
@@ -11,6 +10,7 @@ from agent_market.errors import StoreFull
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 
 
 class SmallDisk:

@@ -10,7 +10,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from episode_makers import SCOPE, an_episode, an_outcome
 from sqlalchemy import create_engine, text
 
 from agent_market.store.answers import AnswerStore
@@ -18,6 +17,7 @@ from agent_market.store.database import MIGRATIONS, Database
 from agent_market.store.episode_json import outcome_to_json, record_to_json
 from agent_market.store.episodes import episodes_of
 from agent_market.store.schema import metadata
+from tests.helpers.episode_makers import SCOPE, an_episode, an_outcome
 
 EPISODE = an_episode(3, state=(0.5, -0.5), outcome=an_outcome(15))
 

@@ -6,23 +6,23 @@ import subprocess
 import sys
 
 import pytest
-from episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
 from agent_market.config import MemorySettings, TextSettings
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.graph.book import edges_at
+from agent_market.memory.graph.graph_store import edges_at
 from agent_market.memory.graph.job import discover
 from agent_market.memory.lessons import LessonBook
-from agent_market.memory.notebook import Hand, Notebook, forget_episode, log_lines
+from agent_market.memory.note_store import AuditEntry, NoteStore, forget_episode, log_lines
 from agent_market.memory.notes import Note
-from agent_market.memory.refusals import refusal_counts
-from agent_market.memory.times import Times
+from agent_market.memory.rejections import refusal_counts
 from agent_market.store.backup import compact
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.text_vectors import read_vectors, write_vectors
+from tests.helpers.episode_makers import PAIR, SCOPE, a_view, an_episode, an_outcome, at
 
-HAND = Hand("ann", at(40))
+HAND = AuditEntry("ann", at(40))
 
 
 OPEN = """
@@ -63,7 +63,7 @@ def test_memory_on_a_server(empty_postgres: str) -> None:
     assert memory.recall(a_view(50)).neighbours == ()
 
     note = Note("Calm chop favours patience over action", "ann", Times(at(1), at(1), at(1)))
-    book = Notebook(database)
+    book = NoteStore(database)
     assert book.teach(note, HAND) is None
     assert [book.teach(note, HAND).rule for _ in range(2)] == ["duplicate"] * 2  # type: ignore[union-attr]
     assert refusal_counts(database)[0].count == 2

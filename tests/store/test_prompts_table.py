@@ -10,14 +10,7 @@ from sqlalchemy import update
 
 from agent_market.errors import StoreError
 from agent_market.store.database import Database
-from agent_market.store.prompts import (
-    StoredPrompt,
-    promote,
-    promotions,
-    read_prompt,
-    roll_back,
-    save_prompt,
-)
+from agent_market.store.prompts import StoredPrompt, promote, promotions, read_prompt, roll_back, save_prompt
 from agent_market.store.schema import prompts
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from episode_makers import SCOPE, at
 
 from agent_market.store.database import Database
 from agent_market.store.risk_notes import RiskNote, add_risk_notes, begin_run, risk_notes_of
+from tests.helpers.episode_makers import SCOPE, at
 
 CLAMPS = {"clamps": [{"limit": "free_funds", "threshold": 0.1, "value": 0.02, "before": 9.0, "after": 4.5}]}
 

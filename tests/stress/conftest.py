@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ def scenario(name: str, seconds: float | Exception) -> Scenario[Measured]:
         f"what <b>{name}</b> does",
         run,
         (
-            Claim("within 5 s", lambda e: e.seconds <= 5.0, lambda e: f"{e.seconds:g} s"),
-            Claim("at all", lambda e: e.seconds < float("inf"), lambda e: "so [it] is"),
+            Invariant("within 5 s", lambda e: e.seconds <= 5.0, lambda e: f"{e.seconds:g} s"),
+            Invariant("at all", lambda e: e.seconds < float("inf"), lambda e: "so [it] is"),
         ),
     )
 

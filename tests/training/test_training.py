@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent_market.agents.prompting.feedback import FeedbackEntry
+from agent_market.agents.prompts.feedback import FeedbackEntry
 from agent_market.config import parse_settings
 from agent_market.errors import ConfigError
-from agent_market.flow.feedback import Entry
-from agent_market.models.registry import make_model, model_names
-from agent_market.models.samples import Samples
+from agent_market.reports.feedback import RoundEntry
 from agent_market.training.backtest import freqai_model
 from agent_market.training.callbacks import MLflowTracker
 from agent_market.training.metrics import PredictionMetrics, measure, of_values, score
+from agent_market.training.models.registry import make_model, model_names
+from agent_market.training.models.samples import Samples
 from agent_market.training.report import BacktestMetrics, TrainingReport
 from agent_market.training.settings import TrainingSettings, load_training_settings
 from agent_market.training.spaces import SPACES
@@ -100,7 +100,7 @@ def test_feedback_lines_are_entries_that_agents_read_and_name_no_market() -> Non
     assert "made −3.1% after costs with 40 trades, 45% of them won" in lines[1]
     assert "buy and hold +12.0%" in lines[1]
     assert lines[2] == "Best of 20 trials on earlier rows: depth 4, l2 0.1235."
-    entry = Entry(report().known_at, 2, lines, "flow")
+    entry = RoundEntry(report().known_at, 2, lines, "flow")
     assert FeedbackEntry.model_validate_json(entry.to_json()).lines == lines
 
 

@@ -14,13 +14,13 @@ from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
 from sklearn.preprocessing import MinMaxScaler
 
-from agent_market.datasets.dataset import Dataset
 from agent_market.errors import ConfigError, TrainingFailed
-from agent_market.models.trees import LightGBMAdapter
 from agent_market.store.database import Database
 from agent_market.store.trials import trials_of
 from agent_market.training import tuning
 from agent_market.training.callbacks import Silent
+from agent_market.training.datasets.dataset import Dataset
+from agent_market.training.models.trees import LightGBMAdapter
 from agent_market.training.scaling import Scaler
 from agent_market.training.settings import TrainingSettings
 from agent_market.training.tuning import search

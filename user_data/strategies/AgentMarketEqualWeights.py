@@ -2,8 +2,8 @@
 
 from pandas import DataFrame
 
-from agent_market.freqai.signals import Floats, Fusion, fused_depth
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.signals import Floats, Fusion, fused_depth
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 
 
 class AgentMarketEqualWeights(AgentMarketStrategyBase):

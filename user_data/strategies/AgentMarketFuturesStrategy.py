@@ -6,8 +6,8 @@ freqtrade backtesting --strategy AgentMarketFuturesStrategy --freqaimodel AgentE
 from datetime import datetime
 from typing import Any
 
-from agent_market.freqai.futures import conviction_leverage
-from agent_market.freqai.strategy import FUSED, AgentMarketStrategyBase
+from agent_market.strategy.futures import conviction_leverage
+from agent_market.strategy.strategy import FUSED, AgentMarketStrategyBase
 
 
 class AgentMarketFuturesStrategy(AgentMarketStrategyBase):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 
 ACTION = "&-action"
 ENTER_LONG, ENTER_SHORT = 1, 3

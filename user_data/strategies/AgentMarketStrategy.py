@@ -4,7 +4,7 @@ freqtrade backtesting --strategy AgentMarketStrategy --freqaimodel AgentEnsemble
 freqtrade hyperopt --spaces agents fusion --hyperopt-loss SharpeHyperOptLoss ...
 """
 
-from agent_market.freqai.strategy import AgentMarketStrategyBase
+from agent_market.strategy.strategy import AgentMarketStrategyBase
 
 
 class AgentMarketStrategy(AgentMarketStrategyBase):

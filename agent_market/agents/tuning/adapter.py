@@ -14,7 +14,7 @@ from gepa import EvaluationBatch, GEPAAdapter
 
 from agent_market.agents.tuning.cases import TuningCase
 from agent_market.agents.tuning.findings import findings
-from agent_market.agents.tuning.panel import Panel
+from agent_market.agents.tuning.panel import PromptPanel
 from agent_market.agents.tuning.reflection import Reflector
 from agent_market.agents.tuning.versions import prompt_version
 from agent_market.config import DecisionSettings
@@ -28,7 +28,7 @@ MOST_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class PromptProposal:
     """A candidate that was proposed: its texts, the version it came from, and its score on its minibatch."""
 
     version: str
@@ -38,17 +38,17 @@ class Proposal:
 
 
 @dataclass(slots=True)
-class Search:
+class PromptSearch:
     """What has happened so far: attempts to propose, failures in a row, and what was proposed, by version."""
 
     attempts: int = 0
     failures: list[Exception] = field(default_factory=list)
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+    proposals: dict[str, PromptProposal] = field(default_factory=dict)
     minibatches: dict[str, tuple[TuningCase, ...]] = field(default_factory=dict)
 
 
 class CommitteeAdapter(GEPAAdapter[TuningCase, TuningCase, AgentView]):
-    """`gepa.GEPAAdapter` over a `Panel`. Higher scores are better; an abstention scores 0.
+    """`gepa.GEPAAdapter` over a `PromptPanel`. Higher scores are better; an abstention scores 0.
 
     Failing to get *answers* raises, for a prompt is not judged by an endpoint's bad day; failing to get a
     new *text* is counted, and the search goes on without it.
@@ -56,13 +56,13 @@ class CommitteeAdapter(GEPAAdapter[TuningCase, TuningCase, AgentView]):
 
     def __init__(
         self,
-        panel: Panel,
+        panel: PromptPanel,
         reflector: Reflector,
         settings: DecisionSettings,
         shown: int,
-        on_proposal: Callable[[Proposal], None] = lambda proposal: None,
+        on_proposal: Callable[[PromptProposal], None] = lambda proposal: None,
     ) -> None:
-        self.search = Search()
+        self.search = PromptSearch()
         self._panel = panel
         self._reflector = reflector
         self._settings = settings
@@ -126,7 +126,7 @@ class CommitteeAdapter(GEPAAdapter[TuningCase, TuningCase, AgentView]):
             self.search.failures.clear()
             new[part] = text
             texts = {**candidate, **new}
-            proposal = Proposal(prompt_version(role, texts), texts, parent, part)
+            proposal = PromptProposal(prompt_version(role, texts), texts, parent, part)
             if proposal.version != parent and proposal.version not in self.search.proposals:
                 self.search.proposals[proposal.version] = proposal
                 self._on_proposal(proposal)

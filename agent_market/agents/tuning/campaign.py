@@ -19,7 +19,7 @@ import gepa
 import numpy as np
 import numpy.typing as npt
 
-from agent_market.agents.tuning.adapter import CommitteeAdapter, Proposal
+from agent_market.agents.tuning.adapter import CommitteeAdapter, PromptProposal
 from agent_market.agents.tuning.cases import (
     Split,
     TuningCase,
@@ -28,15 +28,15 @@ from agent_market.agents.tuning.cases import (
     split_by_time,
     tuning_cases,
 )
-from agent_market.agents.tuning.panel import Panel
+from agent_market.agents.tuning.panel import PromptPanel
 from agent_market.agents.tuning.reflection import Reflector
 from agent_market.agents.tuning.versions import PARTS, prompt_version, texts_of
 from agent_market.config import DecisionSettings, TuningSettings
 from agent_market.errors import DataError, ModelUnavailable
-from agent_market.learning.deflation import counted_trials
-from agent_market.learning.power import effect_of_ic, power
-from agent_market.learning.promotion import Verdict, judge
 from agent_market.records import AgentView, Episode
+from agent_market.stats.deflation import counted_trials
+from agent_market.stats.power import effect_of_ic, power
+from agent_market.stats.promotion import Verdict, judge
 from agent_market.store.database import Database
 from agent_market.store.prompts import StoredPrompt, promote, promotions, save_prompt
 from agent_market.store.trials import Trial, record_trials, sample_of, trial_of, trials_of
@@ -85,7 +85,7 @@ def study_of(role: str) -> str:
 
 
 def run_campaign(
-    panel: Panel,
+    panel: PromptPanel,
     reflector: Reflector,
     episodes: Sequence[Episode],
     database: Database,
@@ -198,7 +198,7 @@ def _proven(
 class _Book:
     """Rewards of texts on spans, paired with those of the prompt in force."""
 
-    panel: Panel
+    panel: PromptPanel
     decision: DecisionSettings
     split: Split
     incumbent: Mapping[str, str]
@@ -298,7 +298,7 @@ def _power_line(validation: int, settings: TuningSettings) -> str:
     )
 
 
-def _proposal_line(proposal: Proposal, adapter: CommitteeAdapter, settings: TuningSettings) -> str:
+def _proposal_line(proposal: PromptProposal, adapter: CommitteeAdapter, settings: TuningSettings) -> str:
     return (
         f"proposal {adapter.search.attempts} of {settings.proposals}: {proposal.part} of {proposal.parent} "
         f"rewritten as {proposal.version}"

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from agent_market.agents.prompting.beliefs import LOOK_BACK
+from agent_market.agents.prompts.belief_history import LOOK_BACK
 from agent_market.config import DecisionSettings
+from agent_market.outcomes import expected_std, scaled_reward
 from agent_market.records import AgentView, Episode, Outcome
-from agent_market.reflection.outcomes import expected_std, scaled_reward
 
 Floats = npt.NDArray[np.float64]
 

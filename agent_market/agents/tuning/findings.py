@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from agent_market.agents.egress.masking import Disguises
-from agent_market.agents.prompting.sight import may_see_feature
+from agent_market.agents.prompts.visibility import may_see_feature
 from agent_market.agents.roles import Role
 from agent_market.agents.tuning.cases import TuningCase
+from agent_market.llm.egress.masking import Disguises
 from agent_market.records import AgentView
 
 LEAST_FOR_A_FIGURE = 20

@@ -6,23 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from agent_market.agents.answers.replay import Answers, Reply
-from agent_market.agents.answers.request import Request
-from agent_market.agents.case import open_case
 from agent_market.agents.committee import Committee
-from agent_market.agents.endpoints.completion import Usage
 from agent_market.agents.roles import Role
 from agent_market.agents.tuning.cases import TuningCase
 from agent_market.agents.tuning.versions import prompt_version, with_texts
 from agent_market.config import LLMSettings
 from agent_market.errors import ModelUnavailable
+from agent_market.llm.answers.request import Request
+from agent_market.llm.answers.sources import Answers, Reply
+from agent_market.llm.decision_context import decision_context
+from agent_market.llm.endpoints.completion import RequestTotals
 from agent_market.records import AgentView
 
 Seating = Callable[[Sequence[Role]], Committee]
 """A committee of this role table, over one source of answers that it does not own."""
 
 
-class Panel:
+class PromptPanel:
     """Asks `role` with any texts. What was answered once is kept, beside the store that keeps it for good.
 
     Thread-safe where the answers are.
@@ -60,7 +60,7 @@ class Panel:
     def _view(self, committee: Committee, case: TuningCase) -> AgentView:
         episode = case.episode
         given = {view.agent: view for view in episode.views if view.agent != self.role.name}
-        with open_case(f"tuning {self.role.name} {case.id}"):
+        with decision_context(f"tuning {self.role.name} {case.id}"):
             views = committee.ask(episode.view, episode.recall, given, case.before)
         return next(view for view in views if view.agent == self.role.name)
 
@@ -87,7 +87,7 @@ class StrictAnswers:
         return self._answers.llm
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> RequestTotals:
         return self._answers.usage
 
     def is_tight(self, decision: str) -> bool:

@@ -10,12 +10,12 @@ from typing import Annotated
 import orjson
 from pydantic import Field
 
-from agent_market.agents.answers.answer import Form, Said
-from agent_market.agents.answers.replay import Answers
-from agent_market.agents.answers.request import RequestForm
 from agent_market.agents.tuning.findings import Findings
 from agent_market.agents.tuning.versions import BELIEF, DECISION
 from agent_market.errors import AnswerInvalid, ModelUnavailable, PromptLeak
+from agent_market.llm.answers.request import RequestForm
+from agent_market.llm.answers.schemas import Form, Said
+from agent_market.llm.answers.sources import Answers
 
 LONGEST_TEXT = 4_000
 

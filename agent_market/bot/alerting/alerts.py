@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from agent_market.redaction import Redactor
+from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 

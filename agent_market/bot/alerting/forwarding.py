@@ -11,7 +11,7 @@ from typing import Any
 from freqtrade.enums import RPCMessageType
 
 from agent_market.bot.alerting.alerts import Alert, Level
-from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.workers import PREFIX
 from agent_market.config import AlertLevel
 
@@ -40,7 +40,7 @@ def forwarder(manager: Any, least: AlertLevel, leave_out: Collection[str]) -> Ca
 
     def forward(alert: Alert) -> None:
         if alert.topic != "message" and passes(alert.level, least):
-            seams.notify(manager, KINDS[alert.level], f"{alert.level}: {alert.text}", leave_out)
+            internals.notify(manager, KINDS[alert.level], f"{alert.level}: {alert.text}", leave_out)
 
     return forward
 

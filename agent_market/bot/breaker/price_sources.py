@@ -8,7 +8,7 @@ from typing import Any
 import ccxt
 
 from agent_market.bot.alerting.alerts import AlertBus
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.breaker.failover import FailOver, Switch
 from agent_market.bot.breaker.ticks import Prices, TickWatch, mid_prices
 from agent_market.config import BreakerSettings, PriceSource
@@ -20,7 +20,7 @@ Pairs = Callable[[], set[str]]
 def tick_looks(
     bot: Any,
     settings: BreakerSettings,
-    breaker: BreakerDesk,
+    breaker: BreakerService,
     bus: AlertBus,
     silent: Callable[[float], None],
 ) -> tuple[FailOver[Prices], Callable[[], None]]:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from agent_market.bot.breaker.breaker_desk import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Readings, alarms
 
@@ -19,7 +19,7 @@ class TickWatch:
     def __init__(
         self,
         prices: Callable[[], Prices],
-        breaker: BreakerDesk,
+        breaker: BreakerService,
         settings: BreakerSettings,
         clock: Callable[[], float] = time.monotonic,
         source: Callable[[], str] = lambda: "",

@@ -11,10 +11,10 @@ from freqtrade.exceptions import FreqtradeException
 
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
-from agent_market.bot.desk import RiskDesk
+from agent_market.bot.freqtrade_internals.freqtrade import Priced, is_forced
 from agent_market.bot.gate.splits import let_parts_follow
-from agent_market.bot.noting.journal import clamp_json, decision_of
-from agent_market.bot.seams.freqtrade import Priced, is_forced
+from agent_market.bot.journal.journal import clamp_json, decision_of
+from agent_market.bot.risk_engine import RiskEngine
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class EntryGate:
 
     def __init__(
         self,
-        desk: RiskDesk,
+        desk: RiskEngine,
         control: Control,
         confirmations: Confirmations,
         lock_until_next_candle: Callable[[str, str], None],

@@ -9,9 +9,9 @@ from freqtrade.exceptions import InsufficientFundsError, InvalidOrderException
 from freqtrade.strategy import timeframe_to_next_date
 
 from agent_market.bot.account import open_trades
-from agent_market.bot.desk import RiskDesk
-from agent_market.bot.manual.sheet import ManualOrder, ManualSheet, Position
-from agent_market.bot.seams.freqtrade import OrderSent
+from agent_market.bot.freqtrade_internals.freqtrade import OrderSent
+from agent_market.bot.manual.manual_orders import ManualOrder, ManualSheet, Position
+from agent_market.bot.risk_engine import RiskEngine
 
 REFUSED = (InvalidOrderException, InsufficientFundsError)
 """The exchange answered that it will not take the order: a human would be told the same."""
@@ -20,7 +20,7 @@ REFUSED = (InvalidOrderException, InsufficientFundsError)
 class ManualWatch:
     """Everything but `silent` is called on the bot's thread."""
 
-    def __init__(self, desk: RiskDesk, sheet: ManualSheet, after_s: float) -> None:
+    def __init__(self, desk: RiskEngine, sheet: ManualSheet, after_s: float) -> None:
         """:param after_s: seconds without an answer from the exchange after which stops are listed."""
         self._desk = desk
         self._after_s = after_s

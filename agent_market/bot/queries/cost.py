@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from agent_market.bot.queries.source import Source
+from agent_market.bot.queries.source import RunContext
 from agent_market.config import Caps
 from agent_market.store.schema import spend
 from agent_market.store.spend import Spent, spent
@@ -38,7 +38,7 @@ class Cost:
     shares: tuple[Share, ...]
 
 
-def cost_of(source: Source, now: datetime | None = None) -> Cost:
+def cost_of(source: RunContext, now: datetime | None = None) -> Cost:
     """What the store's models have cost; `shares` are those of the last 30 days, dearest first.
 
     :raises StoreError: the store cannot be read.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import and_, func, or_, select
 
 from agent_market.bot.queries.risk_log import Line, RiskLog
-from agent_market.bot.queries.source import Source
+from agent_market.bot.queries.source import RunContext
 from agent_market.errors import ConfigError, DataError
 from agent_market.records import Debate, Episode
 from agent_market.reports.contenders import BASELINES
@@ -20,7 +20,7 @@ from agent_market.store.episodes import find_episode, read_debate
 from agent_market.store.risk_notes import backtest_run, risk_notes_of
 from agent_market.store.schema import episodes
 
-Fate = Literal["traded", "refused", "clamped", "hold", "not_traded"]
+DecisionStatus = Literal["traded", "refused", "clamped", "hold", "not_traded"]
 """`traded`: an entry filled; `refused`: the gate let no order through; `clamped`: limits on depth took the
 side away; `hold`: the committee wanted none; `not_traded`: a side was wanted and no entry asked for it (below
 the strategy's threshold, a trade was open, no free slot)."""
@@ -37,7 +37,7 @@ class DecisionRow:
     """A decision and its fate; `refusal` is the gate's cause, empty without one."""
 
     episode: Episode
-    fate: Fate
+    fate: DecisionStatus
     refusal: str
     debated: bool
 
@@ -52,10 +52,10 @@ class Page:
 
 
 def decision_page(
-    source: Source,
+    source: RunContext,
     log: RiskLog,
     pair: str | None = None,
-    fate: Fate | None = None,
+    fate: DecisionStatus | None = None,
     since: datetime | None = None,
     before: str | None = None,
     limit: int = 50,
@@ -80,7 +80,7 @@ def decision_page(
 
 
 def decision_whole(
-    source: Source, log: RiskLog, decision: str
+    source: RunContext, log: RiskLog, decision: str
 ) -> tuple[DecisionRow, Debate | None, tuple[Line, ...]]:
     """A decision with its debate (None = none was held) and its lines of the risk journal.
 
@@ -95,7 +95,7 @@ def decision_whole(
     return DecisionRow(episode, fate, refusal, debate is not None), debate, lines
 
 
-def decisions_since(source: Source, asof: int) -> list[tuple[int, str]]:
+def decisions_since(source: RunContext, asof: int) -> list[tuple[int, str]]:
     """(asof in epoch seconds, id) of the decisions as of `asof` or later, oldest first."""
     query = (
         select(episodes.c.asof, episodes.c.id)
@@ -106,7 +106,7 @@ def decisions_since(source: Source, asof: int) -> list[tuple[int, str]]:
         return [(row.asof, row.id) for row in connection.execute(query)]
 
 
-def newest_asof(source: Source) -> datetime | None:
+def newest_asof(source: RunContext) -> datetime | None:
     """Candle close of the newest decision; None before the first."""
     query = select(func.max(episodes.c.asof)).where(episodes.c.scope == source.scope)
     with source.database.begin() as connection:
@@ -114,7 +114,7 @@ def newest_asof(source: Source) -> datetime | None:
     return None if newest is None else moment(newest)
 
 
-def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[Fate, str]:
+def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[DecisionStatus, str]:
     """What became of a decision, and the gate's newest cause where it refused an order of it.
 
     :param lines: those of the risk journal about it. A baseline's say nothing of its fate: it is
@@ -132,13 +132,13 @@ def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[Fate, str]:
     return ("clamped" if episode.verdict.action == "hold" else "not_traded"), ""
 
 
-def _lines_of(source: Source, log: RiskLog, decision: str) -> tuple[Line, ...]:
+def _lines_of(source: RunContext, log: RiskLog, decision: str) -> tuple[Line, ...]:
     """Of the bot's journal, which is the newest; else what the store keeps beside the episode."""
     followed = log.of(decision) if source.is_bots else ()
     return followed or _kept_lines(source, decision)
 
 
-def _kept_lines(source: Source, decision: str) -> tuple[Line, ...]:
+def _kept_lines(source: RunContext, decision: str) -> tuple[Line, ...]:
     notes = risk_notes_of(source.database, source.scope, decision)
     return tuple(
         {
@@ -153,7 +153,7 @@ def _kept_lines(source: Source, decision: str) -> tuple[Line, ...]:
     )
 
 
-def _row(source: Source, row: Any, log: RiskLog) -> DecisionRow:
+def _row(source: RunContext, row: Any, log: RiskLog) -> DecisionRow:
     episode = record_from_json(source.scope, row.record, row.outcome)
     lines = log.of(episode.id) if source.is_bots else _kept_lines(source, episode.id)
     fate, refusal = fate_of(episode, lines)
@@ -161,7 +161,7 @@ def _row(source: Source, row: Any, log: RiskLog) -> DecisionRow:
 
 
 def _newest_first(
-    source: Source,
+    source: RunContext,
     pair: str | None,
     since: datetime | None,
     cursor: tuple[int, str] | None,

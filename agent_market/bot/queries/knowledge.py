@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from agent_market.bot.queries.source import Source
+from agent_market.bot.queries.source import RunContext
 from agent_market.memory.long_term import LongTermMemory
 from agent_market.memory.text.index import Aspects, Hit
 from agent_market.store.schema import memory_generations, memory_log, notes
@@ -19,7 +19,7 @@ _kept: tuple[_State, LongTermMemory] | None = None
 
 
 def search_memory(
-    source: Source, text: str, asof: datetime | None = None, k: int = 5, pair: str | None = None
+    source: RunContext, text: str, asof: datetime | None = None, k: int = 5, pair: str | None = None
 ) -> tuple[Hit, ...]:
     """The `k` best notes and past words of the agents that were known at `asof` (None = now).
 
@@ -33,7 +33,7 @@ def search_memory(
         return _kept[1].search(text, asof or datetime.now(UTC), k, Aspects(pair=pair))
 
 
-def _state(source: Source) -> _State:
+def _state(source: RunContext) -> _State:
     generation = select(func.coalesce(func.sum(memory_generations.c.generation), 0))
     with source.database.begin() as connection:
         return (

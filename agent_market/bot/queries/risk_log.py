@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from agent_market.bot.noting.journal import NAME
+from agent_market.bot.journal.journal import NAME
 
 logger = logging.getLogger(__name__)
 

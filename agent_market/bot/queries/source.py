@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from agent_market.bot.control import control_folder
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.errors import DataError
-from agent_market.freqai.manifest import FOLDER, LATEST, RunManifest, read_manifest
+from agent_market.runs.manifest import FOLDER, LATEST, RunManifest, read_manifest
 from agent_market.store.database import Database, store_url
 
 LIVE_SCOPE = "live"
@@ -24,7 +24,7 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RunContext:
     """Settings and places of one bot or run; `scope` names its decisions. The store is opened when asked."""
 
     settings: AgentMarketSettings
@@ -55,7 +55,7 @@ class Source:
             return _stores[self.url]
 
 
-def open_source(config: Mapping[str, Any], scope: str | None = None) -> Source:
+def open_source(config: Mapping[str, Any], scope: str | None = None) -> RunContext:
     """The source of freqtrade's merged config: a running bot's own, else that of the newest run.
 
     :param scope: another bot's or backtest's decisions instead.
@@ -66,7 +66,7 @@ def open_source(config: Mapping[str, Any], scope: str | None = None) -> Source:
     own = settings.memory.scope or LIVE_SCOPE
     is_bot = config.get("runmode") in TRADE_MODES
     found = None if is_bot and scope in (None, own) else _manifest(user_data, scope)
-    return Source(
+    return RunContext(
         settings=settings,
         user_data=user_data,
         folder=control_folder(settings.bot.folder, user_data),
@@ -75,14 +75,14 @@ def open_source(config: Mapping[str, Any], scope: str | None = None) -> Source:
     )
 
 
-def own_source(config: Mapping[str, Any], identifier: str) -> Source:
+def own_source(config: Mapping[str, Any], identifier: str) -> RunContext:
     """The source of the backtest that runs in this process; `identifier` is FreqAI's.
 
     :raises ConfigError: the section `agent_market` is wrong.
     """
     settings = load_settings(config)
     user_data = Path(config["user_data_dir"])
-    return Source(
+    return RunContext(
         settings=settings,
         user_data=user_data,
         folder=control_folder(settings.bot.folder, user_data),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agent_market.bot.queries.decisions import decision_page
 from agent_market.bot.queries.risk_log import RiskLog
-from agent_market.bot.queries.source import Source
+from agent_market.bot.queries.source import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Weighing:
 
 
 def weights_over_time(
-    source: Source,
+    source: RunContext,
     log: RiskLog,
     pair: str | None = None,
     since: datetime | None = None,

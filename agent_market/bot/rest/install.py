@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from agent_market.bot.freqtrade_internals import api as internals
 from agent_market.bot.rest.control import router as control
-from agent_market.bot.rest.reading import router as reading
+from agent_market.bot.rest.decisions import router as reading
 from agent_market.bot.rest.status import router as status
 from agent_market.bot.rest.stream import router as stream
-from agent_market.bot.seams import api as seams
-from agent_market.log_redaction import hide_tokens_in_logs
+from agent_market.utils.log_redaction import hide_tokens_in_logs
 
 
 def install() -> None:
     """Add our routes to every API server that this process makes; a second call changes nothing."""
-    seams.add_routes((status, reading, control), (stream,))
+    internals.add_routes((status, reading, control), (stream,))
     hide_tokens_in_logs()

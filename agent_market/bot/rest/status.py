@@ -10,16 +10,16 @@ from fastapi import APIRouter, Depends, Query
 from agent_market import __version__
 from agent_market.bot.account import book_of
 from agent_market.bot.attach import current
-from agent_market.bot.attachment import Attachment
 from agent_market.bot.control import Control
+from agent_market.bot.freqtrade_internals import api as internals
+from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.queries.cost import cost_of
 from agent_market.bot.queries.decisions import newest_asof
 from agent_market.bot.queries.risk_log import risk_log_of
 from agent_market.bot.queries.source import runs_of
-from agent_market.bot.rest import models
-from agent_market.bot.rest.asking import Asked
-from agent_market.bot.rest.route import RESPONSES, AgentsRoute
-from agent_market.bot.seams import api as seams
+from agent_market.bot.rest import schemas
+from agent_market.bot.rest.dependencies import Asked
+from agent_market.bot.rest.errors import RESPONSES, AgentsRoute
 from agent_market.config import Caps
 from agent_market.errors import DataError
 from agent_market.store.spend import Spent
@@ -28,14 +28,14 @@ router = APIRouter(prefix="/agents", tags=["Agents"], route_class=AgentsRoute, r
 
 
 @router.get("/status", summary="What runs here")
-def status(source: Asked) -> models.Status:
+def status(source: Asked) -> schemas.Status:
     """Bot, kill switch, breaker, and how fresh the newest decision is."""
-    config, bot = seams.api_config(), current()
+    config, bot = internals.api_config(), current()
     try:
         newest, has_store = newest_asof(source), True
     except DataError:
         newest, has_store = None, False
-    return models.Status(
+    return schemas.Status(
         version=__version__,
         runmode=config["runmode"].value,
         attached=bot is not None,
@@ -43,26 +43,26 @@ def status(source: Asked) -> models.Status:
         scope=source.scope,
         has_store=has_store,
         last_decision=newest,
-        switch=models.Switch.model_validate(Control(source.folder).state()),
+        switch=schemas.Switch.model_validate(Control(source.folder).state()),
         breaker=_breaker(bot),
         waiting=len(bot.confirmations.pending()) if bot else 0,
     )
 
 
 @router.get("/runs", summary="Runs whose decisions can be asked for")
-def runs(source: Asked) -> list[models.Run]:
+def runs(source: Asked) -> list[schemas.Run]:
     """Every noted run of the model, newest first; its `scope` is what the other routes take."""
-    return [models.Run.model_validate(run) for run in runs_of(source.user_data)]
+    return [schemas.Run.model_validate(run) for run in runs_of(source.user_data)]
 
 
-@router.get("/risk", summary="Risk state and budget", dependencies=[Depends(seams.bot_session)])
+@router.get("/risk", summary="Risk state and budget", dependencies=[Depends(internals.bot_session)])
 def risk(
     source: Asked,
     limit: Annotated[int, Query(description="Lines of the journal.", ge=0, le=500)] = 50,
-) -> models.RiskAnswer:
+) -> schemas.RiskAnswer:
     """Breaker, what is used of the risk budget, every limit, and the newest clamps, refusals and fills."""
     bot = current()
-    return models.RiskAnswer(
+    return schemas.RiskAnswer(
         breaker=_breaker(bot),
         budget=_budget(bot) if bot else None,
         limits=source.settings.risk.model_dump(mode="json"),
@@ -71,16 +71,16 @@ def risk(
 
 
 @router.get("/cost", summary="What asking models has cost")
-def cost(source: Asked) -> models.CostAnswer:
+def cost(source: Asked) -> schemas.CostAnswer:
     """Requests, tokens and money today, in 30 days and ever, with the day's caps."""
     found = cost_of(source)
-    return models.CostAnswer(
+    return schemas.CostAnswer(
         currency=found.currency,
         today=_sum(found.today),
         month=_sum(found.month),
         total=_sum(found.total),
         day_caps=_caps(found.day_caps),
-        shares=[models.CostShare.model_validate(share) for share in found.shares],
+        shares=[schemas.CostShare.model_validate(share) for share in found.shares],
     )
 
 
@@ -88,35 +88,35 @@ def cost(source: Asked) -> models.CostAnswer:
 def alerts(
     limit: Annotated[int, Query(description="How many.", ge=1, le=500)] = 50,
     after: Annotated[int, Query(description="Only with a number above this.", ge=0)] = 0,
-) -> models.AlertsAnswer:
+) -> schemas.AlertsAnswer:
     """What a trader must hear of, oldest first; ask again with the last `number` as `after`."""
     bot = current()
     found = bot.bus.recent(limit, after) if bot else ()
-    return models.AlertsAnswer(alerts=[models.AlertAnswer.model_validate(asdict(a)) for a in found])
+    return schemas.AlertsAnswer(alerts=[schemas.AlertAnswer.model_validate(asdict(a)) for a in found])
 
 
-def _breaker(bot: Attachment | None) -> models.Breaker | None:
-    return models.Breaker.model_validate(bot.breaker.state) if bot else None
+def _breaker(bot: BotPlugin | None) -> schemas.Breaker | None:
+    return schemas.Breaker.model_validate(bot.breaker.state) if bot else None
 
 
-def _budget(bot: Attachment) -> models.Budget:
+def _budget(bot: BotPlugin) -> schemas.BudgetAnswer:
     book = book_of(bot.strategy, bot.desk.market.close)
     limit = bot.desk.settings.budget.book_loss * book.equity
     used = sum(holding.loss_at_stop for holding in book.holdings)
-    return models.Budget(
+    return schemas.BudgetAnswer(
         equity=book.equity,
         free=book.free,
         book_loss_limit=limit,
         book_loss_used=used,
         book_loss_left=max(limit - used, 0.0),
-        holdings=[models.HoldingAnswer.model_validate(holding) for holding in book.holdings],
+        holdings=[schemas.HoldingAnswer.model_validate(holding) for holding in book.holdings],
     )
 
 
-def _sum(spent: Spent) -> models.Sum:
+def _sum(spent: Spent) -> schemas.Sum:
     tokens = spent.prompt_tokens + spent.completion_tokens
-    return models.Sum(calls=spent.calls, tokens=tokens, cost=spent.cost_nano / 1e9)
+    return schemas.Sum(calls=spent.calls, tokens=tokens, cost=spent.cost_nano / 1e9)
 
 
-def _caps(caps: Caps) -> models.Sum:
-    return models.Sum(calls=caps.calls, tokens=caps.tokens, cost=caps.cost)
+def _caps(caps: Caps) -> schemas.Sum:
+    return schemas.Sum(calls=caps.calls, tokens=caps.tokens, cost=caps.cost)

@@ -12,13 +12,13 @@ import orjson
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
 from agent_market.bot.attach import current
-from agent_market.bot.attachment import Attachment
+from agent_market.bot.freqtrade_internals import api as internals
+from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.queries.decisions import DecisionRow, decision_whole, decisions_since
 from agent_market.bot.queries.risk_log import risk_log_of
-from agent_market.bot.queries.source import Source, open_source
-from agent_market.bot.rest.reading import summary_of
-from agent_market.bot.rest.route import redactor
-from agent_market.bot.seams import api as seams
+from agent_market.bot.queries.source import RunContext, open_source
+from agent_market.bot.rest.decisions import summary_of
+from agent_market.bot.rest.errors import redactor
 from agent_market.errors import AgentMarketError, DataError
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ Message = dict[str, Any]
 class Feed:
     """What one listener has not heard yet. Begins with what happens after it was made."""
 
-    source: Source
-    bot: Attachment | None
+    source: RunContext
+    bot: BotPlugin | None
     kinds: frozenset[str] = frozenset(KINDS)
     _seen: dict[str, int] = field(default_factory=dict)
     _alert: int = 0
@@ -94,7 +94,7 @@ class Feed:
 @router.websocket("/ws")
 async def stream(
     socket: WebSocket,
-    user: Annotated[str | None, Depends(seams.socket_user)],
+    user: Annotated[str | None, Depends(internals.socket_user)],
     types: Annotated[str | None, Query()] = None,
     scope: Annotated[str | None, Query(max_length=128)] = None,
 ) -> None:
@@ -108,7 +108,7 @@ async def stream(
     await socket.accept()
     leaving = asyncio.create_task(_until_left(socket))
     try:
-        source = open_source(seams.api_config(), scope)
+        source = open_source(internals.api_config(), scope)
         feed = await asyncio.to_thread(Feed, source, current(), wanted)
         await socket.send_json({"type": "hello", "data": {"scope": source.scope, "types": sorted(wanted)}})
         while not leaving.done():

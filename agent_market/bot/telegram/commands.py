@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent_market.bot.telegram.asked import Asked
-from agent_market.bot.telegram.money import cost
-from agent_market.bot.telegram.reasons import debate, why
-from agent_market.bot.telegram.recalled import memory, teach
-from agent_market.bot.telegram.review import review
-from agent_market.bot.telegram.state import plan, risk
-from agent_market.bot.telegram.switch import mode, pause_ai, resume_ai
-from agent_market.bot.telegram.trust import agents
+from agent_market.bot.telegram.agents import agents
+from agent_market.bot.telegram.control import mode, pause_ai, resume_ai
+from agent_market.bot.telegram.cost import cost
+from agent_market.bot.telegram.memory import memory, teach
+from agent_market.bot.telegram.request import Asked
+from agent_market.bot.telegram.risk import plan, risk
+from agent_market.reports.review import review
+from agent_market.reports.why import debate, why
 
 
 @dataclass(frozen=True, slots=True)

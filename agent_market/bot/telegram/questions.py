@@ -12,9 +12,9 @@ from typing import Any
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import TelegramError
 
-from agent_market.bot.attachment import Attachment
-from agent_market.bot.confirmations import Proposal
-from agent_market.bot.seams import telegram as seams
+from agent_market.bot.confirmations import EntryProposal
+from agent_market.bot.freqtrade_internals import telegram as internals
+from agent_market.bot.plugin import BotPlugin
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Questions:
     Numbers of proposals begin anew with each start of the bot, so each button carries the start's own mark.
     """
 
-    def __init__(self, attachment: Attachment, module: Any) -> None:
+    def __init__(self, attachment: BotPlugin, module: Any) -> None:
         self._attachment = attachment
         self._module = module
         self._mark = secrets.token_hex(4)
@@ -48,7 +48,7 @@ class Questions:
             for word, letter in (("Yes, enter", "y"), ("No", "n"))
         ]
         text = question_text(proposal)
-        self._open[number] = await seams.ask(self._module, text, InlineKeyboardMarkup([buttons]))
+        self._open[number] = await internals.ask(self._module, text, InlineKeyboardMarkup([buttons]))
         await asyncio.sleep(max(0.0, (proposal.expires_at - datetime.now(UTC)).total_seconds()) + GRACE_S)
         message = self._open.pop(number, None)
         if message is not None:
@@ -78,12 +78,12 @@ class Questions:
 
     async def _edit(self, message: int, html: str) -> None:
         try:
-            await seams.edit(self._module, message, html)
+            await internals.edit(self._module, message, html)
         except TelegramError as error:
             logger.warning("a question in Telegram could not be closed: %s", error)
 
 
-def question_text(proposal: Proposal) -> str:
+def question_text(proposal: EntryProposal) -> str:
     """The question in HTML."""
     why = f"\nWhy: /why {proposal.tag.split(' ')[-1]}" if "@" in proposal.tag else ""
     return escape(
@@ -93,7 +93,7 @@ def question_text(proposal: Proposal) -> str:
     )
 
 
-def answer_text(answered: Proposal | None) -> str:
+def answer_text(answered: EntryProposal | None) -> str:
     """What a press did."""
     if answered is None:
         return "Too late, or answered before: nothing changes."

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_market.agents.answers.answer import parse_answer
-from agent_market.agents.answers.request import Request, RequestForm
-from agent_market.agents.endpoints.client import ChatClient
-from agent_market.agents.prompting.brief import Brief
-from agent_market.agents.prompting.prompts import system_message
+from agent_market.agents.prompts.system_prompt import system_message
+from agent_market.agents.prompts.user_prompt import Brief
 from agent_market.agents.roles import ROLES
 from agent_market.commands.checks.finding import Finding, fail, ok
 from agent_market.config import LLMSettings
 from agent_market.errors import AgentMarketError, AnswerInvalid, ConfigError, ModelUnavailable
+from agent_market.llm.answers.request import Request, RequestForm
+from agent_market.llm.answers.schemas import parse_answer
+from agent_market.llm.endpoints.client import ChatClient
 from agent_market.records import MarketView, Recall
 
 

@@ -68,9 +68,9 @@ def freqai_section(config: Mapping[str, Any], settings: AgentMarketSettings) -> 
 
 def model_prices(settings: AgentMarketSettings) -> Finding:
     """Whether every model that may be asked on another machine has a price; without one no run starts."""
-    from agent_market.agents.endpoints.client import endpoints_of
-    from agent_market.agents.spending.pricing import PriceTable
     from agent_market.errors import ConfigError
+    from agent_market.llm.endpoints.client import endpoints_of
+    from agent_market.llm.usage.pricing import PriceTable
 
     table = PriceTable(settings.budget)
     try:

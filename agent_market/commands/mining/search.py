@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent_market.agents.answers.replay import Answers
     from agent_market.config import AgentMarketSettings
     from agent_market.factors.mining.api import MiningResult, Span
-    from agent_market.factors.panel import Panel
+    from agent_market.factors.panel import CandlePanel
+    from agent_market.llm.answers.sources import Answers
     from agent_market.store.database import Database
 
 
@@ -90,7 +90,7 @@ def settings_of(userdir: Path, config: Sequence[Path] | None) -> tuple[AgentMark
     return load_settings(loaded), loaded
 
 
-def spans_of(panel: Panel, wanted: Wanted, promote_share: float) -> tuple[Span, Span]:
+def spans_of(panel: CandlePanel, wanted: Wanted, promote_share: float) -> tuple[Span, Span]:
     """The span to search and the span to prove it on, from days or from the candles there are."""
     import pandas as pd
 
@@ -110,7 +110,7 @@ def _asked(settings: AgentMarketSettings, database: Database, wanted: bool) -> I
     if not wanted or "llm" not in settings.mining.proposers:
         yield None
         return
-    from agent_market.agents.answers.replay import open_answers
+    from agent_market.llm.answers.sources import open_answers
 
     answers = open_answers(settings.llm, database, settings.budget, "factor mining")
     try:

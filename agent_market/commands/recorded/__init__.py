@@ -28,7 +28,7 @@ class Recorded:
     @property
     def glossary(self) -> dict[str, str]:
         """Meaning of each feature by name, as the prompts of the run held them."""
-        from agent_market.perception.features import FEATURES
+        from agent_market.features.features import FEATURES
 
         return {spec.name: spec.meaning for spec in FEATURES}
 
@@ -57,7 +57,7 @@ def recorded(
     from agent_market.commands.checks.settings import load_config
     from agent_market.config import load_settings
     from agent_market.errors import ConfigError, DataError
-    from agent_market.freqai.manifest import latest_manifest
+    from agent_market.runs.manifest import latest_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episodes import episodes_of, scopes_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent_market.config import StoreSettings
 from agent_market.errors import ConfigError, DataError
-from agent_market.freqai.manifest import latest_manifest
+from agent_market.runs.manifest import latest_manifest
 from agent_market.store.database import Database, store_url
 
 

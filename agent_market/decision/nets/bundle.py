@@ -17,7 +17,7 @@ DECISION_NET = "decision_net"
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class NetGate:
     """Whether a net may decide, and why: `reason` is one sentence with lead, interval and p-value."""
 
     net: str
@@ -41,7 +41,7 @@ class NetBundle:
     trained_until_s: int
     weight_state: State | None = None
     decision_state: State | None = None
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[NetGate, ...] = ()
     warm: bool = False
 
     @property

@@ -14,21 +14,21 @@ import torch
 from torch import nn
 
 from agent_market.config import DecisionSettings
-from agent_market.decision.nets.bundle import DECISION_NET, WEIGHT_NET, Gate, NetBundle, State
-from agent_market.decision.nets.log import DecisionLog
-from agent_market.decision.trainers.base import Policy, Problem
+from agent_market.decision.nets.bundle import DECISION_NET, WEIGHT_NET, NetBundle, NetGate, State
+from agent_market.decision.nets.dataset import DecisionLog
+from agent_market.decision.trainers.base import DecisionDataset, Policy
 from agent_market.decision.trainers.gate import PriorPolicy, gated
 from agent_market.decision.trainers.pathwise import PathwiseSettings, PathwiseTrainer
 from agent_market.decision.trainers.policies import PathPolicy, TwoStagePolicy, WeightPolicy
 from agent_market.decision.weight_net import AgentWeightNet
 from agent_market.errors import DataError
-from agent_market.learning.validation import later_spans
+from agent_market.stats.validation import later_spans
 
 
-def problem_of_log(log: DecisionLog) -> Problem:
+def problem_of_log(log: DecisionLog) -> DecisionDataset:
     """The log as a problem of one pair, with the outcomes."""
     seen = log.seen
-    return Problem(
+    return DecisionDataset(
         vectors=seen.vectors[:, None],
         awake=seen.awake[:, None],
         depth=seen.depth[:, None],
@@ -77,14 +77,14 @@ def train_nets(
     weigher = trained(lambda: WeightPolicy(weight_net(blank, start)))
     assert isinstance(weigher, WeightPolicy), "the trainer gives back what it was given"
     first, verdict = gated(weigher, PriorPolicy(), judged, level=nets.level)
-    gates = [Gate(WEIGHT_NET, verdict.promoted, verdict.reason)]
+    gates = [NetGate(WEIGHT_NET, verdict.promoted, verdict.reason)]
     second: TwoStagePolicy | None = None
     if settings.weighting == "two_stage":
         found = trained(lambda: two_stage(blank, first, start))
         assert isinstance(found, TwoStagePolicy), "the trainer gives back what it was given"
         second = found
         _, verdict = gated(second, first, judged, trials=2.0, level=nets.level)
-        gates.append(Gate(DECISION_NET, verdict.promoted, verdict.reason))
+        gates.append(NetGate(DECISION_NET, verdict.promoted, verdict.reason))
     return NetBundle(
         experts=blank.experts,
         state_dim=blank.state_dim,

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from agent_market.config import DecisionSettings
-from agent_market.decision.panel import Floats, Panel, vectors
+from agent_market.decision.panel import DecisionPanel, Floats, vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DecisionDataset:
     """A stretch of consecutive decisions as arrays; T moments, P pairs, N experts.
 
     What may be decided on: `vectors` (T, P, N, 4), `awake` (T, P, N), `depth` (T, P, N, 0 where asleep),
@@ -37,19 +37,21 @@ class Problem:
     def __len__(self) -> int:
         return len(self.gain)
 
-    def rows(self, chosen: slice | npt.NDArray[np.integer]) -> Problem:
+    def rows(self, chosen: slice | npt.NDArray[np.integer]) -> DecisionDataset:
         """The same at some consecutive moments."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in self.__slots__})
 
 
-def problem_of(panel: Panel, prior: Floats, cost: float, settings: DecisionSettings) -> Problem:
+def dataset_of(
+    panel: DecisionPanel, prior: Floats, cost: float, settings: DecisionSettings
+) -> DecisionDataset:
     """The panel as a problem.
 
     :param prior: (T, P, N) weights of an online weighting over `panel.experts`, each row known at its moment.
     :param cost: of one unit of turnover, as a fraction.
     """
     gain = np.where(np.isfinite(panel.outcome), panel.outcome / panel.sigma, 0.0)
-    return Problem(
+    return DecisionDataset(
         vectors=vectors(panel, settings),
         awake=panel.awake,
         depth=np.nan_to_num(panel.depth).astype(np.float32),
@@ -64,7 +66,7 @@ def problem_of(panel: Panel, prior: Floats, cost: float, settings: DecisionSetti
 class Policy(Protocol):
     """A way to act on a problem."""
 
-    def positions(self, problem: Problem) -> Floats:
+    def positions(self, problem: DecisionDataset) -> Floats:
         """(T, P) positions in [-1, 1], flat before the first; row t reads rows <= t of the problem only."""
         ...
 
@@ -72,7 +74,7 @@ class Policy(Protocol):
 class Trainer(Protocol):
     """A way to learn a policy. The same seed and data give the same policy on a CPU."""
 
-    def fit(self, train: Problem, later: Problem, seed: int) -> Policy:
+    def fit(self, train: DecisionDataset, later: DecisionDataset, seed: int) -> Policy:
         """Learn on `train` and stop by `later`, a span after it.
 
         Neither may hold an outcome that was not known when the policy is first used; the caller purges.
@@ -82,7 +84,8 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Blocks of a problem as tensors: L steps in order, B blocks; fields as in `Problem` with (L, B, ...)."""
+    """Blocks of a problem as tensors: L steps in order, B blocks; fields as in `DecisionDataset` with (L, B,
+    ...)."""
 
     vectors: Tensor
     awake: Tensor
@@ -96,7 +99,7 @@ class Batch:
         return Batch(*(getattr(self, name)[:, blocks] for name in self.__slots__))
 
 
-def blocks_of(problem: Problem, length: int, device: torch.device) -> Batch:
+def blocks_of(problem: DecisionDataset, length: int, device: torch.device) -> Batch:
     """All pairs' histories cut into blocks of `length` steps; the oldest steps that fill none are left out.
 
     A problem shorter than that is one block a pair.
@@ -110,7 +113,7 @@ def blocks_of(problem: Problem, length: int, device: torch.device) -> Batch:
         moved = np.moveaxis(split, 0, 1)  # (L, count, P, ...)
         return torch.from_numpy(np.ascontiguousarray(moved)).to(device).flatten(1, 2)
 
-    return Batch(*(cut(getattr(problem, name)) for name in Problem.__slots__))
+    return Batch(*(cut(getattr(problem, name)) for name in DecisionDataset.__slots__))
 
 
 def minibatches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -20,10 +20,17 @@ import torch
 from torch import Tensor
 
 from agent_market.config import Settings
-from agent_market.decision.trainers.base import Batch, Problem, blocks_of, device_of, minibatches, one_thread
+from agent_market.decision.trainers.base import (
+    Batch,
+    DecisionDataset,
+    blocks_of,
+    device_of,
+    minibatches,
+    one_thread,
+)
 from agent_market.decision.trainers.policies import PathPolicy
-from agent_market.durable import replacing
 from agent_market.errors import TrainingFailed
+from agent_market.utils.durable import atomic_write
 
 
 class PathwiseSettings(Settings):
@@ -76,7 +83,7 @@ class PathwiseTrainer:
         self._checkpoint = checkpoint
         self.progress = Progress((), 0)
 
-    def fit(self, train: Problem, later: Problem, seed: int) -> PathPolicy:
+    def fit(self, train: DecisionDataset, later: DecisionDataset, seed: int) -> PathPolicy:
         """See `Trainer.fit`. The policy kept is the best on `later`, the untrained one among them.
 
         :raises TrainingFailed: the objective is no longer a number, or the checkpoint is of another fit.
@@ -84,7 +91,7 @@ class PathwiseTrainer:
         with one_thread():
             return self._fit(train, later, seed)
 
-    def _fit(self, train: Problem, later: Problem, seed: int) -> PathPolicy:
+    def _fit(self, train: DecisionDataset, later: DecisionDataset, seed: int) -> PathPolicy:
         s = self.settings
         device = device_of(s.device)
         with torch.random.fork_rng(devices=[]):
@@ -148,7 +155,7 @@ class PathwiseTrainer:
             "best": best,
             "values": values,
         }
-        with replacing(self._checkpoint) as fresh:
+        with atomic_write(self._checkpoint) as fresh:
             torch.save(state, fresh)
 
     def _resume(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from agent_market.decision.decision_net import DecisionNet, Head
 from agent_market.decision.panel import Floats
-from agent_market.decision.trainers.base import Batch, Problem, blocks_of, one_thread
+from agent_market.decision.trainers.base import Batch, DecisionDataset, blocks_of, one_thread
 from agent_market.decision.weight_net import AgentWeightNet, kl_to_prior
 
 
@@ -28,7 +28,7 @@ class PathPolicy(nn.Module):
         """Act on every step of every block, beginning with the position `held` (B,)."""
         raise NotImplementedError
 
-    def positions(self, problem: Problem) -> Floats:
+    def positions(self, problem: DecisionDataset) -> Floats:
         """See `Policy.positions`."""
         device = next(self.parameters()).device
         batch = blocks_of(problem, len(problem), device)
@@ -58,7 +58,7 @@ class WeightPolicy(PathPolicy):
         penalty = kl_to_prior(log_weights, self._prior(batch)) if self.use_prior else position.new_zeros(())
         return Path(position, penalty)
 
-    def weights(self, problem: Problem) -> Floats:
+    def weights(self, problem: DecisionDataset) -> Floats:
         """(T, P, N)."""
         device = self.net.embedding.device
         with torch.no_grad(), one_thread():

@@ -11,29 +11,22 @@ from pathlib import Path
 import orjson
 
 import agent_market
-from agent_market.agents.answers.replay import Answers
 from agent_market.config import AgentMarketSettings
 from agent_market.errors import ConfigError
-from agent_market.factors.mining.asking import ModelProposer
-from agent_market.factors.mining.before import Before, before
-from agent_market.factors.mining.bench import Bench
 from agent_market.factors.mining.checkpoint import Checkpoint
-from agent_market.factors.mining.files import (
-    FOLDER,
-    ArmEntry,
-    FactorEntry,
-    FailureEntry,
-    VerdictEntry,
-    write,
-)
-from agent_market.factors.mining.judging import counted, entry_of, lead_of, proven
+from agent_market.factors.mining.files import FOLDER, ArmEntry, FactorEntry, FailureEntry, VerdictEntry, write
+from agent_market.factors.mining.llm_proposer import ModelProposer
 from agent_market.factors.mining.market import halves, panel_of
+from agent_market.factors.mining.prior_rounds import Before, before
 from agent_market.factors.mining.proposers import FactorProposer, GeneticProposer, LibraryProposer
 from agent_market.factors.mining.publishing import Published, publish
 from agent_market.factors.mining.record import expressions_of
 from agent_market.factors.mining.records import Span
-from agent_market.factors.mining.search import Found, Search
-from agent_market.factors.panel import Panel
+from agent_market.factors.mining.scoring_context import Bench
+from agent_market.factors.mining.search import FactorSearch, Found
+from agent_market.factors.mining.validation import counted, entry_of, lead_of, proven
+from agent_market.factors.panel import CandlePanel
+from agent_market.llm.answers.sources import Answers
 from agent_market.store.database import Database
 from agent_market.store.trials import record_trials, trial_of
 
@@ -75,7 +68,7 @@ class MiningResult:
 
 def mine(
     settings: AgentMarketSettings,
-    panel: Panel,
+    panel: CandlePanel,
     span: Span,
     promote_span: Span,
     client: Answers | None,
@@ -114,7 +107,7 @@ def mine(
     checkpoint = Checkpoint(user_data, run)
     if len(checkpoint):
         say(f"going on with the search {run}: {len(checkpoint)} batches were proposed before")
-    found = Search(
+    found = FactorSearch(
         search_bench,
         mining,
         proposers,

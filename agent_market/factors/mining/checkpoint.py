@@ -14,7 +14,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from agent_market.errors import StoreError
-from agent_market.factors.mining.records import Proposal, ProposerName
+from agent_market.factors.mining.records import FactorProposal, ProposerName
 
 FOLDER = Path("agent_market") / "mining"
 
@@ -25,7 +25,7 @@ class Batch:
 
     number: int
     proposer: ProposerName
-    proposals: tuple[Proposal, ...] = ()
+    proposals: tuple[FactorProposal, ...] = ()
     problem: str | None = None
     retire: bool = False
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from agent_market.durable import replace_text
 from agent_market.errors import DataError, StoreError
+from agent_market.utils.durable import replace_text
 
 FOLDER = "llm_feedback"
 EXPRESSIONS_FILE = "freqai_expressions.json"
@@ -104,7 +104,7 @@ class ArmEntry(_Model):
 
 
 class VerdictEntry(_Model):
-    """The gate's figures; see `learning.promotion.Verdict`."""
+    """The gate's figures; see `stats.promotion.Verdict`."""
 
     promoted: bool
     lead: float

@@ -11,7 +11,7 @@ import pandas as pd
 from agent_market.errors import DataError
 from agent_market.factors.mining.records import Span
 from agent_market.factors.operators import TIMEFRAMES
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ def panel_of(
     trading_mode: str = "spot",
     start: datetime = _EARLIEST,
     end: datetime = _LATEST,
-) -> Panel:
+) -> CandlePanel:
     """The candles of a freqtrade data folder that close within `start` and `end`, as a panel.
 
     :raises DataError: an unknown timeframe, a pair without candles, or candles off the grid.
@@ -42,10 +42,10 @@ def panel_of(
             f"no {timeframe} candles of {', '.join(missing) or 'any pair'} in {datadir}; download them with "
             "`freqtrade download-data`"
         )
-    return Panel.from_candles(found, minutes)
+    return CandlePanel.from_candles(found, minutes)
 
 
-def halves(panel: Panel, promote_share: float, start: datetime | None = None) -> tuple[Span, Span]:
+def halves(panel: CandlePanel, promote_share: float, start: datetime | None = None) -> tuple[Span, Span]:
     """All the panel's closes (from `start` on) as a span to search and a later span to prove it on.
 
     :param promote_share: share of the rows, the newest, in the later span.

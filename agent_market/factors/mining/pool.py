@@ -19,7 +19,7 @@ from agent_market.factors.mining.records import Member, Scored
 from agent_market.factors.novelty import distance
 from agent_market.factors.panel import Array
 from agent_market.factors.scoring.ic import rank_ic
-from agent_market.factors.scoring.joint import Evidence, JointModel
+from agent_market.factors.scoring.joint import FactorEvidence, JointModel
 from agent_market.factors.tree import Tree
 
 
@@ -79,7 +79,7 @@ class Pool:
     def _fitted(self, entries: Sequence[Entry]) -> Pool:
         """The joint model of `entries`, less the smallest weight while they are too many."""
         while True:
-            evidence = Evidence.of([entry.values for entry in entries], self.returns, self.min_pairs)
+            evidence = FactorEvidence.of([entry.values for entry in entries], self.returns, self.min_pairs)
             model = JointModel.fit(evidence)
             if len(entries) <= self.settings.pool:
                 ic = model.ic(evidence)

@@ -8,11 +8,11 @@ import numpy as np
 
 from agent_market.config import MiningSettings, Proposer
 from agent_market.factors.generate import random_factor
-from agent_market.factors.kinds import FIELDS
-from agent_market.factors.mining.library import CLASSICS
-from agent_market.factors.mining.reading import limits_of
-from agent_market.factors.mining.records import Proposal, Situation
+from agent_market.factors.mining.parsing import limits_of
+from agent_market.factors.mining.records import FactorProposal, Situation
+from agent_market.factors.mining.seed_factors import CLASSICS
 from agent_market.factors.mining.variation import vary
+from agent_market.factors.types import FIELDS
 
 PARENTS = 20
 NEWCOMERS = 0.15
@@ -30,7 +30,9 @@ class FactorProposer(Protocol):
         """Which arm of the bandit it is."""
         ...
 
-    def propose(self, situation: Situation, count: int, random: np.random.Generator) -> tuple[Proposal, ...]:
+    def propose(
+        self, situation: Situation, count: int, random: np.random.Generator
+    ) -> tuple[FactorProposal, ...]:
         """
         :raises ModelUnavailable: a model that it asks gave no answer (`BudgetExhausted`: and will not).
         :raises AnswerInvalid: the answer was none.
@@ -47,9 +49,11 @@ class LibraryProposer:
         order = np.random.default_rng([seed, len(CLASSICS)]).permutation(len(CLASSICS))
         self._left = [CLASSICS[i] for i in order]
 
-    def propose(self, situation: Situation, count: int, random: np.random.Generator) -> tuple[Proposal, ...]:
+    def propose(
+        self, situation: Situation, count: int, random: np.random.Generator
+    ) -> tuple[FactorProposal, ...]:
         taken, self._left = self._left[:count], self._left[count:]
-        return tuple(Proposal(expression, f"published ({source})") for source, expression in taken)
+        return tuple(FactorProposal(expression, f"published ({source})") for source, expression in taken)
 
 
 class GeneticProposer:
@@ -60,14 +64,18 @@ class GeneticProposer:
     def __init__(self, settings: MiningSettings) -> None:
         self._limits = limits_of(settings.longest_lookback)
 
-    def propose(self, situation: Situation, count: int, random: np.random.Generator) -> tuple[Proposal, ...]:
+    def propose(
+        self, situation: Situation, count: int, random: np.random.Generator
+    ) -> tuple[FactorProposal, ...]:
         pool = [member.scored.tree for member in situation.pool]
         held = {tree.digest for tree in pool}
         others = [one.tree for one in situation.best if one.tree.digest not in held]
         parents = (pool + others)[:PARENTS]
         return tuple(self._one(parents, random) for _ in range(count))
 
-    def _one(self, parents: list, random: np.random.Generator) -> Proposal:  # type: ignore[type-arg]
+    def _one(self, parents: list, random: np.random.Generator) -> FactorProposal:  # type: ignore[type-arg]
         if not parents or random.random() < NEWCOMERS:
-            return Proposal(str(random_factor(random, limits=self._limits)), "drawn at random")
-        return Proposal(str(vary(random, parents, FIELDS, self._limits)), "varied from what scored well")
+            return FactorProposal(str(random_factor(random, limits=self._limits)), "drawn at random")
+        return FactorProposal(
+            str(vary(random, parents, FIELDS, self._limits)), "varied from what scored well"
+        )

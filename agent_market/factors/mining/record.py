@@ -9,7 +9,6 @@ import numpy as np
 import agent_market
 from agent_market.config import AgentMarketSettings
 from agent_market.factors.mining.bandit import Arm
-from agent_market.factors.mining.bench import Bench
 from agent_market.factors.mining.files import (
     EXPRESSIONS_SCHEMA,
     ArmEntry,
@@ -24,9 +23,10 @@ from agent_market.factors.mining.files import (
 )
 from agent_market.factors.mining.lessons import lessons_of
 from agent_market.factors.mining.records import Failure, Member, Span
+from agent_market.factors.mining.scoring_context import Bench
 from agent_market.factors.mining.search import Found
 from agent_market.factors.novelty import novelty
-from agent_market.factors.panel import Panel
+from agent_market.factors.panel import CandlePanel
 from agent_market.factors.scoring.joint import contributions
 from agent_market.factors.scoring.regimes import market_regimes
 from agent_market.factors.scoring.scorer import FactorScore
@@ -39,7 +39,7 @@ def expressions_of(
     found: Found,
     run: str,
     study: str,
-    panel: Panel,
+    panel: CandlePanel,
     search: Bench,
     later: Bench,
     settings: AgentMarketSettings,

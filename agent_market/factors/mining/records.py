@@ -33,7 +33,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class FactorProposal:
     """An expression somebody wants tried, as text: nothing is read before it is put on record."""
 
     expression: str

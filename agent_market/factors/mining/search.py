@@ -12,19 +12,19 @@ import numpy as np
 from agent_market.config import MiningSettings
 from agent_market.errors import AnswerInvalid, BudgetExhausted, ModelUnavailable, PromptLeak
 from agent_market.factors.mining.bandit import Arm, Bandit
-from agent_market.factors.mining.bench import Bench
 from agent_market.factors.mining.checkpoint import Batch, Checkpoint
+from agent_market.factors.mining.parsing import read
 from agent_market.factors.mining.pool import Pool
 from agent_market.factors.mining.proposers import FactorProposer
-from agent_market.factors.mining.reading import read
 from agent_market.factors.mining.records import (
     Earlier,
+    FactorProposal,
     Failure,
-    Proposal,
     ProposerName,
     Scored,
     Situation,
 )
+from agent_market.factors.mining.scoring_context import Bench
 from agent_market.factors.tree import Tree
 from agent_market.store.database import Database
 from agent_market.store.trials import record_trials, trial_of
@@ -47,7 +47,7 @@ class Found:
     arms: tuple[Arm, ...]
 
 
-class Search:
+class FactorSearch:
     """One run over one span; deterministic but for what models answer, and that is kept in `checkpoint`."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Search:
         """
         settings = self._settings
         if self._earlier:
-            proposals = tuple(Proposal(one.expression, one.rationale) for one in self._earlier)
+            proposals = tuple(FactorProposal(one.expression, one.rationale) for one in self._earlier)
             self._score("earlier", proposals)
             say(f"the round before: {len(self._pool.entries)} of {len(proposals)} factors hold on this span")
         number = done = 0
@@ -163,10 +163,10 @@ class Search:
             return
         self._bandit = self._bandit.retired(batch.proposer, why)
 
-    def _score(self, name: ProposerName, proposals: Sequence[Proposal]) -> int:
+    def _score(self, name: ProposerName, proposals: Sequence[FactorProposal]) -> int:
         """Screen what can be read, put all of it on the ledger, offer the good to the pool."""
         settings, bench = self._settings, self._bench
-        readable: list[tuple[Tree, Proposal]] = []
+        readable: list[tuple[Tree, FactorProposal]] = []
         for proposal in proposals:
             tree = read(
                 proposal, name, self._tried, bench.panel.kinds, bench.minutes, settings.longest_lookback
@@ -190,7 +190,7 @@ class Search:
             ],
         )
 
-    def _offer(self, name: ProposerName, tree: Tree, proposal: Proposal) -> bool:
+    def _offer(self, name: ProposerName, tree: Tree, proposal: FactorProposal) -> bool:
         screening = self._bench.screen(tree)
         scored = Scored(
             tree=tree,

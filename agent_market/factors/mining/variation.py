@@ -12,11 +12,11 @@ import numpy as np
 
 from agent_market.errors import ExpressionError
 from agent_market.factors.generate import random_factor, random_tree
-from agent_market.factors.kinds import Kind
 from agent_market.factors.limits import Limits
 from agent_market.factors.operators import OPERATORS, TIMEFRAMES, Parameter, Value
 from agent_market.factors.parse import factor_of
 from agent_market.factors.tree import FIELD, NUMBER, Tree, call, number
+from agent_market.factors.types import ValueType
 
 Path = tuple[int, ...]
 
@@ -26,7 +26,7 @@ _NEW_SIZE = 4
 
 
 def vary(
-    random: np.random.Generator, parents: Sequence[Tree], fields: Mapping[str, Kind], limits: Limits
+    random: np.random.Generator, parents: Sequence[Tree], fields: Mapping[str, ValueType], limits: Limits
 ) -> Tree:
     """A factor made of one or two of `parents`, by one of the three ways; a random one without parents.
 
@@ -45,7 +45,7 @@ def vary(
 
 
 def crossover(
-    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, Kind], limits: Limits
+    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, ValueType], limits: Limits
 ) -> Tree:
     """`one` with a part of it replaced by a part of `other` of the same kind.
 
@@ -60,7 +60,7 @@ def crossover(
 
 
 def mutation(
-    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, Kind], limits: Limits
+    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, ValueType], limits: Limits
 ) -> Tree:
     """`one` with an operator exchanged for another of the same inputs, or a part for a new random one.
 
@@ -77,7 +77,7 @@ def mutation(
 
 
 def tuning(
-    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, Kind], limits: Limits
+    random: np.random.Generator, one: Tree, other: Tree, fields: Mapping[str, ValueType], limits: Limits
 ) -> Tree:
     """`one` with one of its windows, lags, numbers or timeframes changed.
 

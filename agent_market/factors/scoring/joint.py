@@ -22,7 +22,7 @@ RIDGE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class FactorEvidence:
     """What the joint model needs of some factors on one span.
 
     `ics[i]` is the covariance of standardised factor i with the standardised return, `mutual[i, j]` that of
@@ -34,7 +34,7 @@ class Evidence:
     scale: float
 
     @classmethod
-    def of(cls, factors: Sequence[Array], returns: Array, min_pairs: int) -> Evidence:
+    def of(cls, factors: Sequence[Array], returns: Array, min_pairs: int) -> FactorEvidence:
         """Measure factors, each (times, pairs), against the return that followed, same shape.
 
         A factor that is absent or constant at a time counts 0 there.
@@ -56,20 +56,20 @@ class JointModel:
     weights: Array
 
     @classmethod
-    def fit(cls, evidence: Evidence, ridge: float = RIDGE) -> JointModel:
+    def fit(cls, evidence: FactorEvidence, ridge: float = RIDGE) -> JointModel:
         """The weights with the highest IC, ridge-shrunk; absolute sum 1 (all 0 where nothing has an IC)."""
         size = len(evidence.ics)
         weights = np.linalg.solve(evidence.mutual + ridge * np.eye(size), evidence.ics)
         total = np.abs(weights).sum()
         return cls(weights / total if total else weights)
 
-    def ic(self, evidence: Evidence) -> float:
+    def ic(self, evidence: FactorEvidence) -> float:
         """IC of the combination on a span, its own or a later one; NaN where it does not vary."""
         variance = float(self.weights @ evidence.mutual @ self.weights) * evidence.scale
         return float(self.weights @ evidence.ics) / math.sqrt(variance) if variance > 0 else math.nan
 
 
-def contributions(train: Evidence, test: Evidence | None = None, ridge: float = RIDGE) -> Array:
+def contributions(train: FactorEvidence, test: FactorEvidence | None = None, ridge: float = RIDGE) -> Array:
     """What each factor adds: joint IC with all, less joint IC of a model fitted without it.
 
     :param train: the span on which each model is fitted.
@@ -88,8 +88,8 @@ def contributions(train: Evidence, test: Evidence | None = None, ridge: float = 
     return out
 
 
-def _without(evidence: Evidence, kept: Array) -> Evidence:
-    return Evidence(evidence.ics[kept], evidence.mutual[np.ix_(kept, kept)], evidence.scale)
+def _without(evidence: FactorEvidence, kept: Array) -> FactorEvidence:
+    return FactorEvidence(evidence.ics[kept], evidence.mutual[np.ix_(kept, kept)], evidence.scale)
 
 
 def _zero(value: float) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from agent_market.factors.panel import Array, Panel
-from agent_market.perception.features import market_features
-from agent_market.perception.regime import regime
+from agent_market.factors.panel import Array, CandlePanel
+from agent_market.features.features import market_features
+from agent_market.features.regime import regime
 
 
-def market_regimes(panel: Panel) -> Array:
-    """Label of each row (`perception.regime.REGIMES`), from an index of all pairs in equal parts. Causal."""
+def market_regimes(panel: CandlePanel) -> Array:
+    """Label of each row (`features.regime.REGIMES`), from an index of all pairs in equal parts. Causal."""
     growth = pd.DataFrame(np.log(panel.columns["close"]).T).diff().mean(axis=1).fillna(0.0)
     index = np.exp(growth.cumsum()).to_numpy()
     volume = np.nansum(panel.columns["volume"], axis=0)

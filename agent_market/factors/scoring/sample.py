@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent_market.errors import DataError
-from agent_market.factors.panel import Array, Panel
+from agent_market.factors.panel import Array, CandlePanel
 from agent_market.factors.scoring.settings import ScoringSettings
 
 
-def forward_returns(panel: Panel, horizon: int) -> Array:
+def forward_returns(panel: CandlePanel, horizon: int) -> Array:
     """What a position entered at the next open makes by the close `horizon` candles later, (pairs, times).
 
     close[t + horizon] / open[t + 1] - 1: the decision of row t is made at its close and trades from the next
@@ -39,7 +39,9 @@ class Sample:
     present: Array
 
     @classmethod
-    def of(cls, panel: Panel, settings: ScoringSettings, start: int = 0, stop: int | None = None) -> Sample:
+    def of(
+        cls, panel: CandlePanel, settings: ScoringSettings, start: int = 0, stop: int | None = None
+    ) -> Sample:
         """Sample rows `start` to `stop` (not included) of the panel.
 
         :raises DataError: if no row has a complete return.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agent_market.errors import DataError
-from agent_market.factors.panel import Array, Panel
+from agent_market.factors.panel import Array, CandlePanel
 from agent_market.factors.scoring import ic
 from agent_market.factors.scoring.book import Book, monotonicity, sorted_book
 from agent_market.factors.scoring.ic import IC
@@ -65,7 +65,7 @@ class Scorer:
 
     def __init__(
         self,
-        panel: Panel,
+        panel: CandlePanel,
         settings: ScoringSettings | None = None,
         start: int = 0,
         stop: int | None = None,

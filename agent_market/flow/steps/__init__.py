@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent_market.errors import ConfigError
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import nearest
 from agent_market.flow.steps.backtest import Backtest
 from agent_market.flow.steps.base import Step
@@ -13,7 +13,7 @@ from agent_market.flow.steps.download import Download
 from agent_market.flow.steps.evaluate import Evaluate
 from agent_market.flow.steps.factors import Expressions, Features
 from agent_market.flow.steps.rl import Reinforcement
-from agent_market.flow.steps.rounds_end import Feedback, Report, Summary
+from agent_market.flow.steps.summary import Feedback, Report, Summary
 from agent_market.flow.steps.train import Train
 
 FIRST: tuple[Step, ...] = (Download(),)
@@ -31,7 +31,7 @@ LAST: tuple[Step, ...] = (Evaluate(),)
 STEPS = tuple(step.name for step in (*FIRST, *EACH_ROUND, *LAST))
 
 
-def chosen_steps(plan: Plan, only: str | None = None, first: str | None = None) -> tuple[str, ...]:
+def chosen_steps(plan: FlowPlan, only: str | None = None, first: str | None = None) -> tuple[str, ...]:
     """The steps that `--steps` and `--from` name, in the order they run; all that are configured without.
 
     :param only: names with commas.

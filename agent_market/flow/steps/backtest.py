@@ -13,26 +13,20 @@ from typing import Any
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.config import load_settings
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
-from agent_market.flow.feedback import read_feedback, visible_feedback
-from agent_market.flow.fingerprints import (
-    context_files,
-    features_in_force,
-    taught,
-    user_code,
-    versions_of,
-)
-from agent_market.flow.freqtrade import call_freqtrade, common_arguments, last_words, write_config
-from agent_market.flow.outcome import OUTCOME, write_outcome
-from agent_market.flow.plan import Plan
+from agent_market.flow.backtest_digest import OUTCOME, write_outcome
+from agent_market.flow.fingerprints import context_files, features_in_force, taught, user_code, versions_of
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.flow.steps.train import LIBRARIES, trained_parameters
-from agent_market.freqai.identity import code_digest
+from agent_market.freqtrade_cli import call_freqtrade, common_arguments, last_words, write_config
+from agent_market.reports.feedback import read_feedback, visible_feedback
+from agent_market.runs.identity import code_digest
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
 from agent_market.store.spend import spent
+from agent_market.utils.durable import replace_text
 
 RESULT = "result"
 PACKAGES = ("freqtrade", "datasieve", "pandas", "numpy", *LIBRARIES)
@@ -150,7 +144,7 @@ def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
     return result
 
 
-def round_config(plan: Plan, number: int) -> dict[str, Any]:
+def round_config(plan: FlowPlan, number: int) -> dict[str, Any]:
     """The settings that only a round knows: the feedback it may see, and the memory it continues."""
     section: dict[str, Any] = {"agents": {"feedback_file": str(plan.shown_feedback(number))}}
     if not plan.config.get("agent_market", {}).get("memory", {}).get("scope"):
@@ -164,7 +158,7 @@ def newest_result(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def model_calls(plan: Plan, since: int) -> int:
+def model_calls(plan: FlowPlan, since: int) -> int:
     """Requests that reached a model since then (seconds); the rest came from the store."""
     store = load_settings(plan.config).store
     database = Database(store_url(store.url, plan.settings.userdir))

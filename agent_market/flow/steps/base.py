@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_market.flow.market import ServedMarket
-from agent_market.flow.plan import Plan, Round
+from agent_market.flow.plan import FlowPlan, Round
 
 Say = Callable[[str], None]
 """Takes the newest words of a step, for people."""
@@ -22,7 +22,7 @@ ONCE = 0
 class Context:
     """A step's surroundings. `folders` holds the finished steps: (name, round number) -> folder."""
 
-    plan: Plan
+    plan: FlowPlan
     number: int
     market: ServedMarket
     folders: Mapping[tuple[str, int], Path] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Step(ABC):
     products: tuple[str, ...]
     """Files that it leaves in its folder, equal byte for byte whenever inputs are. Others may differ."""
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         """Why it is no part of this flow (which setting is not there); None if it is."""
         return None
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from freqtrade.exchange import timeframe_to_seconds
 
-from agent_market.durable import replace_text
 from agent_market.errors import FlowError
 from agent_market.flow.fingerprints import candles_of
-from agent_market.flow.freqtrade import call_freqtrade, common_arguments, last_words, write_config
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
+from agent_market.freqtrade_cli import call_freqtrade, common_arguments, last_words, write_config
 from agent_market.reports.candles import load_candles
+from agent_market.utils.durable import replace_text
 
 LISTING = "candles.json"
 
@@ -53,7 +53,7 @@ class Download(Step):
         say(f"{len(plan.pairs_to_download) * len(plan.timeframes)} series of candles {words}")
 
 
-def missing_candles(plan: Plan) -> list[str]:
+def missing_candles(plan: FlowPlan) -> list[str]:
     """What is not there of the candles that the rounds need; empty when all is.
 
     A series that begins later than wanted is listed too: its coin may be younger than that.
@@ -101,5 +101,5 @@ def _fetch(at: Context, folder: Path, say: Say) -> None:
         say(line)
 
 
-def _listing(plan: Plan) -> dict[str, Any]:
+def _listing(plan: FlowPlan) -> dict[str, Any]:
     return candles_of(plan, plan.candles_from, midnight(plan.settings.span.end))

@@ -11,7 +11,7 @@ import pandas as pd
 from agent_market.config import load_settings
 from agent_market.errors import ConfigError
 from agent_market.flow.fingerprints import code_of, versions_of
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.store.database import Database, store_url
@@ -29,7 +29,7 @@ class Evaluate(Step):
     needs = ("download",)
     products = (EVALUATION,)
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         return None if plan.settings.evaluate else "`evaluate` is not set in the flow file"
 
     def inputs(self, at: Context) -> Mapping[str, Any]:
@@ -45,14 +45,14 @@ class Evaluate(Step):
         plan, chosen = at.plan, at.plan.settings.evaluate
         assert chosen is not None
         try:  # torch and the sandbox are extras
-            from agent_market.learning.evaluation.page import as_json, main_result  # noqa: PLC0415
-            from agent_market.learning.evaluation.run import evaluate  # noqa: PLC0415
+            from agent_market.evaluation.page import as_json, main_result  # noqa: PLC0415
+            from agent_market.evaluation.run import evaluate  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"the step `evaluate` needs the package {error.name}; install agent-market[rl,sandbox]"
             ) from error
-        from agent_market.learning.evaluation.plan import Plan as Evaluation  # noqa: PLC0415
-        from agent_market.learning.evaluation.world import read_candles  # noqa: PLC0415
+        from agent_market.evaluation.panel_builder import read_candles  # noqa: PLC0415
+        from agent_market.evaluation.plan import Plan as Evaluation  # noqa: PLC0415
 
         asked = Evaluation(pairs=plan.pairs, timeframe=plan.timeframe, **chosen.model_dump())
         candles = {
@@ -70,7 +70,7 @@ class Evaluate(Step):
         say(f"{found.decisions} decisions judged, {trials} trials on this span in the ledger")
 
 
-def _within(plan: Plan, frame: pd.DataFrame) -> pd.DataFrame:
+def _within(plan: FlowPlan, frame: pd.DataFrame) -> pd.DataFrame:
     """The candles of the flow's span: what was downloaded beyond it for another flow changes nothing."""
     inside = (frame["date"] >= plan.candles_from) & (frame["date"] < midnight(plan.settings.span.end))
     return frame[inside].reset_index(drop=True)

@@ -16,20 +16,20 @@ from typing import Any
 
 from freqtrade.misc import deep_merge_dicts
 
-from agent_market.agents.answers.replay import Answers, open_answers
 from agent_market.config import AgentMarketSettings, load_settings
-from agent_market.durable import replace_text
 from agent_market.errors import ConfigError
 from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.factors.mining.publishing import publish
 from agent_market.factors.mining.records import Span
-from agent_market.flow.feedback import FEEDBACK_FILE, visible_feedback
 from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, versions_of
-from agent_market.flow.plan import FEEDBACK_FOLDER, Plan
+from agent_market.flow.plan import FEEDBACK_FOLDER, FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
+from agent_market.llm.answers.sources import Answers, open_answers
+from agent_market.reports.feedback import FEEDBACK_FILE, visible_feedback
 from agent_market.store.database import Database, store_url
+from agent_market.utils.durable import replace_text
 
 NOT_SET = "`expressions` is not set in the flow file"
 
@@ -45,7 +45,7 @@ class Expressions(Step):
     before = ("expressions", "features")
     products = (EXPRESSIONS_FILE,)
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         return None if plan.settings.expressions else NOT_SET
 
     def inputs(self, at: Context) -> Mapping[str, Any]:
@@ -114,7 +114,7 @@ class Features(Step):
     before = ("features",)
     products = (FEATURES_FILE,)
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         return None if plan.settings.expressions else NOT_SET
 
     def inputs(self, at: Context) -> Mapping[str, Any]:
@@ -142,7 +142,7 @@ class Features(Step):
         return {"features": len(_read(folder / FEATURES_FILE)["factors"])}
 
 
-def spans_of(plan: Plan, number: int) -> tuple[Span, Span]:
+def spans_of(plan: FlowPlan, number: int) -> tuple[Span, Span]:
     """The closes that a round's search may look at, and the later ones that its pool is judged on.
 
     The second ends where the round begins: nothing that the round trades has been seen.
@@ -158,7 +158,7 @@ def spans_of(plan: Plan, number: int) -> tuple[Span, Span]:
     return Span(first, boundary), Span(boundary, _begin(plan, number))
 
 
-def _begin(plan: Plan, number: int) -> datetime:
+def _begin(plan: FlowPlan, number: int) -> datetime:
     return midnight(plan.rounds[number - 1].span.start)
 
 
@@ -183,7 +183,7 @@ def _config(at: Context) -> dict[str, Any]:
 
 
 @contextmanager
-def _model(settings: AgentMarketSettings, database: Database, plan: Plan) -> Iterator[Answers | None]:
+def _model(settings: AgentMarketSettings, database: Database, plan: FlowPlan) -> Iterator[Answers | None]:
     """Where the model is asked; None where it is no proposer."""
     if "llm" not in settings.mining.proposers:
         yield None

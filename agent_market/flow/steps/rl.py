@@ -9,9 +9,9 @@ from typing import Any
 
 from freqtrade.misc import deep_merge_dicts
 
+from agent_market.flow.backtest_digest import OUTCOME, write_outcome
 from agent_market.flow.fingerprints import code_of, features_in_force, user_code, versions_of
-from agent_market.flow.outcome import OUTCOME, write_outcome
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.steps.backtest import RESULT, Call, newest_result, run_backtest
 from agent_market.flow.steps.base import Context, Say, Step
 
@@ -23,7 +23,7 @@ class Reinforcement(Step):
     needs = ("download", "features")
     products = (OUTCOME,)
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         return None if plan.settings.rl else "`rl` is not set in the flow file"
 
     def inputs(self, at: Context) -> Mapping[str, Any]:

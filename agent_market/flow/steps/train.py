@@ -9,14 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent_market.durable import replace_text
-from agent_market.flow.feedback import Entry, append_feedback
 from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, features_in_force, user_code, versions_of
-from agent_market.flow.plan import Plan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import FlowTraining
 from agent_market.flow.steps.base import Context, Say, Step
+from agent_market.reports.feedback import RoundEntry, append_feedback
 from agent_market.training.callbacks import Silent
+from agent_market.utils.durable import replace_text
 
 if TYPE_CHECKING:
     from agent_market.training.settings import TrainingSettings
@@ -38,7 +38,7 @@ class Train(Step):
     needs = ("download", "features")
     products = (REPORT_FILE, LINES)
 
-    def left_out(self, plan: Plan) -> str | None:
+    def left_out(self, plan: FlowPlan) -> str | None:
         return None if plan.settings.train else "`train` is not set in the flow file"
 
     def inputs(self, at: Context) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ class Train(Step):
         shutil.copyfile(settings.folder / MODEL_FILE, folder / MODEL_FILE)
         if report.backtest is not None:
             shutil.copytree(settings.folder / "result", folder / "result")
-        entry = Entry(report.known_at, at.number, report.feedback_lines, at.plan.scope)
+        entry = RoundEntry(report.known_at, at.number, report.feedback_lines, at.plan.scope)
         replace_text(folder / LINES, entry.to_json() + "\n")
         shutil.rmtree(settings.folder)
         say(report.feedback_lines[0])

@@ -13,10 +13,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from agent_market.memory.graph.records import Edge, EdgeKind, Evidence, node_id
-from agent_market.memory.graph.significance import Floats, correlation, mean_test, q_values
-from agent_market.memory.times import Times
+from agent_market.memory.bitemporal import Times
+from agent_market.memory.graph.records import Edge, EdgeEvidence, EdgeKind, node_id
 from agent_market.records import Episode
+from agent_market.stats.significance import Floats, correlation, mean_test, q_values
 
 MOST_EPISODES = 20
 """Ids kept as evidence of one edge: the newest. The count is in the statistics."""
@@ -102,7 +102,7 @@ def agent_edges(
     for found, q in zip(findings, q_values([f.p_value for f in findings]), strict=True):
         if q <= false_share:
             kind: EdgeKind = "earns-in" if found.weight > 0 else "loses-in"
-            evidence = Evidence(
+            evidence = EdgeEvidence(
                 {**found.statistics, "p": found.p_value, "q": float(q)}, ids[found.source, found.target]
             )
             edges.append(Edge(found.source, found.target, kind, found.weight, times, evidence, scope))
@@ -129,7 +129,9 @@ def _kept(
             kind,
             f.weight,
             times,
-            Evidence({**f.statistics, "p": f.p_value, "q": float(adjusted), "tests": float(len(findings))}),
+            EdgeEvidence(
+                {**f.statistics, "p": f.p_value, "q": float(adjusted), "tests": float(len(findings))}
+            ),
         )
         for f, adjusted in zip(findings, q, strict=True)
         if adjusted <= false_share and abs(f.weight) >= least

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from agent_market.memory.graph.book import write_findings
 from agent_market.memory.graph.discovery import agent_edges, market_edges
+from agent_market.memory.graph.graph_store import write_findings
+from agent_market.memory.graph.note_edges import NOTE_KINDS, note_edges
 from agent_market.memory.graph.records import EVERY_SCOPE
-from agent_market.memory.graph.taught import NOTE_KINDS, note_edges
-from agent_market.memory.notebook import Notebook
+from agent_market.memory.note_store import NoteStore
 from agent_market.store.database import Database
 from agent_market.store.episodes import read_episodes
 from agent_market.store.jobs import last_run, note_run
@@ -40,7 +40,7 @@ def discover(
     returns = pd.DataFrame(moves, index=None if moves else pd.DatetimeIndex([], tz="UTC"))
     market = market_edges(returns, asof)
     agents = agent_edges(read_episodes(database, scope, before=asof), scope, asof)
-    taught = note_edges(Notebook(database).all(), asof)
+    taught = note_edges(NoteStore(database).all(), asof)
     if closes:
         write_findings(database, EVERY_SCOPE, ("co-moves", "leads"), market, asof)
     write_findings(database, scope, ("earns-in", "loses-in"), agents, asof)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent_market.memory.times import Times
+from agent_market.memory.bitemporal import Times
 
 NodeKind = Literal["asset", "indicator", "regime", "event", "principle", "agent"]
 EdgeKind = Literal["co-moves", "leads", "earns-in", "loses-in", "mentions", "applies-in", "contradicts"]
@@ -31,7 +31,7 @@ def node_id(kind: NodeKind, name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EdgeEvidence:
     """What an edge rests on. Statistics are finite; `episodes` and `notes` are ids."""
 
     statistics: Mapping[str, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Edge:
     kind: EdgeKind
     weight: float
     times: Times
-    evidence: Evidence
+    evidence: EdgeEvidence
     scope: str = EVERY_SCOPE
 
     @property

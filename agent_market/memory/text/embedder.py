@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.errors import ConfigError
-from agent_market.memory.text.claims import content_key
+from agent_market.memory.text.stance import content_key
 from agent_market.store.database import Database
 from agent_market.store.text_vectors import read_vectors, write_vectors
 
@@ -86,7 +86,7 @@ class CachedEmbedder:
         return np.stack([self._held[key] for key in keys]) if keys else np.empty((0, self.dim), np.float32)
 
     def forget(self, text: str) -> None:
-        """Drop what is held of a text in this process; `memory.notebook` drops what the store holds."""
+        """Drop what is held of a text in this process; `memory.note_store` drops what the store holds."""
         self._held.pop(content_key(text), None)
 
 

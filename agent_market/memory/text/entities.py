@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from agent_market.agents.egress.vocabulary import Vocabulary
-from agent_market.perception.features import FEATURES
-from agent_market.perception.regime import REGIMES, UNKNOWN
+from agent_market.features.features import FEATURES
+from agent_market.features.regime import REGIMES, UNKNOWN
+from agent_market.llm.egress.identifiers import Vocabulary
 
 INDICATORS: Mapping[str, tuple[str, ...]] = {
     "dxy": ("dollar index",),
@@ -29,7 +29,7 @@ INDICATORS: Mapping[str, tuple[str, ...]] = {
     "volume": ("turnover",),
     "drawdown": ("drawdowns",),
 }
-"""Indicators by name, with their other names. The names of `perception.features` are found as well."""
+"""Indicators by name, with their other names. The names of `features.features` are found as well."""
 
 EVENTS: Mapping[str, tuple[str, ...]] = {
     "cpi": ("inflation print", "consumer prices"),
@@ -58,7 +58,7 @@ _PAIR = re.compile(r"\b([A-Z0-9]{2,12})/([A-Z]{3,6})(?::[A-Z]{3,6})?\b")
 def entities(text: str) -> frozenset[str]:
     """Names of the things in `text`, as `asset:BTC`, `pair:BTC/USDT`, `indicator:rsi`, `event:fomc`.
 
-    Coins are found as `agents.egress.vocabulary` finds them to hide them, and wherever they stand in a pair.
+    Coins are found as `llm.egress.identifiers` finds them to hide them, and wherever they stand in a pair.
     """
     found: set[str] = set()
     for pair in _PAIR.finditer(text):

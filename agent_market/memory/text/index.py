@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from agent_market.config import TextSettings
 from agent_market.memory.text.bm25 import Bm25
-from agent_market.memory.text.claims import Claim
 from agent_market.memory.text.embedder import Embedder
 from agent_market.memory.text.entities import entities
 from agent_market.memory.text.fusion import Scores, fuse
+from agent_market.memory.text.stance import Claim
 from agent_market.memory.text.words import terms
 
 CHANNELS = ("turn", "context", "entities", "dense")

@@ -9,12 +9,12 @@ from agent_market.sandbox.exchange.errors import install_errors
 from agent_market.sandbox.exchange.futures import futures_routes, futures_v2_routes
 from agent_market.sandbox.exchange.spot import spot_routes
 from agent_market.sandbox.exchange.symbols import SymbolTable
-from agent_market.sandbox.faults import FaultBoard
+from agent_market.sandbox.faults import FaultRegistry
 from agent_market.sandbox.faults import install as install_faults
 from agent_market.sandbox.market import FaultyMarket, Market
 
 
-def create_exchange_app(market: Market, board: FaultBoard | None = None) -> FastAPI:
+def create_exchange_app(market: Market, board: FaultRegistry | None = None) -> FastAPI:
     """A Binance-compatible exchange, spot and USDT perpetuals, over `market`.
 
     :param board: faults of requests and of the market; it also gives `/admin/faults`. None: nothing fails.

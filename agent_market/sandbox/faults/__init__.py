@@ -1,15 +1,15 @@
-"""Faults on demand: set on a `FaultBoard`, by code, over `/admin/faults`, or by a schedule file."""
+"""Faults on demand: set on a `FaultRegistry`, by code, over `/admin/faults`, or by a schedule file."""
 
-from agent_market.sandbox.faults.board import FaultBoard, MarketFaults
+from agent_market.sandbox.faults.board import FaultRegistry, MarketFaults
 from agent_market.sandbox.faults.spec import (
     BadAnswer,
     Drop,
     FaultPlan,
     FlashCrash,
-    Gullible,
     Latency,
     MalformedJson,
     MissingCandles,
+    PromptInjection,
     RateLimit,
     ServerError,
     StaleCandles,
@@ -21,14 +21,14 @@ from agent_market.sandbox.faults.switchboard import install
 __all__ = [
     "BadAnswer",
     "Drop",
-    "FaultBoard",
     "FaultPlan",
+    "FaultRegistry",
     "FlashCrash",
-    "Gullible",
     "Latency",
     "MalformedJson",
     "MarketFaults",
     "MissingCandles",
+    "PromptInjection",
     "RateLimit",
     "ServerError",
     "StaleCandles",

@@ -15,10 +15,10 @@ from agent_market.sandbox.faults.spec import (
     Fault,
     FaultPlan,
     FlashCrash,
-    Gullible,
     Latency,
     MalformedJson,
     MissingCandles,
+    PromptInjection,
     RateLimit,
     RequestFailure,
     RequestFault,
@@ -49,7 +49,7 @@ class MarketFaults:
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class ActiveFault:
     """What one request suffers: a wait in seconds, then perhaps a failure."""
 
     latency_s: float = 0.0
@@ -82,7 +82,7 @@ class _Armed:
         return True
 
 
-class FaultBoard:
+class FaultRegistry:
     """Thread-safe set of faults, switchable while servers run.
 
     Every fault has its own generator, seeded from the plan's seed and the fault's place in the plan: its
@@ -119,7 +119,7 @@ class FaultBoard:
         with self._lock:
             self._armed = ()
 
-    def strike(self, path: str) -> Strike | None:
+    def strike(self, path: str) -> ActiveFault | None:
         """What the request of `path` suffers, or None; draws and counts, so ask once a request."""
         if not self._armed:
             return None
@@ -132,7 +132,7 @@ class FaultBoard:
                     latency_s += fault.seconds + fault.jitter_s * armed.draws.random()
                 elif isinstance(fault, _FAILURES) and failure is None and armed.strikes(path, now):
                     failure = fault
-        return Strike(latency_s, failure) if latency_s or failure else None
+        return ActiveFault(latency_s, failure) if latency_s or failure else None
 
     def bad_answer(self, path: str) -> BadAnswer | None:
         """The first `bad_answer` that strikes this request; draws and counts, so ask once a request."""
@@ -145,7 +145,7 @@ class FaultBoard:
                     return armed.fault
         return None
 
-    def believed(self, path: str, body: bytes) -> Gullible | None:
+    def believed(self, path: str, body: bytes) -> PromptInjection | None:
         """The first `gullible` whose text this request holds; draws and counts, so ask once a request."""
         if not self._armed:
             return None
@@ -153,7 +153,7 @@ class FaultBoard:
             now = self._clock()
             for armed in self._armed:
                 fault = armed.fault
-                if not isinstance(fault, Gullible) or fault.text.encode() not in body:
+                if not isinstance(fault, PromptInjection) or fault.text.encode() not in body:
                     continue
                 if armed.strikes(path, now):
                     return fault

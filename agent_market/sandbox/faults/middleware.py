@@ -7,7 +7,7 @@ import asyncio
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_market.sandbox.faults.board import FaultBoard
+from agent_market.sandbox.faults.board import FaultRegistry
 from agent_market.sandbox.faults.spec import Drop, MalformedJson, RateLimit, ServerError, TruncatedJson
 
 ADMIN_PREFIX = "/admin"
@@ -24,7 +24,7 @@ class FaultMiddleware:
     back whole before a byte is sent; all others pass untouched.
     """
 
-    def __init__(self, app: ASGIApp, board: FaultBoard) -> None:
+    def __init__(self, app: ASGIApp, board: FaultRegistry) -> None:
         self._app = app
         self._board = board
 

@@ -99,7 +99,7 @@ class BadAnswer(RequestFault):
     """Plain words, JSON that ends early, or JSON with every number far outside its range."""
 
 
-class Gullible(RequestFault):
+class PromptInjection(RequestFault):
     """The model takes a planted headline at its word, over sound HTTP and in the schema asked for.
 
     Where a request holds `text`, the answer is `depth` with `confidence`, whatever the numbers say.
@@ -147,7 +147,7 @@ AnyFault = Annotated[
     | MalformedJson
     | TruncatedJson
     | BadAnswer
-    | Gullible
+    | PromptInjection
     | MissingCandles
     | StaleCandles
     | FlashCrash,

@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from agent_market.sandbox.faults.board import FaultBoard
+from agent_market.sandbox.faults.board import FaultRegistry
 from agent_market.sandbox.faults.middleware import ADMIN_PREFIX, FaultMiddleware
 from agent_market.sandbox.faults.spec import FaultPlan
 
 
-def install(app: FastAPI, board: FaultBoard) -> None:
+def install(app: FastAPI, board: FaultRegistry) -> None:
     """Make `app` suffer the board's faults, and add `GET`, `PUT` and `DELETE /admin/faults`.
 
     Call it before the app serves its first request. Several apps may share one board; then a `count` is
@@ -21,7 +21,7 @@ def install(app: FastAPI, board: FaultBoard) -> None:
     app.include_router(_routes(board), prefix=ADMIN_PREFIX)
 
 
-def _routes(board: FaultBoard) -> APIRouter:
+def _routes(board: FaultRegistry) -> APIRouter:
     router = APIRouter(tags=["faults"])
 
     @router.get("/faults")

@@ -7,14 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from agent_market.sandbox.market.candles import (
-    HOUR,
-    MINUTE,
-    Candles,
-    bucket_start,
-    resample,
-    timeframe_ms,
-)
+from agent_market.sandbox.market.candles import HOUR, MINUTE, Candles, bucket_start, resample, timeframe_ms
 from agent_market.sandbox.market.protocol import Market
 
 CRASH_HOLD = MINUTE

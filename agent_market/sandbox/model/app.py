@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_market.sandbox.faults import FaultBoard, install
+from agent_market.sandbox.faults import FaultRegistry, install
 from agent_market.sandbox.model.catalog import card, cards
 from agent_market.sandbox.model.chat import complete
 from agent_market.sandbox.model.embedding import embed
@@ -33,7 +33,7 @@ CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
 
 
-def create_model_app(board: FaultBoard | None = None) -> FastAPI:
+def create_model_app(board: FaultRegistry | None = None) -> FastAPI:
     """The OpenAI-compatible server of the rule set `heuristic`.
 
     Serves `/v1/models`, `/v1/chat/completions`, `/v1/embeddings`; `GET` and `DELETE /admin/usage`;
@@ -41,7 +41,7 @@ def create_model_app(board: FaultBoard | None = None) -> FastAPI:
 
     :param board: faults to suffer; None = a board of its own.
     """
-    board = board if board is not None else FaultBoard()
+    board = board if board is not None else FaultRegistry()
     meter = UsageMeter()
     app = FastAPI(title="Agent Market sandbox model", description="Rules behind the OpenAI protocol. No LLM.")
     _add_models(app)
@@ -54,7 +54,7 @@ def create_model_app(board: FaultBoard | None = None) -> FastAPI:
     return app
 
 
-def _add_chat(app: FastAPI, board: FaultBoard, meter: UsageMeter) -> None:
+def _add_chat(app: FastAPI, board: FaultRegistry, meter: UsageMeter) -> None:
     async def chat(request: Request) -> Response:
         try:
             body = await request.body()

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from agent_market.sandbox.faults import BadAnswer, Gullible
+from agent_market.sandbox.faults import BadAnswer, PromptInjection
 from agent_market.sandbox.model.case import read_case
 from agent_market.sandbox.model.catalog import FINGERPRINT
 from agent_market.sandbox.model.directives import read_directives
@@ -36,7 +36,9 @@ class Completion:
     completion_tokens: int
 
 
-def complete(body: bytes, fault: BadAnswer | None = None, believed: Gullible | None = None) -> Completion:
+def complete(
+    body: bytes, fault: BadAnswer | None = None, believed: PromptInjection | None = None
+) -> Completion:
     """Answer a request for `/v1/chat/completions`. The same bytes in give the same bytes out.
 
     :param believed: a planted headline that decides the opinion.
@@ -92,7 +94,7 @@ def _answer(request: ChatRequest) -> dict[str, Any] | None:
     return None if case is None else say(replace(case, directives=read_directives(request.system_texts)))
 
 
-def _swayed(said: dict[str, Any], believed: Gullible) -> dict[str, Any]:
+def _swayed(said: dict[str, Any], believed: PromptInjection) -> dict[str, Any]:
     """The same answer with the opinion that the headline leads to."""
     opinion: dict[str, Any] = {
         "depth": believed.depth,

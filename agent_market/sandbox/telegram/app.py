@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from agent_market.errors import SandboxError
-from agent_market.sandbox.telegram.room import BOT, Json, Room
+from agent_market.sandbox.telegram.room import BOT, ChatState, Json
 
 LONGEST_POLL_S = 50.0
 
@@ -46,13 +46,13 @@ def create_telegram_app(token: str | None = None) -> FastAPI:
     :param token: the only token that is let in; None = any.
     """
     app = FastAPI(title="Agent Market sandbox Telegram", description="A Bot API on loopback, for tests.")
-    room = Room()
+    room = ChatState()
     _add_bot_api(app, room, token)
     _add_admin(app, room)
     return app
 
 
-def _add_bot_api(app: FastAPI, room: Room, token: str | None) -> None:
+def _add_bot_api(app: FastAPI, room: ChatState, token: str | None) -> None:
     @app.api_route("/bot{given}/{method}", methods=["GET", "POST"])
     async def call(given: str, method: str, request: Request) -> JSONResponse:
         if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
@@ -73,7 +73,7 @@ def _add_bot_api(app: FastAPI, room: Room, token: str | None) -> None:
         return JSONResponse({"ok": True, "result": result})
 
 
-def _add_admin(app: FastAPI, room: Room) -> None:
+def _add_admin(app: FastAPI, room: ChatState) -> None:
     @app.post("/admin/say")
     async def say(saying: Saying) -> Json:
         return room.say(saying.chat_id, saying.user_id, saying.text, saying.username)
@@ -103,32 +103,32 @@ def _buttons(fields: dict[str, str]) -> list[Json]:
     return [button for row in markup.get("inline_keyboard", []) for button in row]
 
 
-def _send(room: Room, fields: dict[str, str]) -> Json:
+def _send(room: ChatState, fields: dict[str, str]) -> Json:
     return room.send(int(fields["chat_id"]), fields["text"], fields.get("parse_mode"), _buttons(fields))
 
 
-def _edit(room: Room, fields: dict[str, str]) -> Json:
+def _edit(room: ChatState, fields: dict[str, str]) -> Json:
     place = int(fields["chat_id"]), int(fields["message_id"])
     return room.edit(*place, fields["text"], fields.get("parse_mode"), _buttons(fields))
 
 
-def _set_commands(room: Room, fields: dict[str, str]) -> bool:
+def _set_commands(room: ChatState, fields: dict[str, str]) -> bool:
     room.commands = orjson.loads(fields["commands"])
     return True
 
 
-def _answer(room: Room, fields: dict[str, str]) -> bool:
+def _answer(room: ChatState, fields: dict[str, str]) -> bool:
     room.answer(fields.get("text", ""))
     return True
 
 
-def _forget(room: Room, fields: dict[str, str]) -> bool:
+def _forget(room: ChatState, fields: dict[str, str]) -> bool:
     if fields.get("drop_pending_updates", "").lower() == "true":
         room.drop()
     return True
 
 
-_METHODS: dict[str, Callable[[Room, dict[str, str]], Any]] = {
+_METHODS: dict[str, Callable[[ChatState, dict[str, str]], Any]] = {
     "getMe": lambda room, fields: BOT | {"can_join_groups": True, "supports_inline_queries": False},
     "getMyCommands": lambda room, fields: [],
     "setMyCommands": _set_commands,

@@ -28,7 +28,7 @@ class Sent:
     buttons: list[Json] = field(default_factory=list)
 
 
-class Room:
+class ChatState:
     """One bot's side of Telegram. Used from the server's event loop only."""
 
     def __init__(self) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from freqtrade.exceptions import TemporaryError
 from freqtrade.persistence import Trade
 
-from agent_market.bot.manual.sheet import CSV
-from agent_market.bot.seams import freqtrade as seams
+from agent_market.bot.freqtrade_internals import freqtrade as internals
+from agent_market.bot.manual.manual_orders import CSV
 from agent_market.sandbox.faults import ServerError
 from agent_market.stress.bots import EVERYTHING, StressedBot, exchange, seconds_until, stressed_bot
 from agent_market.stress.dry_config import PAIRS
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 STALE_S, SHEET_S, ROOM_S = 3.0, 3.0, 1.0
 OUTAGE_S = 6.0
@@ -102,20 +102,20 @@ def _unsold(bot: StressedBot) -> tuple[tuple[str, str, float, float] | None, tup
     """
     trade = Trade.get_open_trades()[0]
     wanted = (trade.pair, str(trade.exit_side), float(trade.amount))
-    trade_id, venue, rpc = str(trade.id), bot.bot.exchange, seams.rpc_of(bot.strategy)
+    trade_id, venue, rpc = str(trade.id), bot.bot.exchange, internals.rpc_of(bot.strategy)
 
     def refused(*args: Any, **kwargs: Any) -> Any:
         raise TemporaryError(REFUSAL)
 
     vars(venue)["create_dry_run_order"] = refused
     try:
-        seams.force_exit(rpc, trade_id)
+        internals.force_exit(rpc, trade_id)
     except TemporaryError:
         pass  # what freqtrade tells who asked for the sale
     finally:
         del vars(venue)["create_dry_run_order"]
     row = next((r for r in _rows(bot) if r["trade"] == trade_id), None)
-    seams.force_exit(rpc, trade_id)
+    internals.force_exit(rpc, trade_id)
     listed = None if row is None else (row["pair"], row["side"], float(row["price"]), float(row["size"]))
     return listed, wanted
 
@@ -141,20 +141,20 @@ API_ERRORS = Scenario(
     "then refuses a sale.",
     refuse,
     (
-        Claim(
+        Invariant(
             f"entries are frozen {STALE_S + 0.5:g} s after the first error (`stale_ticks_s` = {STALE_S:g})",
             lambda e: e.frozen_s <= STALE_S + 0.5,
             lambda e: f"{e.frozen_s:.2f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             "nothing is bought meanwhile, and the bot lives",
             lambda e: e.bought_meanwhile == 0 and e.loops > 1,
             lambda e: (
                 f"{e.bought_meanwhile} orders in {e.loops} loops, {e.loops_failed} of them to be retried"
             ),
         ),
-        Claim(
+        Invariant(
             f"the stop of each open trade is on the sheet for a human, and alerted, {SHEET_S + ROOM_S:g} s "
             f"after it (`manual_after_s` = {SHEET_S:g})",
             lambda e: (
@@ -166,13 +166,13 @@ API_ERRORS = Scenario(
             lambda e: f"{e.stops_listed} of {e.open_trades} after {e.sheet_s:.2f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             "once the exchange answers, the sheet is empty and entries go on within a candle",
             lambda e: e.back_s <= CANDLE_S and e.left_on_sheet == 0,
             lambda e: f"bought again {e.back_s:.1f} s later, {e.left_on_sheet} rows left",
             timed=True,
         ),
-        Claim(
+        Invariant(
             "an order that is refused is listed with pair, side, price and size until it gets through",
             lambda e: (
                 e.sale_listed is not None

@@ -12,7 +12,7 @@ from agent_market.sandbox.market.candles import HOUR, MINUTE
 from agent_market.sandbox.market.clock import wall_clock
 from agent_market.stress.bots import StressedBot, exchange, seconds_until, stressed_bot, synthetic
 from agent_market.stress.dry_config import PAIRS
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 BACK_MINUTES = 10
 CANDLE_S, LOOK_S = 60.0, 2.0
@@ -110,22 +110,22 @@ CLOCK_JUMP = Scenario(
     f"{BACK_MINUTES} minutes behind as it starts again.",
     jump,
     (
-        Claim(
+        Invariant(
             "candles from the future freeze entries (`clock_candles`): not even a forced one is placed",
             lambda e: "clock_skew" in e.ahead_causes and "entries are frozen" in e.ahead_forced,
             lambda e: f"after {e.ahead_s:.1f} s: {e.ahead_forced or 'placed'}",
         ),
-        Claim(
+        Invariant(
             "candles that are too old freeze entries (`stale_candles`): not even a forced one is placed",
             lambda e: "stale_data" in e.behind_causes and "entries are frozen" in e.behind_forced,
             lambda e: e.behind_forced or "placed",
         ),
-        Claim(
+        Invariant(
             "open trades stay as they were",
             lambda e: e.trades == 2 and e.trades_kept,
             lambda e: f"{e.trades} open, " + ("unchanged" if e.trades_kept else "changed"),
         ),
-        Claim(
+        Invariant(
             "with the clock right, entries go on",
             lambda e: e.back_orders > 0,
             lambda e: f"{e.back_orders} orders, {e.back_s:.0f} s after a restart",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent_market.sandbox.faults import FlashCrash
 from agent_market.stress.bots import exchange, seconds_until, stressed_bot
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 DEPTH = 0.30
 GAP, GAP_LOSS, SAFE = 0.35, 0.12, 0.05
@@ -75,23 +75,23 @@ FLASH_CRASH = Scenario(
     f"Every price falls by {DEPTH:.0%} at once, with a book as large as the limits allow.",
     crash,
     (
-        Claim(
+        Invariant(
             f"entries are frozen at most {FREEZE_S} s after the crash",
             lambda e: e.frozen_s <= FREEZE_S,
             lambda e: f"{e.frozen_s:.3f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             f"equity loses at most `risk.budget.gap_loss` = {GAP_LOSS:.0%}",
             lambda e: e.book_before > 0.3 and 0.0 < e.loss <= GAP_LOSS,
             lambda e: f"{e.loss:.2%} of equity, with {e.book_before:.0%} of it in the market",
         ),
-        Claim(
+        Invariant(
             f"the book is sold down to `risk.breaker.reduce_to` = {SAFE:.0%}",
             lambda e: e.book_after <= SAFE,
             lambda e: f"{e.book_after:.1%} held {e.reduced_s:.1f} s later",
         ),
-        Claim(
+        Invariant(
             "nothing is bought once frozen, not even by a forced entry",
             lambda e: e.bought_after == 0 and "entries are frozen" in e.forced_entry,
             lambda e: f"{e.bought_after} orders; {e.forced_entry or 'a forced entry was placed'}",

@@ -18,15 +18,15 @@ from typing import Any
 
 import orjson
 
-from agent_market.bot.breaker.breaker_desk import breaker_from
+from agent_market.bot.breaker.breaker_service import breaker_from
 from agent_market.bot.control import Control
-from agent_market.bot.facts import read_fact
-from agent_market.bot.noting.journal import NAME
+from agent_market.bot.journal.journal import NAME
+from agent_market.bot.json_state import read_fact
 from agent_market.errors import SandboxError
 from agent_market.sandbox.faults import FlashCrash
 from agent_market.stress.bots import exchange
 from agent_market.stress.dry_config import PAIRS, write_config
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 KILLS = 4
 START_S = 90.0
@@ -188,7 +188,7 @@ KILLED = Scenario(
     "paused, while frozen, and as it starts again.",
     kill_again_and_again,
     (
-        Claim(
+        Invariant(
             "no trade is lost, changed or doubled, and the trades database is whole",
             lambda e: (
                 e.open_trades > 0 and e.trades_lost_or_changed == e.pairs_doubled == e.databases_damaged == 0
@@ -198,17 +198,17 @@ KILLED = Scenario(
                 f"changed, {e.pairs_doubled} doubled, {e.databases_damaged} damaged"
             ),
         ),
-        Claim(
+        Invariant(
             "every line of the risk journal can be read",
             lambda e: e.journal_lines > 0 and e.journal_lines_damaged == 0,
             lambda e: f"{e.journal_lines_damaged} of {e.journal_lines} damaged",
         ),
-        Claim(
+        Invariant(
             "a pause holds over the restart",
             lambda e: e.orders_while_paused == 0,
             lambda e: f"one more entry wanted, refused, {e.orders_while_paused} orders",
         ),
-        Claim(
+        Invariant(
             "frozen entries are frozen after the restart, for the same cause",
             lambda e: (
                 "flash_crash" in e.alarms_before and e.alarms_before == e.alarms_after and e.told_frozen

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_market.records import AgentView, Episode
-from agent_market.sandbox.faults import FaultBoard, Latency, RateLimit
+from agent_market.sandbox.faults import FaultRegistry, Latency, RateLimit
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
 from agent_market.stress.bots import Server, exchange, stressed_bot
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 FAILOVER_S, TIMEOUT_S = 5.0, 2.0
 ASKED = ("aggressive", "conservative", "judge")
@@ -41,9 +41,9 @@ def down(folder: Path) -> Down:
         server = stack.enter_context(exchange())
         first_up, second_up = stack.enter_context(ExitStack()), stack.enter_context(ExitStack())
         first = first_up.enter_context(running(create_model_app()))
-        hanging = Server(stack.enter_context(running(create_model_app(FaultBoard()))))
+        hanging = Server(stack.enter_context(running(create_model_app(FaultRegistry()))))
         hanging.faults(Latency(path="/v1", seconds=60.0))
-        second = Server(second_up.enter_context(running(create_model_app(FaultBoard()))))
+        second = Server(second_up.enter_context(running(create_model_app(FaultRegistry()))))
         healthy = _decided(folder / "healthy", server, first, second.url)
         first_up.close()
         dead = _decided(folder / "dead", server, first, second.url)
@@ -113,23 +113,23 @@ MODEL_DOWN = Scenario(
     "fallback refuses too.",
     down,
     (
-        Claim(
+        Invariant(
             f"with the endpoint gone, five decisions rest on the fallback's answers within {FAILOVER_S:g} s",
             lambda e: e.dead_s <= FAILOVER_S and e.dead_views == e.views_wanted > 0,
             lambda e: f"{e.dead_views} of {e.views_wanted} views in {e.dead_s:.2f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             "with it hanging, every view comes from the fallback too",
             lambda e: e.hanging_views == e.views_wanted > 0,
             lambda e: f"{e.hanging_views} of {e.views_wanted} views; five decisions in {e.hanging_s:.1f} s",
         ),
-        Claim(
+        Invariant(
             "with no endpoint left the agents abstain: hold, and no order",
             lambda e: e.none_views == 0 and e.none_actions == ("hold",) and e.none_orders == 0,
             lambda e: f"{e.none_views} views, {', '.join(e.none_actions)}, {e.none_orders} orders",
         ),
-        Claim(
+        Invariant(
             "the bot's loop goes on",
             lambda e: e.loops_after == 3,
             lambda e: f"{e.loops_after} of 3 further loops",

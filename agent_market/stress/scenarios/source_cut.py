@@ -15,7 +15,7 @@ from agent_market.sandbox.faults import FlashCrash, Latency, ServerError
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
 from agent_market.stress.bots import TICKERS, Server, StressedBot, exchange, seconds_until, stressed_bot
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 FAILOVER_S, FREEZE_S = 5.0, 0.5
 SILENCE_S = 20.0
@@ -106,30 +106,30 @@ SOURCE_CUT = Scenario(
     "context file with a fallback is deleted.",
     cut,
     (
-        Claim(
+        Invariant(
             f"prices come from the second source at most {FAILOVER_S:g} s after the first goes silent",
             lambda e: e.silent_s <= FAILOVER_S,
             lambda e: f"{e.silent_s:.2f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             f"and at most {FAILOVER_S:g} s after it begins to refuse",
             lambda e: e.refused_s <= FAILOVER_S,
             lambda e: f"{e.refused_s:.2f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             f"a crash that only the second source shows freezes entries within {FREEZE_S} s",
             lambda e: e.frozen_on_second_s <= FREEZE_S,
             lambda e: f"{e.frozen_on_second_s:.3f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             "the first source is gone back to by itself",
             lambda e: e.back_s < float("inf"),
             lambda e: f"{e.back_s:.1f} s after it was whole; its last requests hung for {SILENCE_S:.0f} s",
         ),
-        Claim(
+        Invariant(
             f"the next decision reads the fallback of a file that is gone, within {FAILOVER_S:g} s",
             lambda e: e.context == (FIRST, SECOND) and e.context_s <= FAILOVER_S,
             lambda e: (

@@ -17,7 +17,7 @@ from agent_market.sandbox.market.clock import wall_clock
 from agent_market.stress.bots import SEED, StressedBot, calm_source, exchange, stressed_bot
 from agent_market.stress.day import DayOfTrading, walk
 from agent_market.stress.dry_config import PAIRS, THIN_BOOKS
-from agent_market.stress.scenario import Claim, Scenario
+from agent_market.stress.scenario import Invariant, Scenario
 
 FACTOR = 10.0
 FALLING_DAY = int(datetime(2024, 8, 2, tzinfo=UTC).timestamp() * 1000)
@@ -132,20 +132,20 @@ VOLATILITY = Scenario(
     f"and by one that starts after {LASTED_HOURS} hours of it and wants 20% of the wallet in each pair.",
     storm,
     (
-        Claim(
+        Invariant(
             f"as it begins, `breaker.volatility_spike` = {SPIKE:g} freezes entries: none is placed",
             lambda e: e.early_ratio > SPIKE and "volatility_spike" in e.early_causes and e.early_orders == 0,
             lambda e: (
                 f"{e.early_ratio:.1f} times the usual; {', '.join(e.early_causes)}; {e.early_orders} orders"
             ),
         ),
-        Claim(
+        Invariant(
             f"the look at all candles that freezes them takes at most {FREEZE_S} s",
             lambda e: e.early_look_s <= FREEZE_S,
             lambda e: f"{e.early_look_s:.3f} s",
             timed=True,
         ),
-        Claim(
+        Invariant(
             f"a day later, VaR of the whole book stays within `value_at_risk.limit` = {VAR:.0%} a day",
             lambda e: e.late_var <= VAR * SLACK and "value_at_risk" in e.late_clamps,
             lambda e: (
@@ -153,7 +153,7 @@ VOLATILITY = Scenario(
                 f"day with a range of {e.day_move:.0%}"
             ),
         ),
-        Claim(
+        Invariant(
             f"one whole falling day of it costs at most `breaker.day_loss` = {DAY_LOSS:.0%}, and "
             f"{ROOM:.0%} for the candle that shows it",
             lambda e: (
@@ -164,7 +164,7 @@ VOLATILITY = Scenario(
                 "so that nobody waits for a day)"
             ),
         ),
-        Claim(
+        Invariant(
             "every cut is in the risk journal by name",
             lambda e: len(e.late_clamps) > 0,
             lambda e: ", ".join(e.late_clamps) or "none",

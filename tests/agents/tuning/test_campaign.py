@@ -7,21 +7,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from planted_decisions import Rules, recorded, role, seated
 
-from agent_market.agents.answers.replay import Reply
-from agent_market.agents.answers.request import Request
 from agent_market.agents.roles import ROLES, Role
 from agent_market.agents.tuning.campaign import Campaign, run_campaign, study_of
-from agent_market.agents.tuning.panel import Panel, StrictAnswers
+from agent_market.agents.tuning.panel import PromptPanel, StrictAnswers
 from agent_market.agents.tuning.reflection import NewText, Reflector
 from agent_market.agents.tuning.versions import PromptBook, texts_of, version_of
 from agent_market.config import DecisionSettings, LLMSettings, TuningSettings
 from agent_market.errors import DataError, ModelUnavailable
+from agent_market.llm.answers.request import Request
+from agent_market.llm.answers.sources import Reply
 from agent_market.records import Episode
 from agent_market.store.database import Database
 from agent_market.store.prompts import promotions, read_prompt
 from agent_market.store.trials import trials_of
+from tests.helpers.planted_decisions import Rules, recorded, role, seated
 
 DECISION = DecisionSettings()
 SETTINGS = TuningSettings(least_training=150, least_validation=150, proposals=4, minibatch=125, shown_cases=2)
@@ -41,7 +41,7 @@ def campaign(
     held: Role | None = None,
 ) -> Campaign:
     strict = StrictAnswers(answers or Rules())
-    panel = Panel(held or role(), ROLES, seated(strict), workers=1)
+    panel = PromptPanel(held or role(), ROLES, seated(strict), workers=1)
     reflector = Reflector("aggressive", strict, settings.max_tokens)
     return run_campaign(panel, reflector, episodes, database, "heuristic", DECISION, settings)
 

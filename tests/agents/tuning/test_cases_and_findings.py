@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_decisions import DEVIATION, PLANTED, START, recorded, role
 
-from agent_market.agents.egress.masking import Disguises
-from agent_market.agents.egress.vocabulary import Vocabulary
-from agent_market.agents.tuning.cases import (
-    overlapping_moments,
-    split_by_time,
-    tuning_cases,
-)
+from agent_market.agents.tuning.cases import overlapping_moments, split_by_time, tuning_cases
 from agent_market.agents.tuning.findings import findings, rank_correlation
 from agent_market.config import DecisionSettings
+from agent_market.llm.egress.identifiers import Vocabulary
+from agent_market.llm.egress.masking import Disguises
 from agent_market.records import AgentView, Outcome
+from tests.helpers.planted_decisions import DEVIATION, PLANTED, START, recorded, role
 
 SETTINGS = DecisionSettings()
 

@@ -10,13 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_market.agents.roles import ROLES, Role
-from agent_market.agents.tuning.versions import (
-    PromptBook,
-    prompt_version,
-    texts_of,
-    version_of,
-    with_texts,
-)
+from agent_market.agents.tuning.versions import PromptBook, prompt_version, texts_of, version_of, with_texts
 from agent_market.config import LLMSettings
 from agent_market.store.prompts import Promotion, StoredPrompt
 

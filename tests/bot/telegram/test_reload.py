@@ -12,19 +12,19 @@ from typing import Any
 
 import httpx
 import pytest
-from dry_bot import PAIRS, config_of
 from freqtrade.worker import Worker
-from phone import TOKEN, Chat, telegram_section, wait
 
 from agent_market.bot.attach import current
+from agent_market.bot.telegram.bridge import SLOW_AT_ONCE
 from agent_market.bot.telegram.commands import COMMANDS
-from agent_market.bot.telegram.joining import SLOW_AT_ONCE
 from agent_market.sandbox.exchange import create_exchange_app
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from agent_market.sandbox.market.candles import DAY
 from agent_market.sandbox.market.clock import wall_clock
 from agent_market.sandbox.server import running
 from agent_market.sandbox.telegram import create_telegram_app
+from tests.helpers.dry_bot import PAIRS, config_of
+from tests.helpers.phone import TOKEN, Chat, telegram_section, wait
 
 pytestmark = pytest.mark.slow
 

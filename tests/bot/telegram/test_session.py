@@ -12,19 +12,19 @@ from typing import Any
 
 import httpx
 import pytest
-from dry_bot import PAIRS, DryBot, dry_bot
-from episode_makers import an_episode, an_outcome
-from phone import CHAT, PATIENCE_S, TOKEN, USER, Chat, telegram_section, wait
 
 from agent_market.bot.confirmations import Confirmations
-from agent_market.bot.telegram import recalled
+from agent_market.bot.telegram import memory
 from agent_market.bot.telegram.commands import COMMANDS
 from agent_market.config import StoreSettings
-from agent_market.records import Debate, Speech
+from agent_market.records import Debate, DebateTurn
 from agent_market.sandbox.server import running
 from agent_market.sandbox.telegram import create_telegram_app
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import write_episodes
+from tests.helpers.dry_bot import PAIRS, DryBot, dry_bot
+from tests.helpers.episode_makers import an_episode, an_outcome
+from tests.helpers.phone import CHAT, PATIENCE_S, TOKEN, USER, Chat, telegram_section, wait
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DryBot, 
 def _decide(folder: Any) -> None:
     """Decisions as the entry tags of the test's strategy name them, one of them after a debate."""
     database = Database(store_url(StoreSettings().url, folder))
-    debate = Debate("the views differ", (Speech("quant", "proposal", lines=("up it goes",)),), "all agreed")
+    debate = Debate(
+        "the views differ", (DebateTurn("quant", "proposal", lines=("up it goes",)),), "all agreed"
+    )
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     for pair in PAIRS:
         made = an_episode(1, depths={"quant": 4.0, "judge": 2.0}, pair=pair, scope="live", belief="trend")
@@ -172,7 +174,7 @@ def test_count_and_the_switch_are_answered_while_slow_questions_run(
         assert released.wait(PATIENCE_S)
         return ()
 
-    monkeypatch.setattr(recalled, "search_memory", slow)
+    monkeypatch.setattr(memory, "search_memory", slow)
     before = chat.say("/memory first")
     for text in ("second", "third"):  # more than run at once
         chat.say(f"/memory {text}")
@@ -208,7 +210,7 @@ def test_no_secret_is_told_by_an_answer_an_alert_or_the_log(
     def leaks(*given: Any, **named: Any) -> tuple[()]:
         raise RuntimeError(f"asked with {TOKEN}")
 
-    monkeypatch.setattr(recalled, "search_memory", leaks)
+    monkeypatch.setattr(memory, "search_memory", leaks)
     before = len(chat.sent())
     assert "/memory failed: RuntimeError('asked with ***')" in chat.asks("/memory x", "/memory failed")
     dry.attachment.fault("planted leak", RuntimeError(f"asked with {TOKEN}"))

@@ -7,29 +7,29 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
-from episode_makers import an_episode, an_outcome
 
-from agent_market.bot.confirmations import Proposal
+from agent_market.bot.confirmations import EntryProposal
 from agent_market.bot.control import ControlState
-from agent_market.bot.noting.journal import clamp_json
+from agent_market.bot.journal.journal import clamp_json
 from agent_market.bot.queries.cost import Cost, Share
 from agent_market.bot.queries.decisions import DecisionRow, fate_of
+from agent_market.bot.telegram.agents import agents_text
 from agent_market.bot.telegram.commands import COMMANDS, help_text
-from agent_market.bot.telegram.money import cost_text
+from agent_market.bot.telegram.cost import cost_text
+from agent_market.bot.telegram.formatting import LONGEST, MOST_PARTS, messages
 from agent_market.bot.telegram.questions import answer_text, question_text
-from agent_market.bot.telegram.reasons import why_text
-from agent_market.bot.telegram.review import Closed, review_text
-from agent_market.bot.telegram.sending import LONGEST, MOST_PARTS, messages
-from agent_market.bot.telegram.state import book_text, breaker_text, plan_text, switch_text
-from agent_market.bot.telegram.trust import agents_text
+from agent_market.bot.telegram.risk import book_text, breaker_text, plan_text, switch_text
 from agent_market.config import Caps, DecisionSettings, RiskSettings
-from agent_market.records import Clamp, Verdict
+from agent_market.records import Clamp, RiskResult
+from agent_market.reports.review import Closed, review_text
 from agent_market.reports.scorecards import scorecards
+from agent_market.reports.why import why_text
 from agent_market.risk.breaker import BreakerState
 from agent_market.risk.orders import Book, Holding
 from agent_market.risk.systemic import Alarm
 from agent_market.sandbox.telegram.entities import visible
 from agent_market.store.spend import Spent
+from tests.helpers.episode_makers import an_episode, an_outcome
 
 NOW = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def test_agents_are_told_by_weight_with_what_they_earned() -> None:
 def test_why_tells_the_chain_from_view_to_fill() -> None:
     episode = an_episode(1, depths={"quant": 4.0}, belief="momentum & volume <agree>")
     turbulent = Clamp("turbulence", 0.99, 0.995, 4.0, 2.0)
-    episode = replace(episode, verdict=Verdict(2.0, "hold", (turbulent,)))
+    episode = replace(episode, verdict=RiskResult(2.0, "hold", (turbulent,)))
     lines = [
         {"kind": "clamps", "clamps": clamp_json((Clamp("symbol_notional", 0.3, 0.9, 9000.0, 3000.0),))},
         {"kind": "refusal", "mode": "initial", "cause": "vix", "run": "backtest/Mine"},
@@ -120,7 +120,7 @@ def test_state_tells_switch_breaker_and_book_against_their_limits() -> None:
 def test_the_plan_is_boldest_first_and_names_what_waits() -> None:
     timid, bold = an_episode(1, depths={"q": 1.0}), an_episode(1, depths={"q": -5.0}, pair="ETH/USDT")
     rows = [DecisionRow(e, "not_traded", "", False) for e in (timid, bold)]
-    waiting = Proposal(1, "BTC/USDT", "long", "t", 100.0, 9.0, 1.0, NOW, NOW + timedelta(seconds=90))
+    waiting = EntryProposal(1, "BTC/USDT", "long", "t", 100.0, 9.0, 1.0, NOW, NOW + timedelta(seconds=90))
     lines = plan_text(rows, (waiting,), ControlState(), NOW).splitlines()
     assert lines[2] == "Waits for your yes: BTC/USDT long, 90 s left"
     assert [line.split(":")[0] for line in lines[3:]] == ["- ETH/USDT", "- BTC/USDT"]
@@ -150,7 +150,7 @@ def test_cost_is_told_against_its_caps() -> None:
 
 def test_a_question_says_until_when_and_what_silence_means() -> None:
     until = NOW + timedelta(minutes=10)
-    asked = Proposal(3, "BTC/USDT", "long", "agents +4 BTC/USDT@2024", 500.0, 9.5, 1.0, NOW, until)
+    asked = EntryProposal(3, "BTC/USDT", "long", "agents +4 BTC/USDT@2024", 500.0, 9.5, 1.0, NOW, until)
     assert "Until 12:10:00 UTC; no answer means no." in question_text(asked)
     assert "/why BTC/USDT@2024" in question_text(asked)
     assert answer_text(None).startswith("Too late")

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from episode_makers import an_episode, an_outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_market.config import DecisionSettings, load_settings
 from agent_market.decision.experts import WEIGHTINGS, ByRegime, make_weighting
-from agent_market.decision.experts.seats import seats, with_seats
+from agent_market.decision.experts.virtual_experts import seats, with_seats
 from agent_market.decision.hedge import Hedge
 from agent_market.decision.learner import WeightLearner
 from agent_market.errors import ConfigError
 from agent_market.records import AgentView
+from tests.helpers.episode_makers import an_episode, an_outcome
 
 NAMES = ("a", "b", "c", "d")
 ALL = dict.fromkeys(NAMES, 1.0)
@@ -131,7 +131,7 @@ def test_cash_and_mirrors_take_seats_after_the_agents() -> None:
     assert seats(("a", "b"), settings) == ("a", "b", "not_a", "not_b", "cash")
     mirror, asleep, cash = seated[2:]
     assert (mirror.depth, mirror.confidence) == (-4.0, 0.7)
-    assert asleep.abstained_because == "down"
+    assert asleep.abstained_reason == "down"
     assert (cash.depth, cash.abstains) == (0.0, False)
 
 

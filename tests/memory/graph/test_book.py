@@ -8,16 +8,16 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
-from episode_makers import at
 
 from agent_market.errors import DataError
-from agent_market.memory.graph.book import edges_at, write_findings
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.graph.export import to_json
+from agent_market.memory.graph.graph_store import edges_at, write_findings
 from agent_market.memory.graph.job import discover
 from agent_market.memory.graph.paths import explain, strongest_path
-from agent_market.memory.graph.records import Edge, EdgeKind, Evidence
-from agent_market.memory.times import Times
+from agent_market.memory.graph.records import Edge, EdgeEvidence, EdgeKind
 from agent_market.store.database import Database
+from tests.helpers.episode_makers import at
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def edge(source: str, target: str, weight: float, known: datetime, kind: EdgeKind = "co-moves") -> Edge:
-    evidence = Evidence({"q": 0.01, "lag": 2.0}, ("BTC/USDT@1",), ())
+    evidence = EdgeEvidence({"q": 0.01, "lag": 2.0}, ("BTC/USDT@1",), ())
     return Edge(f"asset:{source}", f"asset:{target}", kind, weight, Times(known, known, known), evidence)
 
 
@@ -64,7 +64,7 @@ def test_writing_again_at_one_moment_replaces_and_an_earlier_moment_is_refused(d
 def test_edges_of_a_run_are_seen_by_it_alone(database: Database) -> None:
     write_findings(database, "", ["co-moves"], [edge("A", "B", 0.5, at(1))], at(1))
     mine = Edge(
-        "agent:quant", "regime:up-calm", "earns-in", 0.2, Times(at(1), at(1), at(1)), Evidence(), "mine"
+        "agent:quant", "regime:up-calm", "earns-in", 0.2, Times(at(1), at(1), at(1)), EdgeEvidence(), "mine"
     )
     write_findings(database, "mine", ["earns-in"], [mine], at(1))
     assert [e.scope for e in edges_at(database, at(2), "mine")] == ["", "mine"]

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from episode_makers import SCOPE, an_episode, an_outcome, at
 
+from agent_market.memory.bitemporal import Times
 from agent_market.memory.graph.discovery import agent_edges, market_edges
-from agent_market.memory.graph.taught import note_edges
+from agent_market.memory.graph.note_edges import note_edges
 from agent_market.memory.notes import Note
 from agent_market.memory.text.index import Aspects
-from agent_market.memory.times import Times
 from agent_market.records import Episode
+from tests.helpers.episode_makers import SCOPE, an_episode, an_outcome, at
 
 HOURS = 800
 END = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=HOURS)

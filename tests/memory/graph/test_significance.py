@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agent_market.memory.graph.significance import (
-    autocorrelation,
-    correlation,
-    effective_size,
-    mean_test,
-    q_values,
-)
+from agent_market.stats.significance import autocorrelation, correlation, effective_size, mean_test, q_values
 
 
 def test_benjamini_hochberg_by_hand() -> None:

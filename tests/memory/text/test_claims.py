@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_market.memory.text.claims import Claim, digest
+from agent_market.memory.text.stance import Claim, digest
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_market.sandbox.exchange import create_exchange_app
-from agent_market.sandbox.faults import FaultBoard, FlashCrash, MissingCandles, ServerError, StaleCandles
+from agent_market.sandbox.faults import FaultRegistry, FlashCrash, MissingCandles, ServerError, StaleCandles
 from agent_market.sandbox.market import FeatherSource, LiveMarket, StandingMarket, SyntheticSource
 from agent_market.sandbox.market.candles import DAY, HOUR, MINUTE
 from agent_market.sandbox.pytest_plugin import SandboxExchange
@@ -221,7 +221,7 @@ def test_faults_of_the_market_show_and_go_away() -> None:
     now = START + 20 * DAY
     clock = [now]
     market = LiveMarket(SyntheticSource(7, start=START), clock=lambda: clock[0])
-    board = FaultBoard(clock=lambda: clock[0] / 1000)
+    board = FaultRegistry(clock=lambda: clock[0] / 1000)
     client = TestClient(create_exchange_app(market, board))
 
     def last() -> list[Any]:

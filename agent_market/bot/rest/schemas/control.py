@@ -1,0 +1,87 @@
+"""Alerts, entries that wait for a yes, and what a caller orders."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from agent_market.bot.rest.schemas.base import Answer
+
+
+class AlertAnswer(Answer):
+    """One thing that happened."""
+
+    number: int
+    """Rises by one each, from 1 at the bot's start."""
+    at: datetime
+    """When."""
+    level: Literal["info", "warning", "critical"]
+    """How bad."""
+    topic: str
+    """clamp, refusal, breaker, control, proposal, position, execution, fault or message."""
+    text: str
+    """For people."""
+    data: dict[str, Any]
+    """For programs."""
+
+
+class AlertsAnswer(Answer):
+    """The newest alerts of the bot in this process, oldest first; none without a bot."""
+
+    alerts: list[AlertAnswer]
+    """Alerts."""
+
+
+class ProposalAnswer(Answer):
+    """One entry that waits for a human's yes."""
+
+    number: int
+    """To answer with."""
+    pair: str
+    """Pair."""
+    side: str
+    """long or short."""
+    tag: str
+    """Entry tag; its last word is the decision's id."""
+    stake: float
+    """In stake currency, as the gate would allow it."""
+    rate: float
+    """Price."""
+    leverage: float
+    """Leverage."""
+    asked_at: datetime
+    """When it was asked."""
+    expires_at: datetime
+    """When silence becomes a no."""
+    answer: Literal["pending", "confirmed", "refused", "expired", "used"]
+    """Where it stands."""
+    answered_by: str
+    """Who answered; empty before."""
+
+
+class ProposalsAnswer(Answer):
+    """What waits for an answer."""
+
+    proposals: list[ProposalAnswer]
+    """Oldest first."""
+
+
+class PauseOrder(Answer):
+    """Why to pause."""
+
+    reason: str = ""
+    """Shown wherever the bot says that it is paused."""
+
+
+class ModeOrder(Answer):
+    """Which mode to take."""
+
+    mode: Literal["auto", "confirm", "manual"]
+    """auto, confirm or manual."""
+
+
+class YesOrNo(Answer):
+    """An answer to a proposal."""
+
+    yes: bool
+    """Whether the entry may be placed."""

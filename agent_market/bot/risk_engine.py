@@ -1,0 +1,223 @@
+"""The risk desk: takes what freqtrade knows, asks the pure layers of `risk/`, and keeps what they said.
+
+One desk a strategy, the same in backtests (the callbacks of `strategy.guarded` ask it) and live (the gate
+does).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from agent_market.bot.account import book_of, open_trades, sign_of
+from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.breaker.breaker_service import BreakerService
+from agent_market.bot.freqtrade_internals import freqtrade as internals
+from agent_market.bot.gate.splits import SplitBook
+from agent_market.bot.journal.journal import Journal
+from agent_market.bot.market import Market
+from agent_market.config import RiskSettings
+from agent_market.risk.before import size_entry
+from agent_market.risk.execution import FillBook
+from agent_market.risk.orders import Book, Conditions, EntryOrder, Floats, Liquidity, Sized
+from agent_market.risk.systemic import alarms
+from agent_market.risk.tightening import tightening
+
+LEAST_HISTORY = 30
+
+
+class RiskEngine:
+    """Sizes entries, watches the market, and remembers fills, splits and the day's first equity."""
+
+    def __init__(
+        self, strategy: Any, settings: RiskSettings, bus: AlertBus, breaker: BreakerService, journal: Journal
+    ) -> None:
+        self.strategy = strategy
+        self.settings = settings
+        self.bus = bus
+        self.breaker = breaker
+        self.journal = journal
+        self.market = Market(strategy, settings)
+        self.fills = FillBook(settings.execution)
+        self.splits = SplitBook(settings.liquidity.split_minutes)
+        self._looked: datetime | None = None
+        self._looked_at: dict[str, Any] = {}
+        self._today: date | None = None
+        self._at: datetime | None = None
+
+    # --- entries -------------------------------------------------------------------------------------
+
+    def size(
+        self,
+        pair: str,
+        side: str,
+        rate: float,
+        stake: float,
+        leverage: float,
+        min_stake: float | None = None,
+        trade: Any = None,
+    ) -> Sized:
+        """The order that every limit allows.
+
+        Its amount is stake / `rate`: where it fills above `rate` (a short, or a market order, given a price
+        under the market), it is sized as what that amount comes to there.
+
+        :raises ValueError: a number that nothing can be ordered on.
+        """
+        sign = -1 if side == "short" else 1
+        capped = min(leverage, self.settings.entry.leverage)
+        book = book_of(self.strategy, self.market.close)
+        liquidity = self.market.liquidity(pair, sign)
+        more = self._more_at_market(sign, rate, liquidity)
+        entry = EntryOrder(
+            pair=pair,
+            sign=sign,
+            rate=rate * more,
+            stake=stake * more,
+            leverage=leverage,
+            stop_distance=self._stop_distance(sign, rate * more, capped, trade),
+            strategy=type(self.strategy).__name__,
+            min_stake=float(min_stake or 0.0) * more,
+        )
+        sized = size_entry(entry, book, self._conditions(entry, book, liquidity), self.settings)
+        return replace(sized, stake=sized.stake / more, left_over=sized.left_over / more)
+
+    def _more_at_market(self, sign: int, rate: float, liquidity: Liquidity) -> float:
+        """Price of the fill over `rate`, at least 1: a limit to buy fills at its own price or below."""
+        if liquidity.best is None or rate <= 0.0:
+            return 1.0
+        if sign > 0 and internals.entry_type(self.strategy) != "market":
+            return 1.0
+        return max(liquidity.best / rate, 1.0)
+
+    def _stop_distance(self, sign: int, rate: float, leverage: float, trade: Any) -> float:
+        wide = abs(self.strategy.stoploss) / leverage
+        if trade is None or not trade.stop_loss:
+            return min(wide, 1.0)
+        return min(max(wide, sign * (rate - float(trade.stop_loss)) / rate), 1.0)
+
+    def _conditions(self, entry: EntryOrder, book: Book, liquidity: Liquidity) -> Conditions:
+        candles = self.settings.entry.correlation_candles
+        own = self.market.returns(entry.pair, max(candles, self.settings.tightening.slow_candles))
+        held = {h.pair: self.market.returns(h.pair, candles) for h in book.holdings if h.pair != entry.pair}
+        correlations = {}
+        for pair, returns in held.items():
+            both = own.index.intersection(returns.index)
+            if len(both) >= LEAST_HISTORY:
+                rho = float(np.corrcoef(own.loc[both], returns.loc[both])[0, 1])
+                if np.isfinite(rho):
+                    correlations[pair] = rho
+        book_returns, pair_returns = self._aligned(entry, book, own.iloc[-candles:], held)
+        return Conditions(
+            correlations=correlations,
+            tightening=tightening(own.to_numpy(), self.settings.tightening),
+            execution=self.fills.size_share(entry.pair),
+            liquidity=liquidity,
+            book_returns=book_returns,
+            pair_returns=pair_returns,
+            candles_per_day=self.market.candles_per_day,
+        )
+
+    def _aligned(
+        self, entry: EntryOrder, book: Book, own: Any, held: Any
+    ) -> tuple[Floats | None, Floats | None]:
+        """Returns of the open book, as a share of equity, and of the pair, on the candles that all have."""
+        common = own.index
+        for returns in held.values():
+            common = common.intersection(returns.index)
+        if len(common) < LEAST_HISTORY or book.equity <= 0.0:
+            return None, None
+        total = np.zeros(len(common))
+        for holding in book.holdings:
+            returns = own if holding.pair == entry.pair else held[holding.pair]
+            total += returns.loc[common].to_numpy() * (holding.sign * holding.notional / book.equity)
+        return total, own.loc[common].to_numpy()
+
+    # --- the market as a whole -----------------------------------------------------------------------
+
+    def start_day(self, now: datetime) -> None:
+        """Backtests, at each candle: note the first equity of a UTC day, from which the day's loss counts.
+
+        Where time has gone back, another epoch of hyperopt has begun: nothing of the last one stays.
+        """
+        if self._at is not None and now < self._at:
+            self._begin_anew()
+        self._at = now
+        if _day(now) != self._today:
+            self._today = _day(now)
+            self.journal.day_start(self._today, book_of(self.strategy, self.market.close).equity)
+
+    def _begin_anew(self) -> None:
+        self.fills = FillBook(self.settings.execution)
+        self.splits = SplitBook(self.settings.liquidity.split_minutes)
+        self.breaker.reset("a new epoch")
+        self._looked = self._today = None
+
+    def catch_up(self, now: datetime) -> None:
+        """Backtests: look at the candles since the last look that can still freeze entries `now`.
+
+        A look at each candle would cost a backtest more than its trades do, so it is taken before an entry.
+        """
+        candle = timedelta(seconds=self.market.timeframe_s)
+        window = timedelta(minutes=self.settings.breaker.cooldown_minutes)
+        back = int(window / candle)
+        if self._looked is not None:
+            back = min(back, max(int((now - self._looked) / candle) - 1, 0))
+        for age in range(back, -1, -1):
+            self.look(now - age * candle, age)
+
+    def look_at_new(self, pair: str, now: datetime) -> None:
+        """Live, before an entry: look, if the pair has a candle that no look has seen.
+
+        Freqtrade analyses new candles after `bot_loop_start` and enters on them in the same iteration.
+        """
+        if self._looked_at.get(pair) != self.market.newest(pair):
+            self.look(now)
+
+    def look(self, now: datetime, back: int = 0) -> None:
+        """One look of the breaker at candles and account; live, once an iteration.
+
+        :param back: candles to leave out, where `now` lies so far back.
+        """
+        self._looked = now
+        pairs = {*self.strategy.dp.current_whitelist(), *(t.pair for t in open_trades())}
+        if self.market.live:
+            self._looked_at = {pair: self.market.newest(pair) for pair in pairs}
+        readings = self.market.readings(sorted(pairs), now, back)
+        book = book_of(self.strategy, self.market.close)
+        if not back:
+            started = self.journal.day_start(_day(now), book.equity)
+            readings = replace(
+                readings,
+                day_return=book.equity / started - 1.0 if started > 0.0 else None,
+                free_share=book.free / book.equity if book.equity > 0.0 else 0.0,
+            )
+        self.breaker.see("candles", alarms(readings, self.settings.breaker), now)
+
+    def beyond_safe_level(self) -> tuple[str, ...]:
+        """Ids of the trades to sell while frozen, largest first, until the book is down to its safe level."""
+        safe = self.settings.breaker.reduce_to
+        if safe is None or not self.breaker.frozen:
+            return ()
+        book = book_of(self.strategy, self.market.close)
+        notional = {str(t.id): h.notional for t, h in zip(open_trades(), book.holdings, strict=True)}
+        over = sum(notional.values()) - safe * book.equity
+        chosen = []
+        for name in sorted(notional, key=notional.__getitem__, reverse=True):
+            if over <= 0.0:
+                break
+            chosen.append(name)
+            over -= notional[name]
+        return tuple(chosen)
+
+
+def fill_sign(trade: Any, order: Any) -> int:
+    """+1 where the order buys."""
+    return sign_of(trade) if order.ft_order_side == trade.entry_side else -sign_of(trade)
+
+
+def _day(now: datetime) -> date:
+    return (now if now.tzinfo else now.replace(tzinfo=UTC)).astimezone(UTC).date()

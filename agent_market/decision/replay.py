@@ -1,0 +1,71 @@
+"""Walking a weighting through a panel, in the order in which things became known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent_market.decision.experts.base import Weighting
+from agent_market.decision.experts.choose import ByRegime
+from agent_market.decision.fusion import fuse
+from agent_market.decision.panel import DecisionPanel, Floats, expert_rewards
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How a weighting is taught.
+
+    `pooled`: one for all pairs, taught by the outcomes of each; else one a pair.  `per_regime`: one for each
+    market regime.  `cost`: of one unit of turnover, in the experts' rewards; `scale`: see `expert_rewards`.
+    """
+
+    pooled: bool = True
+    per_regime: bool = False
+    cost: float = 0.0
+    scale: float = 3.0
+
+
+def replay(panel: DecisionPanel, make: Callable[[tuple[str, ...]], Weighting], how: Walk) -> Floats:
+    """(T, P, N) weights at each decision: each row sums to 1, or is 0 where nobody is awake.
+
+    Before each moment every outcome that became known by then is learned, late ones too, in the order of
+    (known_at, moment, pair); so cutting the future off changes no row.
+    """
+    rewards = expert_rewards(panel, how.cost, how.scale)
+    weights = np.zeros(panel.depth.shape)
+    books = [ByRegime(lambda: make(panel.experts), how.per_regime) for _ in panel.pairs]
+    if how.pooled:
+        books = [books[0]] * len(panel.pairs)
+    known = np.argwhere(np.isfinite(panel.outcome))
+    order = np.lexsort((known[:, 1], known[:, 0], panel.known_at[known[:, 0], known[:, 1]]))
+    waiting = known[order].tolist()
+    at = 0
+    names = panel.experts
+    for t, now in enumerate(panel.times.tolist()):
+        while at < len(waiting) and panel.known_at[tuple(waiting[at])] <= now:
+            then, pair = waiting[at]
+            at += 1
+            # A panel says when an outcome is known; one known before its decision would be a leak.
+            if then >= t:
+                raise ValueError(f"outcome of moment {panel.times[then]} known at {now}, before it was made")
+            book = books[pair].at(str(panel.regime[then, pair]))
+            book.learn(_named(names, rewards[then, pair]), _named(names, weights[then, pair]))
+        for pair in range(len(panel.pairs)):
+            shares = (
+                books[pair].at(str(panel.regime[t, pair])).weights(_named(names, 10.0 * panel.depth[t, pair]))
+            )
+            weights[t, pair] = list(shares.values())
+    return weights
+
+
+def fused(panel: DecisionPanel, weights: Floats) -> Floats:
+    """(T, P) the weighted mean depth, in [-1, 1]."""
+    shape = panel.depth.shape
+    depth, _ = fuse(panel.depth.reshape(-1, shape[2]), weights.reshape(-1, shape[2]))
+    return depth.reshape(shape[:2])
+
+
+def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:
+    return {name: value for name, value in zip(names, values.tolist(), strict=True) if value == value}

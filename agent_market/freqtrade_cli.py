@@ -1,0 +1,166 @@
+"""Calling freqtrade as a process of its own: its words to a log, its failures never swallowed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from freqtrade.misc import deep_merge_dicts
+
+from agent_market.errors import FlowError
+from agent_market.flow.plan import FlowPlan, chosen_config
+from agent_market.utils.durable import replace_text
+
+WORDS_OF_A_FAILURE = 15
+TABLE_WIDTH = "160"
+_LOG_LINE = re.compile(
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ - (?P<source>\S+) - (?P<level>[A-Z]+) - (?P<text>.*)$"
+)
+_TERMINATE_S = 10.0
+CHILD = "agent_market.supervised"
+
+
+@dataclass(frozen=True, slots=True)
+class FreqtradeCall:
+    """One finished call: `log` holds what freqtrade reported, `output` its tables."""
+
+    log: Path
+    output: Path
+    seconds: float
+
+
+def call_freqtrade(
+    step: str, arguments: Sequence[str], folder: Path, on_words: Callable[[str], None]
+) -> FreqtradeCall:
+    """Run `freqtrade ARGUMENTS`, log to `<folder>/<step>.log` and tables to `<folder>/<step>.out`.
+
+    :param on_words: called with each message of freqtrade as it comes, for progress.
+    :raises FlowError: freqtrade could not be started or ended with another code than 0; its own words are in
+        the message.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log, output = folder / f"{step}.log", folder / f"{step}.out"
+    command = [sys.executable, "-m", "freqtrade", *arguments]
+    environment = {**os.environ, "COLUMNS": TABLE_WIDTH, "PYTHONUNBUFFERED": "1"}
+    started = monotonic()
+    with log.open("w", encoding="utf-8") as log_file, output.open("w", encoding="utf-8") as output_file:
+        log_file.write(f"$ {shlex.join(command)}\n")
+        log_file.flush()
+        process = _start(step, [command[0], "-m", CHILD, *command[2:]], environment, output_file.fileno())
+        try:
+            newest = _follow(process, log_file.write, on_words)
+            code = process.wait()
+        finally:
+            _stop(process)
+            assert process.stdin is not None
+            process.stdin.close()
+    if code != 0:
+        raise FlowError(_failure(step, code, list(newest), log))
+    return FreqtradeCall(log, output, monotonic() - started)
+
+
+def common_arguments(plan: FlowPlan, overlay: Path, *, alone: bool = False) -> list[str]:
+    """Configs, user_data and candles, as every freqtrade command of a flow gets them.
+
+    :param alone: `overlay` is a whole config, and the files of the flow are not given.
+    """
+    files = (overlay,) if alone else (*plan.settings.config, overlay)
+    configs = [part for file in files for part in ("--config", str(file))]
+    return [*configs, "--userdir", str(plan.settings.userdir), "--datadir", str(plan.datadir)]
+
+
+def write_config(plan: FlowPlan, file: Path, overlay: Mapping[str, Any]) -> Path:
+    """The config that the flow lays over the files: archived with the run, it tells what was really run."""
+    merged = deep_merge_dicts(dict(overlay), chosen_config(plan.settings))
+    replace_text(file, json.dumps(merged, indent=2, default=str) + "\n")
+    return file
+
+
+def last_words(log: Path) -> str:
+    """The end of a log, for a failure that freqtrade itself did not notice."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return _indented([line for line in lines if line.strip()][-WORDS_OF_A_FAILURE:])
+
+
+def message_of(line: str) -> str:
+    """The text of a freqtrade log line without time, source and level; other lines as they are."""
+    match = _LOG_LINE.match(line)
+    return match["text"] if match else line
+
+
+def _start(step: str, command: list[str], environment: dict[str, str], output: int) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise FlowError(f"{step}: freqtrade could not be started: {error}") from error
+
+
+def _follow(
+    process: subprocess.Popen[str], write: Callable[[str], int], on_words: Callable[[str], None]
+) -> deque[str]:
+    newest: deque[str] = deque(maxlen=400)
+    assert process.stderr is not None
+    for line in process.stderr:
+        write(line)
+        stripped = line.rstrip()
+        if stripped:
+            newest.append(stripped)
+            on_words(message_of(stripped))
+    return newest
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """No freqtrade outlives its flow, Ctrl-C included."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_TERMINATE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _failure(step: str, code: int, lines: list[str], log: Path) -> str:
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    words = _words_of_failure(lines)
+    said = f" and said:\n{_indented(words)}" if words else " and said nothing."
+    return f"{step}: freqtrade {how}{said}\nThe whole log: {log}"
+
+
+def _words_of_failure(lines: list[str]) -> list[str]:
+    """What freqtrade reported as errors, or else its last lines; a traceback is kept to its end."""
+    errors = [n for n, line in enumerate(lines) if _is_error(line)]
+    if not errors:
+        return lines[-WORDS_OF_A_FAILURE:]
+    shown = lines[errors[0] :]
+    kept = shown if len(shown) <= WORDS_OF_A_FAILURE else [shown[0], "...", *shown[-WORDS_OF_A_FAILURE + 2 :]]
+    return [message_of(line) for line in kept]
+
+
+def _is_error(line: str) -> bool:
+    match = _LOG_LINE.match(line)
+    return match is not None and match["level"] in ("ERROR", "CRITICAL")
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)

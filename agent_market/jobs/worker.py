@@ -1,0 +1,59 @@
+"""What `agent-market worker` works with: a bot's config, its store, and its trades read only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from freqtrade.enums import RunMode
+
+from agent_market.bot.queries.source import RunContext, open_source
+from agent_market.jobs.job import JobContext, Tell
+from agent_market.jobs.prices import prices_on_disk
+from agent_market.jobs.trades import trades_file
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """The bot that a worker works for."""
+
+    source: RunContext
+    config: Mapping[str, Any]
+    trades: Path | None
+    tell: Tell
+    wanted: Callable[[], bool]
+
+    @classmethod
+    def of(
+        cls,
+        config: Mapping[str, Any],
+        tell: Tell,
+        wanted: Callable[[], bool],
+    ) -> WorkerContext:
+        """
+        :param config: merged as freqtrade does.
+        :raises ConfigError: a bad setting, or a `db_url` that cannot be read from outside.
+        """
+        as_bot = {**config, "runmode": RunMode.DRY_RUN}  # its decisions, not those of the newest backtest
+        return cls(open_source(as_bot), config, trades_file(config), tell, wanted)
+
+    def bench(self, now: datetime) -> JobContext:
+        """The bench as of `now`."""
+        datadir = Path(self.config["datadir"])
+        timeframe = str(self.config.get("timeframe") or "1h")
+        mode = str(self.config.get("trading_mode") or "spot")
+        return JobContext(
+            source=self.source,
+            pairs=tuple(self.config["exchange"].get("pair_whitelist", ())),
+            timeframe=timeframe,
+            datadir=datadir,
+            prices=prices_on_disk(datadir, timeframe, mode, now),
+            trades=self.trades,
+            currency=str(self.config["stake_currency"]),
+            now=now,
+            tell=self.tell,
+            wanted=self.wanted,
+        )

@@ -1,0 +1,59 @@
+"""What an endpoint gave, and what has been asked of endpoints in all."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model said, whether the token limit cut it off, and what it cost in tokens and seconds.
+
+    `model` is the one that answered: a fallback's name where the first one failed.
+    """
+
+    text: str
+    cut_off: bool
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTotals:
+    """Sums since the client was made: HTTP requests sent (retries too), answers got, tokens counted."""
+
+    requests: int = 0
+    answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class RequestMeter:
+    """A `RequestTotals` that grows. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._usage = RequestTotals()
+
+    @property
+    def usage(self) -> RequestTotals:
+        return self._usage
+
+    def sent(self) -> None:
+        """A request goes out."""
+        with self._lock:
+            self._usage = replace(self._usage, requests=self._usage.requests + 1)
+
+    def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """An answer came in."""
+        with self._lock:
+            old = self._usage
+            self._usage = RequestTotals(
+                old.requests,
+                old.answers + 1,
+                old.prompt_tokens + prompt_tokens,
+                old.completion_tokens + completion_tokens,
+            )

@@ -1,0 +1,86 @@
+"""The quant agent: a FreqAI-trained regressor, and its predictions as depth and confidence.
+
+The target is the return over the horizon in units of its own expected standard deviation,
+
+    y_t = ln(close_{t+h} / close_t) / (sigma_t * sqrt(h)),
+
+so one model scale serves calm and wild markets.  Depth is `10 * tanh(y_hat / (2 s))`, where `s` is the
+standard deviation of the model's own predictions on FreqAI's test split (the newest part of the training
+span): a prediction of typical size speaks with depth 4.6.  Confidence is the share of that split on which
+the sign was right, computed by code, and below one half it is what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from datasieve.pipeline import Pipeline
+
+from agent_market.agents.debate.evidence import evidence_of
+from agent_market.decision.nets.bundle import NetBundle
+from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
+
+AGENT = "quant"
+TARGET = "&-forward_return"
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantModel:
+    """One trained window: regressor, its own pipelines, what its test split showed, and the learned nets.
+
+    The pipelines travel with the model, for FreqAI keeps the first window's pipelines when later windows
+    are loaded from disk.
+    """
+
+    regressor: Any
+    feature_pipeline: Pipeline
+    label_pipeline: Pipeline
+    prediction_std: float
+    test: Evidence
+    nets: NetBundle | None = None
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        """Raw predictions in the label pipeline's units, as FreqAI's `predict` expects."""
+        return self.regressor.predict(features)
+
+    def depth(self, predictions: Floats) -> Floats:
+        """Depth in [-10, 10] of predictions in target units; NaN stays NaN."""
+        if self.prediction_std <= 0.0:
+            return np.zeros_like(predictions)
+        return DEPTH_LIMIT * np.tanh(predictions / (2.0 * self.prediction_std))
+
+
+def fit_quality(predicted: Floats, realised: Floats) -> tuple[float, Evidence]:
+    """Standard deviation of the predictions, and how often, and by how much, their sign was right.
+
+    Without a row on which both have a sign, the evidence is of no case, and its win rate 0.5.
+    """
+    decided = (predicted != 0.0) & (realised != 0.0)
+    gains = (np.sign(predicted[decided]) * realised[decided]).tolist()
+    return float(np.std(predicted)), evidence_of(gains) or Evidence(0, 0.5, 0.0, 1.0)
+
+
+def quant_view(depth: float, prediction: float, usable: bool, test: Evidence) -> AgentView:
+    """The model's opinion on one candle; an abstention where FreqAI says not to trust the row."""
+    if not usable or not np.isfinite(depth):
+        return AgentView.abstain(AGENT, "the model gave no usable prediction for this candle")
+    return AgentView(
+        agent=AGENT,
+        depth=float(depth),
+        confidence=test.win_rate,
+        belief=f"The model expects {prediction:+.2f} standard deviations over the horizon.",
+        reasons=(f"sign right on {test.win_rate:.0%} of the newest part of the training span",),
+        evidence=test,
+    )
+
+
+def target(close: pd.Series, volatility: pd.Series, horizon: int) -> pd.Series:
+    """The training target; NaN on the last `horizon` rows and where volatility is 0 or unknown."""
+    move = np.log(close.shift(-horizon) / close)
+    return move / (volatility.where(volatility > 0.0) * np.sqrt(horizon))

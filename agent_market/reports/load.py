@@ -1,0 +1,88 @@
+"""From a result file to everything that a report shows: config, decisions and candles of the same run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from freqtrade.exchange import timeframe_to_seconds
+
+from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.records import Episode
+from agent_market.reports.backtest_result import BacktestRun, load_run
+from agent_market.reports.candles import load_candles
+from agent_market.reports.comparison import compare
+from agent_market.reports.content import ReportContent
+from agent_market.reports.model_costs import model_costs
+from agent_market.reports.weighting_label import weighing
+from agent_market.store.database import Database, store_url
+from agent_market.store.episodes import episodes_of
+
+
+def gather(result: Path, user_data: Path, datadir: Path | None = None) -> ReportContent:
+    """Read a backtest result and what belongs to it.
+
+    Settings are those of the config that freqtrade stored inside the result, so the report of an old result
+    does not change when the config does.
+
+    :param datadir: folder of candles; None takes freqtrade's default for the exchange.
+    :raises DataError: the result cannot be read.
+    :raises StoreError: the database of decisions cannot be opened.
+    """
+    run = load_run(result)
+    settings = load_settings(run.config)
+    first = run.first
+    candles = load_candles(
+        datadir or _datadir(run, user_data),
+        first.pairs,
+        first.timeframe,
+        first.trading_mode,
+        first.start,
+        first.end,
+    )
+    episodes = episodes_in(run, settings, user_data)
+    return ReportContent(
+        run=run,
+        comparison=compare(
+            run,
+            candles,
+            settings.costs.fee,
+            model_costs(episodes, settings.budget),
+            weighing(episodes, settings.decision),
+        ),
+        episodes=episodes,
+        candles=candles,
+        settings=settings,
+        written_at=datetime.now(UTC),
+    )
+
+
+def episodes_in(run: BacktestRun, settings: AgentMarketSettings, user_data: Path) -> tuple[Episode, ...]:
+    """The decisions that could be traded within the run's span, as they were known at its end.
+
+    A later run may have gone on with the same memory: what it decided, and the outcomes that it brought, are
+    not of this run, or a report made today would differ from one made at the time.
+    """
+    scope = settings.memory.scope or run.first.identifier
+    if scope is None:
+        return ()
+    database = Database(store_url(settings.store.url, user_data))
+    try:
+        found = episodes_of(database, scope)
+    finally:
+        database.close()
+    end = run.first.end
+    known = end + timedelta(seconds=timeframe_to_seconds(run.first.timeframe))
+    return tuple(_as_known(e, known) for e in found if run.first.start < e.view.asof <= end)
+
+
+def _as_known(episode: Episode, at: datetime) -> Episode:
+    if episode.outcome is None or episode.outcome.known_at <= at:
+        return episode
+    return replace(episode, outcome=None)
+
+
+def _datadir(run: BacktestRun, user_data: Path) -> Path:
+    """Where freqtrade keeps candles unless told otherwise; it stores no `--datadir` with its results."""
+    return user_data / "data" / str(run.config.get("exchange", {}).get("name", "")).lower()

@@ -1,0 +1,79 @@
+"""/review: how the decisions and trades of the last days turned out, against doing the obvious."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from freqtrade.persistence import Trade
+
+from agent_market.bot.queries.decisions import SCAN, DecisionRow, decision_page
+from agent_market.bot.telegram.request import Asked
+from agent_market.records import DEPTH_LIMIT
+
+DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed trade: profit as a fraction of its stake, after fees, and in stake currency."""
+
+    pair: str
+    ratio: float
+    profit: float
+
+
+def review(asked: Asked) -> str:
+    """The last `DAYS` days, or as many as the first word says.
+
+    :raises ConfigError: it is no number from 1 to 365.
+    :raises DataError: there is no store yet.
+    """
+    days = asked.number(DAYS, 1, 365)
+    since = datetime.now(UTC) - timedelta(days=days)
+    page = decision_page(asked.source, asked.log, since=since, limit=SCAN)
+    trades = Trade.get_trades([Trade.is_open.is_(False), Trade.close_date >= since.replace(tzinfo=None)])
+    closed = [Closed(t.pair, float(t.close_profit or 0.0), float(t.close_profit_abs or 0.0)) for t in trades]
+    currency = str(asked.attachment.strategy.config["stake_currency"])
+    return review_text(days, page.rows, closed, currency, more=page.next is not None)
+
+
+def review_text(
+    days: int, rows: Sequence[DecisionRow], closed: Sequence[Closed], currency: str, more: bool = False
+) -> str:
+    """Fates, what known decisions made a unit of stake after costs beside always long, and closed trades."""
+    fates: dict[str, int] = {}
+    for row in rows:
+        fates[row.fate] = fates.get(row.fate, 0) + 1
+    newest = f" (the newest {len(rows)})" if more else ""
+    lines = [f"Review of {days} day{'s' if days > 1 else ''}{newest}"]
+    lines.append(
+        f"{len(rows)} decisions: " + ", ".join(f"{n} {f.replace('_', ' ')}" for f, n in fates.items())
+        if rows
+        else "No decision."
+    )
+    known = [(r.episode, r.episode.outcome) for r in rows if r.episode.outcome is not None]
+    if known:
+        made = [(o.reward(e.verdict.depth), e) for e, o in known]
+        sided = [(e, o) for e, o in known if e.verdict.depth and o.market_return]
+        right = sum((e.verdict.depth > 0) == (o.market_return > 0) for e, o in sided)
+        mean = sum(value for value, _ in made) / len(made)
+        long = sum(o.reward(DEPTH_LIMIT) for _, o in known) / len(known)
+        lines.append(
+            f"{len(known)} outcomes known: {mean:+.3%} a decision after costs; always long {long:+.3%}"
+        )
+        if sided:
+            lines.append(f"Right on the side: {right} of {len(sided)}")
+        best, worst = max(made, key=lambda m: m[0]), min(made, key=lambda m: m[0])
+        lines.append(f"Best {best[0]:+.2%}: {best[1].id}")
+        lines.append(f"Worst {worst[0]:+.2%}: {worst[1].id}")
+    if closed:
+        won = sum(c.profit > 0 for c in closed)
+        total = sum(c.profit for c in closed)
+        lines.append(
+            f"{len(closed)} trades closed, {won} with profit, together {total:+,.2f} {currency} after fees"
+        )
+    else:
+        lines.append("No trade closed.")
+    return "\n".join(lines)

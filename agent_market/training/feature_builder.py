@@ -1,0 +1,157 @@
+"""FreqAI's own feature code, without a bot: what datasets are made of is what a backtest trains on.
+
+Touches freqtrade where it has no promise: a `DataProvider` without an exchange, `FreqaiDataKitchen`, and
+`IFreqaiModel.define_data_pipeline`; tests/freqtrade_contract pins each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+from datasieve.pipeline import Pipeline
+from freqtrade.configuration import TimeRange
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import CandleType, RunMode, TradingMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.freqai_interface import IFreqaiModel
+from freqtrade.misc import deep_merge_dicts
+from freqtrade.resolvers import StrategyResolver
+
+from agent_market.errors import ConfigError, DataError
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One of FreqAI's windows, in seconds: train on [train_from, test_from), predict [test_from, test_to)."""
+
+    train_from: int
+    test_from: int
+    test_to: int
+
+
+class FeatureBuilder:
+    """A strategy's features over candles on disk.
+
+    :param config: a freqtrade config with `freqai`, merged.
+    :param user_data: freqtrade's user_data directory, where the strategy is sought.
+    :param datadir: folder of candles.
+    :param timerange: `YYYYMMDD-YYYYMMDD`; candles before it are loaded as warm-up.
+    :raises ConfigError: the config or the strategy cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        strategy: str,
+        user_data: Path,
+        datadir: Path,
+        timerange: str,
+        strategy_path: Path | None = None,
+    ) -> None:
+        own: dict[str, Any] = deep_merge_dicts(dict(config), {})
+        mode = TradingMode(own.get("trading_mode") or "spot")
+        own |= {
+            "strategy": strategy,
+            "user_data_dir": user_data,
+            "datadir": datadir,
+            "timerange": timerange,
+            "runmode": RunMode.BACKTEST,
+            "trading_mode": mode,
+            "candle_type_def": CandleType.get_default(mode),
+        }
+        own.setdefault("dataformat_ohlcv", "feather")
+        own.setdefault("reduce_df_footprint", False)
+        if strategy_path is not None:
+            own["strategy_path"] = str(strategy_path)
+        if not own.get("freqai", {}).get("feature_parameters"):
+            raise ConfigError(
+                "the freqtrade config has no `freqai.feature_parameters`; features come from FreqAI"
+            )
+        try:
+            own["freqai"]["enabled"] = True
+            self._strategy = StrategyResolver.load_strategy(own)
+        except OperationalException as error:
+            raise ConfigError(str(error)) from error
+        self.config = own
+        self.pairs: tuple[str, ...] = tuple(own["exchange"]["pair_whitelist"])
+        self.timeframe: str = own["timeframe"]
+        self._strategy.dp = DataProvider(own, None, SimpleNamespace(whitelist=list(self.pairs)))
+
+    @property
+    def warm_up(self) -> int:
+        """Candles before the first row that the strategy asks for."""
+        return int(self.config.get("startup_candle_count", 0))
+
+    def candles(self, pair: str, timeframe: str | None = None) -> pd.DataFrame:
+        """Candles of the time range and of the warm-up before it.
+
+        The one that opens at its end, which freqtrade loads too, is left out: a label would look into it.
+
+        :raises DataError: there are none.
+        """
+        frame = self._strategy.dp.get_pair_dataframe(pair, timeframe or self.timeframe)
+        if frame.empty:
+            raise DataError(
+                f"no candles of {pair} {timeframe or self.timeframe} in {self.config['datadir']} for "
+                f"{self.config['timerange']}; run `freqtrade download-data` for it"
+            )
+        return frame[frame["date"] < pd.Timestamp(self.span[1], unit="s", tz="UTC")]
+
+    def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        """(T, F) the columns that FreqAI would train on, NaN as they come; a row for each candle given.
+
+        FreqAI writes the pair into the names of its own expanded columns; it is left out here, so that pairs
+        have the same columns. Those of correlated pairs keep their names.
+        """
+        kitchen = self._kitchen(pair)
+        frame = kitchen.use_strategy_to_populate_indicators(
+            self._strategy, prediction_dataframe=candles.reset_index(drop=True), pair=pair
+        )
+        frame = kitchen.remove_special_chars_from_feature_names(frame)
+        kitchen.find_features(frame)
+        own = f"_{pair.replace(':', '')}_"
+        return frame[kitchen.training_features_list].rename(columns=lambda name: str(name).replace(own, "_"))
+
+    def windows(self) -> tuple[Window, ...]:
+        """The windows that a backtest of the time range trains and predicts on."""
+        freqai, chosen = self.config["freqai"], TimeRange.parse_timerange(self.config["timerange"])
+        if not chosen.startts or not chosen.stopts:
+            raise ConfigError(f"FreqAI needs both ends of a time range, got {self.config['timerange']!r}")
+        chosen.startts -= freqai["train_period_days"] * _DAY_S
+        try:
+            trained, tested = self._kitchen(self.pairs[0]).split_timerange(
+                chosen.timerange_str, freqai["train_period_days"], freqai["backtest_period_days"]
+            )
+        except OperationalException as error:
+            raise ConfigError(str(error)) from error
+        return tuple(
+            Window(int(train.startts), int(test.startts), int(test.stopts))
+            for train, test in zip(trained, tested, strict=True)
+        )
+
+    def pipeline(self) -> Pipeline:
+        """A new, unfitted feature pipeline under the config, as FreqAI's models make it."""
+        pipeline: Pipeline = IFreqaiModel.define_data_pipeline(
+            SimpleNamespace(freqai_info=self.config["freqai"]), 1
+        )
+        return pipeline
+
+    def _kitchen(self, pair: str) -> FreqaiDataKitchen:
+        # One that starts as live makes no folders; one that stays live would also set the strategy's targets.
+        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        kitchen.live = False
+        return kitchen
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The time range in seconds; an open end is the far future."""
+        chosen = TimeRange.parse_timerange(self.config["timerange"])
+        return int(chosen.startts), int(chosen.stopts) or 2**62
