@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from agent_market import __version__, commands
-from agent_market.errors import AgentMarketError
-
-EXIT_ERROR = 2
+from agent_market.utils.terminal import run_app
 
 app = typer.Typer(
     help="LLM trading agents that remember and learn, inside freqtrade.",
@@ -68,19 +64,3 @@ for _name in command_names():
 def main() -> None:
     """Run the command line; the entry point of the console script."""
     run_app(app)
-
-
-def run_app(run: Callable[[], object]) -> None:
-    """Run (a part of) the command line; an error raised on purpose ends it with one line and exit code 2."""
-    try:
-        run()
-    except AgentMarketError as error:
-        _print_error(error)
-        sys.exit(EXIT_ERROR)
-
-
-def _print_error(error: AgentMarketError) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

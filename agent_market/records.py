@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 DEPTH_LIMIT = 10.0
@@ -282,3 +283,35 @@ class Episode:
     @property
     def id(self) -> str:
         return self.decision.id
+
+
+class Layer(StrEnum):
+    """Where an episode is kept."""
+
+    WORKING = "working"
+    SHORT = "short"
+    LONG = "long"
+    EPISODIC = "episodic"
+    ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One move of one episode, with why; times are seconds since the epoch."""
+
+    asof: int
+    at: int
+    layer: Layer
+    importance: float
+    reason: str
+
+
+def decision_of(tag: str | None) -> str:
+    """The id of the decision that an entry tag names; empty where it names none."""
+    words = (tag or "").split(" ")
+    return words[-1] if "@" in words[-1] else ""
+
+
+def decision_id(pair: str, asof: datetime) -> str:
+    """The name of a decision, as entry tags, logs and commands show it: `BTC/USDT@2024-01-05T12:00Z`."""
+    return f"{pair}@{asof:%Y-%m-%dT%H:%MZ}"

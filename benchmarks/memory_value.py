@@ -40,8 +40,9 @@ from datasieve.pipeline import Pipeline  # noqa: E402
 from lightgbm import LGBMRegressor  # noqa: E402
 
 from agent_market.config import LayerSettings, MemorySettings  # noqa: E402
+from agent_market.features.features import TRAINED  # noqa: E402
 from agent_market.features.state import state_matrix  # noqa: E402
-from agent_market.freqai.features import TRAINED, add_trained_features  # noqa: E402
+from agent_market.freqai.features import add_trained_features  # noqa: E402
 from agent_market.freqai.memory_features import add_candle_number  # noqa: E402
 from agent_market.memory.episodic import EpisodicMemory  # noqa: E402
 from agent_market.memory.neighbour_features import CANDLE, NeighbourFeatures  # noqa: E402

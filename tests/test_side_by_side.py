@@ -12,8 +12,8 @@ from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode
 
 from agent_market.agents.roles import role_table
-from agent_market.bot.control import control_folder
 from agent_market.config import load_settings
+from agent_market.runs.folders import control_folder
 from agent_market.store.database import store_url
 from tests.helpers.compose import BOTS, GIVEN, compose, service
 

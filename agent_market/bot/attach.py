@@ -20,7 +20,7 @@ from agent_market.bot.alerting.forwarding import Outbox, forwarder
 from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.breaker.price_sources import tick_looks
 from agent_market.bot.confirmations import Confirmations
-from agent_market.bot.control import Control, control_folder
+from agent_market.bot.control import Control
 from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.gate.entry_gate import EntryGate
 from agent_market.bot.journal.decision_notes import DecisionNotes
@@ -31,6 +31,7 @@ from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.risk_engine import RiskEngine
 from agent_market.bot.workers import Worker
 from agent_market.errors import GateMissing
+from agent_market.runs.folders import control_folder
 from agent_market.utils.process_lock import hold
 from agent_market.utils.redaction import Redactor
 
@@ -186,10 +187,7 @@ def _watch_ticks(attachment: BotPlugin, bot: Any) -> None:
 def _start_jobs(attachment: BotPlugin) -> None:
     if not attachment.strategy.settings.jobs.in_bot:
         return
-    from agent_market.jobs.in_bot import LightJobs  # noqa: PLC0415 - it needs what this package has
-
-    jobs = LightJobs(
-        attachment.strategy,
+    jobs = attachment.strategy.light_jobs(
         lambda level, text: attachment.bus.publish(level, "cost", text),
         attachment.fault,
     )

@@ -81,11 +81,6 @@ class Control:
         return self.state()
 
 
-def control_folder(template: str, user_data: Path) -> Path:
-    """The setting `bot.folder`, filled in."""
-    return Path(template.replace("{user_data}", str(user_data)))
-
-
 def _signed(fact: dict[str, Any], by: str, at: datetime | None) -> dict[str, Any]:
     return {**fact, "by": by, "at": (at or datetime.now(UTC)).isoformat()}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_market.bot.journal.journal import decision_of
-from agent_market.bot.queries.source import open_source
+from agent_market.queries.run_context import open_source
+from agent_market.records import decision_of
 from agent_market.risk.invalidation import invalidation_level
 from agent_market.store.episodes import find_episode
 

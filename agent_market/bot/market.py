@@ -13,9 +13,10 @@ from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.config import RiskSettings
 from agent_market.risk.liquidity import book_liquidity, usual_value
-from agent_market.risk.orders import Floats, Liquidity
+from agent_market.risk.orders import Liquidity
 from agent_market.risk.systemic import Readings
 from agent_market.risk.tightening import volatility_ratio
+from agent_market.utils.arrays import Floats
 
 VIX = "context-vix"
 BOOK_LEVELS = 50

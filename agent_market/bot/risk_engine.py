@@ -22,9 +22,10 @@ from agent_market.bot.market import Market
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.execution import FillBook
-from agent_market.risk.orders import Book, Conditions, EntryOrder, Floats, Liquidity, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, Liquidity, Sized
 from agent_market.risk.systemic import alarms
 from agent_market.risk.tightening import tightening
+from agent_market.utils.arrays import Floats
 
 LEAST_HISTORY = 30
 

@@ -17,9 +17,8 @@ from typing import Annotated, Literal
 import typer
 
 from agent_market.errors import ConfigError
+from agent_market.resources import TEMPLATES
 from agent_market.utils.durable import replace_bytes
-
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 # Folder and pattern of the files to hand out, and where they go under user_data.
 LAYOUT = (

@@ -75,8 +75,8 @@ def _settings(
     backtest: bool,
 ) -> TrainingSettings:
     from agent_market.config import parse_settings
+    from agent_market.config.flow import changed_values, read_settings_file
     from agent_market.errors import ConfigError
-    from agent_market.flow.settings import changed_values, read_settings_file
     from agent_market.training.settings import WHERE, TrainingSettings, absolute
 
     given: dict[str, Any] = {

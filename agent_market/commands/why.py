@@ -19,9 +19,9 @@ def why(
 
     The last word of a trade's entry tag is the decision's id: BTC/USDT@2024-03-01T12:00Z.
     """
-    from agent_market.bot.queries.decisions import decision_whole
-    from agent_market.bot.queries.risk_log import risk_log_of
-    from agent_market.bot.queries.source import open_source
+    from agent_market.queries.decisions import decision_whole
+    from agent_market.queries.risk_log import risk_log_of
+    from agent_market.queries.run_context import open_source
     from agent_market.reports.why import why_text
 
     source = open_source({"user_data_dir": str(userdir)}, scope)

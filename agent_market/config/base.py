@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -49,3 +50,6 @@ def _known_keys(kind: type[BaseModel], path: list[str]) -> list[str]:
         candidates = (annotation, *get_args(annotation))
         kind = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
     return list(kind.model_fields)
+
+
+FEEDBACK_FOLDER = Path("llm_feedback")

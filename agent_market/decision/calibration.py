@@ -27,11 +27,11 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from agent_market.agents.debate.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.records import Episode
+from agent_market.stats.proportion import wilson
+from agent_market.utils.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Recalibrate = Callable[[Floats], Floats]
 """(n,) raw confidences to (n,) hit rates, both in [0, 1]."""
 

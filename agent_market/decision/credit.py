@@ -16,9 +16,10 @@ from itertools import combinations
 
 import numpy as np
 
-from agent_market.decision.panel import DecisionPanel, Floats, money
+from agent_market.decision.panel import DecisionPanel, money
 from agent_market.decision.replay import fused
 from agent_market.errors import ConfigError
+from agent_market.utils.arrays import Floats
 
 MOST_AGENTS = 14
 """Exact Shapley values need the worth of all 2^N coalitions."""

@@ -14,10 +14,7 @@ import numpy.typing as npt
 from agent_market.config import DecisionSettings
 from agent_market.decision.experts.virtual_experts import CASH
 from agent_market.errors import DataError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from agent_market.utils.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import numpy as np
 from agent_market.decision.experts.base import Weighting
 from agent_market.decision.experts.choose import ByRegime
 from agent_market.decision.fusion import fuse
-from agent_market.decision.panel import DecisionPanel, Floats, expert_rewards
+from agent_market.decision.panel import DecisionPanel, expert_rewards
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ import pandas as pd
 from agent_market.features.regime import REGIMES
 from agent_market.sandbox.model.case import Case, Voice
 from agent_market.sandbox.model.rules import answer
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 ROLES = ("aggressive", "conservative", "quant")
 JUDGE = "judge"

@@ -11,9 +11,10 @@ import numpy as np
 from agent_market.config import DecisionSettings
 from agent_market.decision.experts import WEIGHTINGS
 from agent_market.decision.experts.virtual_experts import MIRROR
-from agent_market.decision.panel import DecisionPanel, Floats
+from agent_market.decision.panel import DecisionPanel
 from agent_market.decision.replay import Walk, replay
-from agent_market.stats.validation import Fold, Ints
+from agent_market.stats.validation import Fold
+from agent_market.utils.arrays import Floats, Ints
 
 PRIOR = "adahedge"
 """The weighting that the nets begin as and fall back to, over agents and cash, where no other is named."""

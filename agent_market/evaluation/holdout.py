@@ -10,9 +10,9 @@ import numpy as np
 
 from agent_market.decision.panel import DecisionPanel
 from agent_market.errors import DataError
-from agent_market.stats.validation import Ints
 from agent_market.store.database import Database
 from agent_market.store.trials import Trial, record_trials, record_unless, trials_below
+from agent_market.utils.arrays import Ints
 
 STUDY = "holdout/"
 """What begins the name of the study that a reading of the sealed span is entered in; a pair ends it."""

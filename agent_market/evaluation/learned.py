@@ -12,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from agent_market.decision.decision_net import Head
-from agent_market.decision.panel import Floats
 from agent_market.decision.trainers.base import DecisionDataset, Policy, Trainer, dataset_of
 from agent_market.decision.trainers.gate import PriorPolicy, gated
 from agent_market.decision.trainers.pathwise import PathwiseSettings, PathwiseTrainer
@@ -21,6 +20,7 @@ from agent_market.decision.weight_net import AgentWeightNet
 from agent_market.evaluation.context import PRIOR, TWO_STAGE, WEIGHT_NET, EvaluatedStrategy, EvaluationContext
 from agent_market.rl.reinforcement import ReinforcementSettings, ReinforcementTrainer
 from agent_market.stats.validation import Fold, later_spans
+from agent_market.utils.arrays import Floats
 
 _ALPHAS = tuple(10.0**power for power in range(-1, 6))
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from freqtrade.misc import pair_to_filename
 
-from agent_market.decision.panel import DecisionPanel, Floats, Ints
+from agent_market.decision.panel import DecisionPanel
 from agent_market.errors import DataError
 from agent_market.evaluation.baseline_agents import AGENTS, ask
 from agent_market.features.features import VOLATILITY_FLOOR, market_features
 from agent_market.features.regime import REGIMES, TREND_THRESHOLD, WILD_PERCENTILE
 from agent_market.features.state import state_matrix
+from agent_market.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

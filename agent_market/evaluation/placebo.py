@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
-from agent_market.decision.panel import DecisionPanel, Floats, Ints
+from agent_market.decision.panel import DecisionPanel
 from agent_market.evaluation.context import CASH, EvaluationContext
 from agent_market.evaluation.plan import Plan
 from agent_market.evaluation.run_folds import Tell, folds_of, panel_of, play, spread
 from agent_market.evaluation.statistics import VOLATILITY, matched, yearly
 from agent_market.stats.validation import superior
+from agent_market.utils.arrays import Floats, Ints
 
 BLOCK = 20
 """Moments in one block of the block shuffle: ten days of twelve-hour decisions."""

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from agent_market.stats.validation import Floats, Ints
+from agent_market.utils.arrays import Floats, Ints
 
 WIDTH, HEIGHT = 860, 380
 LEFT, RIGHT, TOP, BOTTOM = 52, 190, 26, 28

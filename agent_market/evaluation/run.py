@@ -12,7 +12,7 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.decision.credit import Credit, credits
-from agent_market.decision.panel import DecisionPanel, Floats
+from agent_market.decision.panel import DecisionPanel
 from agent_market.evaluation.context import CASH, HEDGE, HOLD, EvaluationContext
 from agent_market.evaluation.holdout import enter_reading, open_holdout, refuse_read, sealed_from
 from agent_market.evaluation.placebo import Placebo, placebos
@@ -21,9 +21,10 @@ from agent_market.evaluation.run_folds import Played, Tell, folds_of, panel_of, 
 from agent_market.evaluation.statistics import Doubt, Row, Series, doubt, rows
 from agent_market.evaluation.strategies import contenders
 from agent_market.features.regime import REGIMES
-from agent_market.stats.validation import Fold, Ints, walk_forward
+from agent_market.stats.validation import Fold, walk_forward
 from agent_market.store.database import Database
 from agent_market.store.trials import record_trials, trial_of, trials_of
+from agent_market.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

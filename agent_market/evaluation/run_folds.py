@@ -10,13 +10,14 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 from joblib import Parallel, delayed
 
-from agent_market.decision.panel import DecisionPanel, Floats, money, turnover
+from agent_market.decision.panel import DecisionPanel, money, turnover
 from agent_market.errors import DataError
 from agent_market.evaluation.context import EvaluatedStrategy, EvaluationContext
 from agent_market.evaluation.panel_builder import Grid, build_panel
 from agent_market.evaluation.plan import DAY_S, Plan
 from agent_market.evaluation.strategies import contenders
 from agent_market.stats.validation import Fold, walk_forward
+from agent_market.utils.arrays import Floats
 
 Tell = Callable[[str], None]
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from agent_market.stats.bootstrap import paired_mean_test
 from agent_market.stats.deflation import deflated_sharpe, effective_trials
-from agent_market.stats.validation import Floats, Ints, overfitting, superior
+from agent_market.stats.validation import overfitting, superior
+from agent_market.utils.arrays import Floats, Ints
 
 YEAR_S = 365 * 86_400
 PBO_NEEDS = 100

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from agent_market.decision.labels import ONLINE
-from agent_market.decision.panel import Floats
 from agent_market.decision.replay import Walk, fused
 from agent_market.evaluation.context import CASH, HEDGE, HOLD, UNIFORM, EvaluatedStrategy, EvaluationContext
 from agent_market.evaluation.learned import net_contenders, stacking_contenders
+from agent_market.utils.arrays import Floats
 
 
 def contenders() -> tuple[EvaluatedStrategy, ...]:

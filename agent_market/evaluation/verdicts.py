@@ -9,7 +9,7 @@ import numpy as np
 
 from agent_market.evaluation.context import CASH, UNIFORM
 from agent_market.evaluation.statistics import YearResult, year_result
-from agent_market.stats.validation import Floats, Ints
+from agent_market.utils.arrays import Floats, Ints
 
 BASELINES = ("reference", "online", "stacking")
 """Kinds of contender that a net is to keep up with."""

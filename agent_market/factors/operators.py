@@ -152,7 +152,8 @@ def _pairwise(
 _ARITHMETIC = (
     Operator("add", "arithmetic", (X, Y), type_rules.sum_of, "x + y", swaps=True, synonyms=("plus",)),
     Operator("sub", "arithmetic", (X, Y), type_rules.sum_of, "x - y", synonyms=("minus", "subtract")),
-    Operator("mul", "arithmetic", (X, Y), type_rules.product, "x * y", swaps=True, synonyms=("multiply", "times")),
+    Operator("mul", "arithmetic", (X, Y), type_rules.product,
+        "x * y", swaps=True, synonyms=("multiply", "times")),
     Operator(
         "div", "arithmetic", (X, Y), type_rules.quotient, "x / y", "an input is NaN, or y is 0",
         synonyms=("divide", "truediv"),
@@ -184,7 +185,8 @@ _CONDITIONS = (
     Operator("ge", "condition", (X, Y), type_rules.compared, "x >= y"),
     Operator("lt", "condition", (X, Y), type_rules.compared, "x < y", synonyms=("less",)),
     Operator("le", "condition", (X, Y), type_rules.compared, "x <= y"),
-    Operator("logical_and", "condition", (X, Y), type_rules.logical, "x and y", swaps=True, synonyms=("and_",)),
+    Operator("logical_and", "condition", (X, Y), type_rules.logical,
+        "x and y", swaps=True, synonyms=("and_",)),
     Operator("logical_or", "condition", (X, Y), type_rules.logical, "x or y", swaps=True, synonyms=("or_",)),
     Operator("logical_not", "condition", (X,), type_rules.logical, "not x", synonyms=("not_",)),
     Operator(
@@ -195,7 +197,8 @@ _CONDITIONS = (
 
 _LAGS = (
     Operator(
-        "delay", "time series", (X, Parameter("lag", "lag", 1)), type_rules.keep, "the value `lag` candles ago",
+        "delay", "time series", (X, Parameter("lag", "lag", 1)), type_rules.keep,
+            "the value `lag` candles ago",
         "that value is NaN", _lag, synonyms=("ref", "shift", "lag"),
     ),
     Operator(
@@ -215,7 +218,8 @@ _WINDOWS = (
     _rolling("ts_mean", type_rules.average, "mean", 4.0, synonyms=("mean", "sma", "ma", "rolling_mean")),
     _rolling("ts_std", type_rules.same_unit_one, "sample standard deviation (n - 1)", 6.0,
              synonyms=("std", "stddev", "ts_stddev", "volatility")),
-    _rolling("zscore", type_rules.ratio, "(x - ts_mean) / ts_std; NaN also where ts_std is 0", 7.0, WINDOW_AND_NOW,
+    _rolling("zscore", type_rules.ratio,
+        "(x - ts_mean) / ts_std; NaN also where ts_std is 0", 7.0, WINDOW_AND_NOW,
              3, synonyms=("ts_zscore",)),
     _rolling("ts_skew", type_rules.ratio, "sample skewness, bias adjusted; NaN where the deviation is 0",
              9.0, low=5, synonyms=("skew",)),
@@ -267,7 +271,8 @@ _CROSS = (
     Operator("cs_zscore", "cross-section", (X,), type_rules.across,
              "(x - mean) / sample deviation over the pairs; NaN where all are equal", CROSS, cost=_flat(6.0),
              synonyms=("zscore_cs", "standardize")),
-    Operator("cs_demean", "cross-section", (X,), type_rules.across_same, "x less the mean of the pairs", CROSS,
+    Operator("cs_demean", "cross-section", (X,), type_rules.across_same,
+        "x less the mean of the pairs", CROSS,
              cost=_flat(4.0), synonyms=("demean", "neutralize")),
     Operator("cs_scale", "cross-section", (X,), type_rules.across_bounded,
              "x / sum of abs(x) over the pairs; NaN where the sum is 0", CROSS, cost=_flat(4.0),

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import talib
 
@@ -34,9 +33,9 @@ from agent_market.features.rolling import (
     rolling_percentile,
     rolling_sum,
 )
+from agent_market.utils.arrays import Floats
 
 Group = Literal["trend", "reversion", "volatility", "volume"]
-Floats = npt.NDArray[np.float64]
 
 WARM_UP = 400
 """Candles, counted from the first known one, after which every feature is present and independent of older.
@@ -333,3 +332,6 @@ def _known(column: pd.Series, *, zero: bool) -> Floats:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     possible = np.isfinite(values) & ((values >= 0.0) if zero else (values > 0.0))
     return np.where(possible, values, np.nan)
+
+
+TRAINED = "%-"

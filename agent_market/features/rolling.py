@@ -12,10 +12,9 @@ Every function takes (T,) floats and returns (T,): NaN until the window is full 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 def lagged(values: Floats, rows: int) -> Floats:

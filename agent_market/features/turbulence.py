@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from agent_market.features.rolling import lagged, rolling_percentile, rolling_sum
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 STALE_VOLATILITY = 1e-6
 """A pair whose volatility per candle is below this in the window (no trades, a peg) does not count."""

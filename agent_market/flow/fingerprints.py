@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 import agent_market
+from agent_market.candles import load_candles
 from agent_market.config import load_settings
 from agent_market.factors.mining.files import features_file
 from agent_market.flow.files import digest_of_files
 from agent_market.flow.plan import FlowPlan
-from agent_market.reports.candles import load_candles
 from agent_market.runs.knowledge import knowledge_digest
 from agent_market.runs.prompts_digest import prompts_digest
 

@@ -16,6 +16,7 @@ from freqtrade.configuration.load_config import load_from_files
 from freqtrade.exceptions import OperationalException
 from freqtrade.misc import deep_merge_dicts
 
+from agent_market.config.base import FEEDBACK_FOLDER
 from agent_market.errors import ConfigError
 from agent_market.flow.settings import FlowSettings, Span, midnight, round_spans
 from agent_market.runs.identity import code_digest
@@ -23,7 +24,6 @@ from agent_market.training.models.registry import model_settings
 
 WARM_UP_DAYS = 30
 RUNS = Path("agent_market") / "flow"
-FEEDBACK_FOLDER = Path("llm_feedback")
 
 
 @dataclass(frozen=True, slots=True)

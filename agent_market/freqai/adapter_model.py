@@ -30,13 +30,12 @@ from agent_market.records import DEPTH_LIMIT
 from agent_market.training.models.base import BaseModelAdapter, Task
 from agent_market.training.models.registry import make_model
 from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats
 
 DEPTH = "quant_depth_now"
 """Column: depth in [-10, 10] of the prediction on this candle; 0 where FreqAI says not to trust the row."""
 UP, DOWN = "up", "down"
 """The classes that a classifier turns into a depth: 10 x (P(up) - P(down))."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

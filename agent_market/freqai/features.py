@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from agent_market.features.features import FEATURES, market_features
+from agent_market.features.features import FEATURES, TRAINED, market_features
 from agent_market.features.turbulence import turbulence
 from agent_market.perception.context import ContextBook
 
-TRAINED = "%-"
 VIEW = "view-"
 CONTEXT = "context-"
 

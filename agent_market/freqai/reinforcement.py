@@ -31,15 +31,17 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.RL.BaseReinforcementLearningModel import BaseReinforcementLearningModel
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from agent_market.candles import epoch_seconds
 from agent_market.config import load_settings, parse_settings
 from agent_market.errors import AgentMarketError, ConfigError
 from agent_market.freqai.base_model import BaseAgentModel
 from agent_market.rl.env.account import AGE_SCALE
-from agent_market.rl.env.market import Floats, MarketArrays, epoch_seconds, funding_due
+from agent_market.rl.env.market import MarketArrays, funding_due
 from agent_market.rl.env.settings import EnvSettings
 from agent_market.rl.env.vector import TradingVecEnv
 from agent_market.rl.policy_market import open_position, position_after, stretches
 from agent_market.rl.policy_play import BestOnLaterSpan, followed
+from agent_market.utils.arrays import Floats
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 from sqlalchemy import select
 
-from agent_market.bot.queries.decisions import SCAN, decision_page
-from agent_market.bot.queries.risk_log import risk_log_of
 from agent_market.jobs.job import JobContext
 from agent_market.jobs.trades import closed_trades
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.graph.job import discover
 from agent_market.memory.long_term import LongTermMemory
+from agent_market.queries.decisions import SCAN, decision_page
+from agent_market.queries.risk_log import risk_log_of
 from agent_market.reports.review import review_text
 from agent_market.store.backup import back_up, backups_in, prune
 from agent_market.store.schema import episodes

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.bot.queries.source import open_source
 from agent_market.errors import DataError
 from agent_market.jobs.job import Job, JobContext, Tell
 from agent_market.jobs.prices import prices_of_bot
 from agent_market.jobs.registry import jobs_of
 from agent_market.jobs.runner import Runner
+from agent_market.queries.run_context import open_source
 from agent_market.utils.redaction import Redactor
 
 LOOK_S = 5.0

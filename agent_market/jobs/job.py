@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from agent_market.bot.queries.source import RunContext
 from agent_market.config import AgentMarketSettings
 from agent_market.jobs.prices import Prices
+from agent_market.queries.run_context import RunContext
 from agent_market.store.database import Database
 
 Weight = Literal["light", "heavy"]

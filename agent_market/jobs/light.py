@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
-from agent_market.bot.queries.cost import cost_of
 from agent_market.config import AgentMarketSettings
 from agent_market.jobs.job import JobContext
 from agent_market.jobs.state import states_of
 from agent_market.outcomes import outcome_of
+from agent_market.queries.cost import cost_of
 from agent_market.records import Episode, Outcome
 from agent_market.store.outcomes import put_outcomes, unsettled
 

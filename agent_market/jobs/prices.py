@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
-from agent_market.reports.candles import load_candles
+from agent_market.candles import load_candles
 
 Prices = Callable[[str, datetime], pd.DataFrame]
 """Complete candles (date = OPEN time, open, high, low, close, volume) of a pair from a time on, or none."""

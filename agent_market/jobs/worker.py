@@ -10,10 +10,10 @@ from typing import Any
 
 from freqtrade.enums import RunMode
 
-from agent_market.bot.queries.source import RunContext, open_source
 from agent_market.jobs.job import JobContext, Tell
 from agent_market.jobs.prices import prices_on_disk
 from agent_market.jobs.trades import trades_file
+from agent_market.queries.run_context import RunContext, open_source
 
 
 @dataclass(frozen=True)

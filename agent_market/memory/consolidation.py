@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from agent_market.config import LayerSettings
@@ -37,14 +36,12 @@ from agent_market.memory.importance import (
     usefulness,
 )
 from agent_market.memory.index.vectors import PointInTimeIndex
-from agent_market.memory.layers import DAY_S, Move, Standing, half_lives_s, month_after, shock
+from agent_market.memory.layers import DAY_S, Standing, half_lives_s, month_after, shock
 from agent_market.memory.note_store import pinned_at
 from agent_market.outcomes import expected_std
-from agent_market.records import Episode
+from agent_market.records import Episode, Move
 from agent_market.store.episode_json import seconds
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats, Ints
 
 Pins = Mapping[str, Sequence[tuple[int, bool]]]
 """By episode id: when (seconds since the epoch) it was pinned (True) or no longer, in order of time."""

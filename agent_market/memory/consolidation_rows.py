@@ -6,14 +6,11 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from agent_market.memory.importance import ImportanceEvidence, usefulness
-from agent_market.memory.layers import Layer, Standing
-from agent_market.records import Episode
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from agent_market.memory.layers import Standing
+from agent_market.records import Episode, Layer
+from agent_market.utils.arrays import Floats, Ints
 
 LAYERS = tuple(Layer)
 WORKING, SHORT, LONG, EPISODIC, ARCHIVE = range(len(LAYERS))

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.memory.importance import LEAST
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 def retention(age_s: npt.ArrayLike, half_life_s: npt.ArrayLike) -> Floats:

@@ -20,10 +20,10 @@ from agent_market.memory.episode_text import prompt_line
 from agent_market.memory.index.exact import squared_distances
 from agent_market.memory.index.file import index_over
 from agent_market.memory.index.vectors import PointInTimeIndex, PointInTimeVectors
-from agent_market.memory.layers import Move, Standing
+from agent_market.memory.layers import Standing
 from agent_market.memory.note_store import forgotten, log_position, pins
 from agent_market.memory.ranking import best, scores
-from agent_market.records import Episode, MarketView, Neighbour, Outcome, Recall
+from agent_market.records import Episode, MarketView, Move, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.episode_json import seconds
 from agent_market.store.episodes import put_episodes, read_episodes

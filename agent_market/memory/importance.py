@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from agent_market.config import ImportanceWeights
+from agent_market.utils.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 T = TypeVar("T", float, Floats)
 
 LEAST, MOST = 1.0, 10.0

@@ -17,37 +17,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from agent_market.config import LayerSettings
 from agent_market.memory.importance import ImportanceEvidence
-from agent_market.records import Outcome
+from agent_market.records import Layer, Outcome
 
 DAY_S = 86_400
-
-
-class Layer(StrEnum):
-    """Where an episode is kept."""
-
-    WORKING = "working"
-    SHORT = "short"
-    LONG = "long"
-    EPISODIC = "episodic"
-    ARCHIVE = "archive"
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One move of one episode, with why; times are seconds since the epoch."""
-
-    asof: int
-    at: int
-    layer: Layer
-    importance: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

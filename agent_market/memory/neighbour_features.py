@@ -20,9 +20,7 @@ from datasieve.transforms.base_transform import BaseTransform
 from agent_market.errors import DataError
 from agent_market.features.state import STATE_FEATURES, state_matrix
 from agent_market.memory.index.vectors import PointInTimeVectors
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from agent_market.utils.arrays import Floats, Ints
 
 PREFIX = "%-"
 CANDLE = f"{PREFIX}memory_candle"

@@ -18,8 +18,7 @@ import numpy.typing as npt
 
 from agent_market.config import RankWeights
 from agent_market.memory.importance import LEAST, MOST
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 def scores(

@@ -20,11 +20,10 @@ import pandas as pd
 
 from agent_market.config import ContextSeries
 from agent_market.errors import ConfigError, DataError
+from agent_market.utils.arrays import Floats, Ints
 
 logger = logging.getLogger(__name__)
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 FileState = tuple[int, int]
 """Modification time in ns and size: what tells that a file has changed."""

@@ -10,13 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from agent_market.config import DecisionSettings
 from agent_market.errors import DataError
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,7 @@ from agent_market.agents.diagnostics.diversity import dispersion_of, turners
 from agent_market.decision.nets.bundle import DECISION_NET, WEIGHT_NET
 from agent_market.pipeline.diversity_columns import NAMES as CORRELATIONS
 from agent_market.records import Episode
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

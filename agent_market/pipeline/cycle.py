@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from agent_market.agents.memory_agent import memory_view
@@ -25,7 +25,7 @@ from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.pipeline.latest_views import LatestViews
 from agent_market.pipeline.live_committee import ViewSource
-from agent_market.records import AgentView, Decision, Episode, MarketView, Recall
+from agent_market.records import AgentView, Decision, Episode, MarketView, Recall, decision_id
 from agent_market.risk.limits import limit_depth
 
 
@@ -108,8 +108,3 @@ def _held(view: MarketView, desk: CycleContext) -> float:
     age_s = (view.asof - last.view.asof).total_seconds()
     limit_s = timeframe_s(view.timeframe) * desk.settings.decision.max_age_candles
     return last.decision.depth if age_s <= limit_s else 0.0
-
-
-def decision_id(pair: str, asof: datetime) -> str:
-    """The name of a decision, as entry tags, logs and commands show it: `BTC/USDT@2024-01-05T12:00Z`."""
-    return f"{pair}@{asof:%Y-%m-%dT%H:%MZ}"

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from agent_market.agents.diagnostics.diversity import depth_table, error_table, mean_correlation
 from agent_market.config import DecisionSettings
 from agent_market.records import Episode
+from agent_market.utils.arrays import Floats
 
 NAMES = ("depth_correlation", "error_correlation")
 WINDOW = 60
 """Decisions, and outcomes, that a correlation is taken over."""
-
-Floats = npt.NDArray[np.float64]
 
 
 def recent_correlations(

@@ -16,18 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 
 from agent_market.agents.debate.evidence import evidence_of
 from agent_market.decision.nets.bundle import NetBundle
 from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
+from agent_market.utils.arrays import Floats
 
 AGENT = "quant"
 TARGET = "&-forward_return"
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

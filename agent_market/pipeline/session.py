@@ -37,11 +37,9 @@ from agent_market.pipeline.quant import quant_view
 from agent_market.records import Episode, Evidence
 from agent_market.risk.limits import limit_depth
 from agent_market.store.database import Database
+from agent_market.utils.arrays import Floats, Ints
 
 logger = logging.getLogger(__name__)
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

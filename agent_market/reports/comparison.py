@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from agent_market.reports.backtest_result import BacktestRun, StrategyRun
-from agent_market.reports.contenders import BASELINES, BUY_AND_HOLD, Part, PartInfo, parts_of
 from agent_market.reports.equity import (
     EquityCurve,
     buy_and_hold,
@@ -19,6 +18,7 @@ from agent_market.reports.equity import (
 )
 from agent_market.reports.model_costs import NO_MODELS, ModelCosts, less_models
 from agent_market.reports.text import basis_points, listed
+from agent_market.runs.parts import BASELINES, BUY_AND_HOLD, Part, PartInfo, parts_of
 from agent_market.stats.metrics import Performance, daily_returns, performance
 from agent_market.stats.uncertainty import MIN_DAYS, Interval, mean_difference
 

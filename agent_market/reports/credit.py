@@ -16,8 +16,9 @@ import numpy as np
 
 from agent_market.config import CostSettings, DecisionSettings
 from agent_market.decision.credit import MOST_AGENTS, Credit, credits
-from agent_market.decision.panel import DecisionPanel, Floats, money
+from agent_market.decision.panel import DecisionPanel, money
 from agent_market.records import DEPTH_LIMIT, Episode
+from agent_market.utils.arrays import Floats
 
 DECISION_NET = "decision net"
 RISK = "risk limits"

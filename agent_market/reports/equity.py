@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
-from agent_market.reports.candles import closes_at
+from agent_market.candles import closes_at
 from agent_market.stats.metrics import drawdown
 
 HALF_DAY = pd.Timedelta(hours=12)

@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from agent_market.agents.prompts.feedback import FeedbackEntry
 from agent_market.errors import FlowError
 from agent_market.reports.comparison import Comparison, Contender
-from agent_market.reports.contenders import BASELINES
 from agent_market.reports.content import ReportContent
 from agent_market.reports.scorecards import RegimeRecord, Scorecard, regime_records, scorecards
 from agent_market.reports.text import number, percent, signed, signed_percent
+from agent_market.runs.parts import BASELINES
 from agent_market.utils.durable import replace_text
 
 SCHEMA = "agent-market/summary/1"

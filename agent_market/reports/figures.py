@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 
 from agent_market.records import Episode
 from agent_market.reports.comparison import Comparison
-from agent_market.reports.contenders import Part
 from agent_market.reports.scorecards import ALWAYS_LONG, EQUAL, FUSED, RewardPath, agents_in
+from agent_market.runs.parts import Part
 
 MOST_POINTS = 4_000
 

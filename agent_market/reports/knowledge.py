@@ -18,9 +18,9 @@ import pandas as pd
 from agent_market.config import BudgetSettings, LLMSettings
 from agent_market.records import Episode
 from agent_market.reports.comparison import Comparison
-from agent_market.reports.contenders import Part
 from agent_market.reports.provenance import RULES_MODEL
 from agent_market.reports.text import UNKNOWN, in_basis_points, listed, signed
+from agent_market.runs.parts import Part
 from agent_market.stats.metrics import daily_returns, sharpe
 from agent_market.stats.uncertainty import MIN_DAYS, Interval, mean_difference
 

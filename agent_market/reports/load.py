@@ -8,10 +8,10 @@ from pathlib import Path
 
 from freqtrade.exchange import timeframe_to_seconds
 
+from agent_market.candles import load_candles
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.records import Episode
 from agent_market.reports.backtest_result import BacktestRun, load_run
-from agent_market.reports.candles import load_candles
 from agent_market.reports.comparison import compare
 from agent_market.reports.content import ReportContent
 from agent_market.reports.model_costs import model_costs

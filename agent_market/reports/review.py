@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
-from freqtrade.persistence import Trade
-
-from agent_market.bot.queries.decisions import SCAN, DecisionRow, decision_page
-from agent_market.bot.telegram.request import Asked
+from agent_market.queries.decisions import DecisionRow
 from agent_market.records import DEPTH_LIMIT
-
-DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +16,6 @@ class Closed:
     pair: str
     ratio: float
     profit: float
-
-
-def review(asked: Asked) -> str:
-    """The last `DAYS` days, or as many as the first word says.
-
-    :raises ConfigError: it is no number from 1 to 365.
-    :raises DataError: there is no store yet.
-    """
-    days = asked.number(DAYS, 1, 365)
-    since = datetime.now(UTC) - timedelta(days=days)
-    page = decision_page(asked.source, asked.log, since=since, limit=SCAN)
-    trades = Trade.get_trades([Trade.is_open.is_(False), Trade.close_date >= since.replace(tzinfo=None)])
-    closed = [Closed(t.pair, float(t.close_profit or 0.0), float(t.close_profit_abs or 0.0)) for t in trades]
-    currency = str(asked.attachment.strategy.config["stake_currency"])
-    return review_text(days, page.rows, closed, currency, more=page.next is not None)
 
 
 def review_text(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from agent_market.config import LiquidityLimits
-from agent_market.risk.orders import Floats, Liquidity
+from agent_market.risk.orders import Liquidity
+from agent_market.utils.arrays import Floats
 
 Levels = Sequence[Sequence[float]]
 

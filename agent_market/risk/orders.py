@@ -8,12 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from agent_market.records import Clamp
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

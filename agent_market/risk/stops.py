@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from agent_market.config import StopRule
-from agent_market.risk.orders import Floats
+from agent_market.utils.arrays import Floats
 
 
 def average_true_range(high: Floats, low: Floats, close: Floats, candles: int) -> Floats:

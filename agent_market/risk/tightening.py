@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from agent_market.config import TighteningSettings
-from agent_market.risk.orders import Floats
+from agent_market.utils.arrays import Floats
 
 
 def tightening(returns: Floats, settings: TighteningSettings) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 
 from agent_market.config import VarLimits
-from agent_market.risk.orders import Floats
+from agent_market.utils.arrays import Floats
 
 STEPS = 24
 

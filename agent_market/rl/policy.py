@@ -23,8 +23,10 @@ from stable_baselines3.common.vec_env import VecEnv
 from agent_market.config import Settings
 from agent_market.decision.trainers.base import one_thread
 from agent_market.rl.best_model_callback import KeepBest
+from agent_market.training.metrics import gained
 from agent_market.training.models.base import BaseModelAdapter, Progress
-from agent_market.training.models.samples import Floats, Ints, Samples
+from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats, Ints
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 _JUDGEMENTS = 10
@@ -250,17 +252,6 @@ def walked(model: BaseAlgorithm, features: np.ndarray, groups: Ints | None, can_
         actions, _ = model.predict(seen, deterministic=True)
         held[there] = positions[rows] = positions_of(actions, can_short)
     return positions
-
-
-def gained(positions: Floats, labels: Floats, groups: Ints | None, cost: float) -> Floats:
-    """(N,) what each row earned after the cost of getting into its position, each group from flat."""
-    before = np.zeros(len(positions))
-    known = np.zeros(len(positions), dtype=np.int64) if groups is None else groups
-    for group in np.unique(known):
-        rows = np.flatnonzero(known == group)
-        before[rows[1:]] = positions[rows[:-1]]
-    earned: Floats = positions * labels - cost * np.abs(positions - before)
-    return earned
 
 
 def _scale(train: Samples) -> tuple[Floats, Floats]:

@@ -10,7 +10,8 @@ from freqtrade.persistence import Trade
 
 from agent_market.errors import DataError
 from agent_market.rl.env.account import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
-from agent_market.rl.env.market import Floats, MarketArrays, join_markets, market_arrays
+from agent_market.rl.env.market import MarketArrays, join_markets, market_arrays
+from agent_market.utils.arrays import Floats
 
 
 def stretches(

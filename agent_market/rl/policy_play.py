@@ -11,8 +11,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agent_market.rl.best_model_callback import KeepBest
 from agent_market.rl.env.batch import TradingBatch
-from agent_market.rl.env.market import Floats, MarketArrays, market_arrays
+from agent_market.rl.env.market import MarketArrays, market_arrays
 from agent_market.rl.env.settings import EnvSettings
+from agent_market.utils.arrays import Floats
 
 logger = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from agent_market.config import Settings
-from agent_market.decision.panel import Floats
 from agent_market.decision.trainers.base import DecisionDataset, device_of, one_thread
 from agent_market.decision.trainers.gate import earned
+from agent_market.utils.arrays import Floats
 
 Algorithm = Literal["ppo", "ddpg", "td3", "sac"]
 Output = Literal["weights", "target"]

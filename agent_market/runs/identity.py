@@ -18,7 +18,7 @@ import orjson
 from freqtrade.enums import TRADE_MODES
 
 import agent_market
-from agent_market.freqai.factor_features import factors_digest
+from agent_market.factors.features import factors_digest
 from agent_market.runs.data_digest import candles_digest, context_digest
 from agent_market.runs.knowledge import knowledge_digest
 from agent_market.runs.prompts_digest import prompts_digest

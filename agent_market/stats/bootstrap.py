@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from agent_market.utils.arrays import Floats
 
 SEED = 20260901
 RESAMPLES = 2_000

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 FEWEST = 30
 """Pairs of observations below which nothing is claimed."""

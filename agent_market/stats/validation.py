@@ -17,10 +17,7 @@ from arch.bootstrap import SPA
 
 from agent_market.errors import DataError
 from agent_market.stats.bootstrap import RESAMPLES, SEED, block_length
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from agent_market.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

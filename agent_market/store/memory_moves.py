@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select
 
-from agent_market.memory.layers import Layer, Move
+from agent_market.records import Layer, Move
 from agent_market.store.database import Database
 from agent_market.store.schema import memory_moves
 from agent_market.store.upsert import upsert_for

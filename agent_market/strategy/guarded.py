@@ -7,6 +7,7 @@ callback that a subclass overrides is wrapped: its answer is cut to the limits, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ from agent_market.bot.rest import install_in_bot
 from agent_market.bot.risk_engine import RiskEngine
 from agent_market.config import load_settings
 from agent_market.errors import AgentMarketError
+from agent_market.jobs.in_bot import LightJobs
+from agent_market.jobs.job import Tell
 from agent_market.risk.invalidation import invalidated
 from agent_market.risk.stops import average_true_range, stop_distance
 from agent_market.strategy import backtest_gate as gate
@@ -79,6 +82,10 @@ class GuardedStrategy(IStrategy):
         if self._attachment is None:
             self._attachment = joining.attach(self)
         return self._attachment
+
+    def light_jobs(self, tell: Tell, failed: Callable[[str, Exception], None]) -> LightJobs:
+        """The jobs that run on a thread of the bot; `bot.attach` starts and ends them."""
+        return LightJobs(self, tell, failed)
 
     @property
     def desk(self) -> RiskEngine:

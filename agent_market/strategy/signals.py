@@ -17,11 +17,9 @@ from agent_market.agents.memory_agent import memory_depth
 from agent_market.config import CalibrationSettings, MemorySettings
 from agent_market.decision.fusion import fuse
 from agent_market.pipeline.columns import stack
-from agent_market.pipeline.cycle import decision_id
-from agent_market.records import DEPTH_LIMIT
+from agent_market.records import DEPTH_LIMIT, decision_id
 from agent_market.risk.confidence import stake_share
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,9 @@ from pandas import DataFrame
 from agent_market.agents.roles import role_table
 from agent_market.decision.experts.virtual_experts import seats
 from agent_market.errors import AgentMarketError
-from agent_market.features.features import WARM_UP
-from agent_market.freqai.factor_features import FactorBook, add_factors, peer_candles
-from agent_market.freqai.features import (
-    TRAINED,
-    add_context,
-    add_trained_features,
-    add_turbulence,
-    peer_frames,
-)
+from agent_market.factors.features import FactorBook, add_factors, peer_candles
+from agent_market.features.features import TRAINED, WARM_UP
+from agent_market.freqai.features import add_context, add_trained_features, add_turbulence, peer_frames
 from agent_market.freqai.memory_features import add_candle_number
 from agent_market.perception.context import ContextBook
 from agent_market.pipeline.quant import TARGET, target
@@ -37,13 +31,13 @@ from agent_market.runs.identity import stamp_features
 from agent_market.strategy.guarded import GuardedStrategy
 from agent_market.strategy.signals import (
     PLAIN_TAG,
-    Floats,
     Fusion,
     earned_share,
     entry_tags,
     fused_depth,
     side_spells,
 )
+from agent_market.utils.arrays import Floats
 
 FUSED = "agents_depth"
 

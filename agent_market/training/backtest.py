@@ -11,11 +11,11 @@ from typing import Any
 
 from freqtrade.misc import deep_merge_dicts
 
-from agent_market.commands.init import TEMPLATES
 from agent_market.errors import FlowError
 from agent_market.freqtrade_cli import call_freqtrade, last_words
 from agent_market.reports.content import ReportContent
 from agent_market.reports.load import gather
+from agent_market.resources import TEMPLATES
 from agent_market.training.report import BacktestMetrics
 from agent_market.training.settings import TrainingSettings
 from agent_market.utils.durable import replace_text

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from agent_market.decision.calibration import brier_score, expected_calibration_error
 from agent_market.training.models.base import BaseModelAdapter
 from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
 BINS = 10
 
 
@@ -50,7 +49,6 @@ def measure(model: BaseModelAdapter[Any], train: Samples, test: Samples) -> Pred
     told = model.predict(test.features, test.groups)
     if model.task == "policy":
         # Only here: the adapter needs torch, and others are measured without it.
-        from agent_market.rl.policy import gained  # noqa: PLC0415
 
         cost = float(model.settings.cost)
         always = gained(np.ones(len(test)), test.labels, test.groups, cost)
@@ -102,3 +100,14 @@ def score(metrics: PredictionMetrics) -> float:
     if metrics.brier is not None:
         return -metrics.brier
     return metrics.rank_ic or 0.0
+
+
+def gained(positions: Floats, labels: Floats, groups: Ints | None, cost: float) -> Floats:
+    """(N,) what each row earned after the cost of getting into its position, each group from flat."""
+    before = np.zeros(len(positions))
+    known = np.zeros(len(positions), dtype=np.int64) if groups is None else groups
+    for group in np.unique(known):
+        rows = np.flatnonzero(known == group)
+        before[rows[1:]] = positions[rows[:-1]]
+    earned: Floats = positions * labels - cost * np.abs(positions - before)
+    return earned

@@ -16,8 +16,8 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.config import load_settings
+from agent_market.config.base import FEEDBACK_FOLDER
 from agent_market.errors import ConfigError
-from agent_market.flow.plan import FEEDBACK_FOLDER
 from agent_market.reports.feedback import FEEDBACK_FILE, RoundEntry, append_feedback
 from agent_market.store.database import Database, store_url
 from agent_market.training.backtest import download, freqai_model, place_of, run_backtest

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 import agent_market
 from agent_market.config import parse_settings
-from agent_market.flow.settings import FlowSandbox, read_settings_file
+from agent_market.config.flow import FlowSandbox, read_settings_file
 from agent_market.runs.identity import code_digest
 from agent_market.training.learning import Learning
 

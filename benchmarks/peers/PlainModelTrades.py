@@ -9,7 +9,7 @@ from AgentMarketStrategy import AgentMarketStrategy
 from pandas import DataFrame
 
 from agent_market.pipeline.quant import TARGET
-from agent_market.strategy.signals import Floats
+from agent_market.utils.arrays import Floats
 
 
 class PlainModelTrades(AgentMarketStrategy):

@@ -10,8 +10,8 @@ from freqtrade.enums import RunMode
 
 from agent_market.bot.journal.decision_notes import DecisionNotes
 from agent_market.bot.journal.journal import Journal
-from agent_market.bot.queries import source as sources
 from agent_market.errors import StoreFull
+from agent_market.queries import run_context as sources
 from agent_market.store.database import Database
 from agent_market.store.episode_json import digest_of
 from agent_market.store.episodes import episodes_of, write_episodes

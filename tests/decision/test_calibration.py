@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_market.agents.debate.evidence import wilson
 from agent_market.config import CalibrationSettings
 from agent_market.decision.calibration import (
     DecisionCalibrator,
@@ -24,6 +23,7 @@ from agent_market.decision.calibration import (
     reliability,
 )
 from agent_market.records import AgentView, Episode
+from agent_market.stats.proportion import wilson
 from tests.helpers.episode_makers import START, an_episode, an_outcome, at
 
 SETTINGS = CalibrationSettings(window=20, least_fitted=20, refit_every=5)

@@ -13,16 +13,16 @@ import pytest
 from freqtrade.enums import RunMode
 
 from agent_market.factors.engine import Engine
-from agent_market.factors.mining.files import features_file
-from agent_market.factors.panel import CandlePanel
-from agent_market.factors.parse import parse_factor
-from agent_market.freqai.factor_features import (
+from agent_market.factors.features import (
     NO_VALUE,
     FactorBook,
     add_factors,
     factors_digest,
     peer_candles,
 )
+from agent_market.factors.mining.files import features_file
+from agent_market.factors.panel import CandlePanel
+from agent_market.factors.parse import parse_factor
 from agent_market.runs.identity import derive_identifier
 from tests.helpers.factor_files import put_in_force
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from agent_market.bot.queries.risk_log import risk_log_of
+from agent_market.queries.risk_log import risk_log_of
 from agent_market.records import Clamp, Debate, DebateTurn, Episode, RiskResult
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes

@@ -14,8 +14,9 @@ import cloudpickle
 
 from agent_market.bot.breaker.breaker_service import breaker_from
 from agent_market.bot.control import Control
-from agent_market.bot.journal.journal import NAME, decision_of
 from agent_market.bot.json_state import read_fact
+from agent_market.queries.risk_log import NAME
+from agent_market.records import decision_of
 from agent_market.runs.manifest import FOLDER, LATEST, latest_manifest
 from tests.helpers.killed_strategy import digest
 

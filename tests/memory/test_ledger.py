@@ -13,9 +13,9 @@ import pytest
 from agent_market.config import ImportanceWeights, LayerSettings, MemorySettings, RankWeights
 from agent_market.errors import DataError
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.layers import Layer, Move, Standing, month_after
+from agent_market.memory.layers import Standing, month_after
 from agent_market.memory.note_store import AuditEntry, pin_episode
-from agent_market.records import Episode, Neighbour, Outcome, Recall
+from agent_market.records import Episode, Layer, Move, Neighbour, Outcome, Recall
 from agent_market.store.database import Database
 from agent_market.store.memory_moves import moves_of
 from tests.helpers.episode_makers import a_view, an_episode, an_outcome, at

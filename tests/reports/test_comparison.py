@@ -14,7 +14,7 @@ from agent_market.errors import DataError
 from agent_market.reports.backtest_result import latest_result, load_run
 from agent_market.reports.comparison import Comparison, compare
 from agent_market.reports.console import print_comparison
-from agent_market.reports.contenders import model_name
+from agent_market.runs.parts import model_name
 from tests.helpers.backtest_results import START, make_candles, make_trade, write_result
 
 OURS = ("AgentMarketStrategy", "AgentMarketEqualWeights", "AgentMarketQuantOnly")

@@ -8,8 +8,8 @@ import pytest
 
 from agent_market.config import DecisionSettings
 from agent_market.records import Episode
-from agent_market.reports.contenders import parts_of
 from agent_market.reports.weighting_label import weighing
+from agent_market.runs.parts import parts_of
 from tests.helpers.episode_makers import an_episode
 
 

@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 
 from agent_market.records import Evidence, Recall
-
-Z_95 = 1.959963984540054
+from agent_market.stats.proportion import wilson
 
 
 def evidence_of(gains: Sequence[float]) -> Evidence | None:
@@ -35,15 +34,6 @@ def recalled_evidence(recall: Recall, depth: float) -> Evidence | None:
         return None
     side = math.copysign(1.0, depth)
     return evidence_of([side * case.market_return for case in recall.neighbours])
-
-
-def wilson(wins: int, n: int) -> tuple[float, float]:
-    """95% interval of a share of `wins` in `n` >= 1 trials."""
-    share, z = wins / n, Z_95
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def numbers_of(source: str, evidence: Evidence | None) -> dict[str, float]:

@@ -23,14 +23,13 @@ import numpy.typing as npt
 from agent_market.config import DecisionSettings
 from agent_market.outcomes import expected_std
 from agent_market.records import DEPTH_LIMIT, AgentView, Episode
+from agent_market.utils.arrays import Floats
 
 FEWEST = 8
 """With fewer decisions on which both spoke, a correlation is not known."""
 
 FLAT = 1e-9
 """A column whose squared deviations sum to less than this does not vary."""
-
-Floats = npt.NDArray[np.float64]
 
 
 def dispersion(depths: Sequence[float], weights: Sequence[float] | None = None) -> float:

@@ -12,15 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from agent_market.config import DecisionSettings, LLMSettings
 from agent_market.decision.action import action_of
 from agent_market.decision.fusion import decide
 from agent_market.llm.decision_context import decision_context
 from agent_market.records import AgentView, Episode
-
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 FUSED = "fused decision"
 

@@ -16,8 +16,6 @@ from agent_market.config import DecisionSettings
 from agent_market.outcomes import expected_std, scaled_reward
 from agent_market.records import AgentView, Episode, Outcome
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class TuningCase:

@@ -13,8 +13,9 @@ from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.freqtrade_internals.freqtrade import Priced, is_forced
 from agent_market.bot.gate.splits import let_parts_follow
-from agent_market.bot.journal.journal import clamp_json, decision_of
+from agent_market.bot.journal.journal import clamp_json
 from agent_market.bot.risk_engine import RiskEngine
+from agent_market.records import decision_of
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from freqtrade.enums import TRADE_MODES
 
-from agent_market.bot.queries.source import RunContext, open_source, own_source
 from agent_market.errors import AgentMarketError, DataError
+from agent_market.queries.run_context import RunContext, open_source, own_source
 from agent_market.store.risk_notes import LIVE, RiskNote, add_risk_notes, backtest_run, begin_run
 
 logger = logging.getLogger(__name__)

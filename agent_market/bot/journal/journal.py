@@ -17,12 +17,12 @@ import orjson
 
 from agent_market.bot.json_state import read_fact, write_fact
 from agent_market.errors import ControlUnreadable
-from agent_market.records import Clamp
+from agent_market.queries.risk_log import NAME
+from agent_market.records import Clamp, decision_of
 from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
 
-NAME = "risk.jsonl"
 KEPT = 1_000
 BATCH = 256
 
@@ -120,9 +120,3 @@ def clamp_json(clamps: tuple[Clamp, ...]) -> list[dict[str, Any]]:
         {"limit": c.limit, "threshold": c.threshold, "value": c.value, "before": c.before, "after": c.after}
         for c in clamps
     ]
-
-
-def decision_of(tag: str | None) -> str:
-    """The id of the decision that an entry tag names; empty where it names none."""
-    words = (tag or "").split(" ")
-    return words[-1] if "@" in words[-1] else ""

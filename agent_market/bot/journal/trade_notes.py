@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_market.bot.journal.journal import decision_of
-from agent_market.bot.queries.source import open_source
 from agent_market.errors import DataError
+from agent_market.queries.run_context import open_source
+from agent_market.records import decision_of
 from agent_market.store.episodes import find_episode
 
 KEY = "agent_market_decision"

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Path
 
 from agent_market.bot.attach import current
 from agent_market.bot.control import Control, ControlState
-from agent_market.bot.queries.source import RunContext
 from agent_market.bot.rest import schemas
 from agent_market.bot.rest.dependencies import Asked, User
 from agent_market.bot.rest.errors import RESPONSES, AgentsRoute
 from agent_market.errors import DataError
+from agent_market.queries.run_context import RunContext
 
 router = APIRouter(prefix="/agents", tags=["Agents control"], route_class=AgentsRoute, responses=RESPONSES)
 

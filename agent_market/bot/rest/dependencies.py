@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from pydantic import AfterValidator
 
 from agent_market.bot.freqtrade_internals import api as internals
-from agent_market.bot.queries.source import RunContext, open_source
+from agent_market.queries.run_context import RunContext, open_source
 
 PLAIN = r"^[^\x00-\x1f]+$"
 

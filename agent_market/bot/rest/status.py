@@ -13,15 +13,15 @@ from agent_market.bot.attach import current
 from agent_market.bot.control import Control
 from agent_market.bot.freqtrade_internals import api as internals
 from agent_market.bot.plugin import BotPlugin
-from agent_market.bot.queries.cost import cost_of
-from agent_market.bot.queries.decisions import newest_asof
-from agent_market.bot.queries.risk_log import risk_log_of
-from agent_market.bot.queries.source import runs_of
 from agent_market.bot.rest import schemas
 from agent_market.bot.rest.dependencies import Asked
 from agent_market.bot.rest.errors import RESPONSES, AgentsRoute
 from agent_market.config import Caps
 from agent_market.errors import DataError
+from agent_market.queries.cost import cost_of
+from agent_market.queries.decisions import newest_asof
+from agent_market.queries.risk_log import risk_log_of
+from agent_market.queries.run_context import runs_of
 from agent_market.store.spend import Spent
 
 router = APIRouter(prefix="/agents", tags=["Agents"], route_class=AgentsRoute, responses=RESPONSES)

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 from agent_market.bot.attach import current
 from agent_market.bot.freqtrade_internals import api as internals
 from agent_market.bot.plugin import BotPlugin
-from agent_market.bot.queries.decisions import DecisionRow, decision_whole, decisions_since
-from agent_market.bot.queries.risk_log import risk_log_of
-from agent_market.bot.queries.source import RunContext, open_source
 from agent_market.bot.rest.decisions import summary_of
 from agent_market.bot.rest.errors import redactor
 from agent_market.errors import AgentMarketError, DataError
+from agent_market.queries.decisions import DecisionRow, decision_whole, decisions_since
+from agent_market.queries.risk_log import risk_log_of
+from agent_market.queries.run_context import RunContext, open_source
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent_market.bot.queries.decisions import decision_page
 from agent_market.bot.telegram.request import Asked
+from agent_market.queries.decisions import decision_page
 from agent_market.records import Episode
 from agent_market.reports.scorecards import Scorecard, scorecards
 

@@ -10,9 +10,9 @@ from agent_market.bot.telegram.control import mode, pause_ai, resume_ai
 from agent_market.bot.telegram.cost import cost
 from agent_market.bot.telegram.memory import memory, teach
 from agent_market.bot.telegram.request import Asked
+from agent_market.bot.telegram.review import review
 from agent_market.bot.telegram.risk import plan, risk
-from agent_market.reports.review import review
-from agent_market.reports.why import debate, why
+from agent_market.bot.telegram.why import debate, why
 
 
 @dataclass(frozen=True, slots=True)

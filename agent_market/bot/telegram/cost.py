@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent_market.bot.queries.cost import Cost, cost_of
 from agent_market.bot.telegram.request import Asked
+from agent_market.queries.cost import Cost, cost_of
 from agent_market.store.spend import Spent
 
 ROLES = 6

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from agent_market.bot.queries.knowledge import search_memory
-from agent_market.bot.telegram.request import Asked, moment
+from agent_market.bot.telegram.request import Asked
 from agent_market.errors import ConfigError, DataError
 from agent_market.memory.bitemporal import Times
 from agent_market.memory.note_store import AuditEntry, NoteStore
 from agent_market.memory.notes import Note
 from agent_market.memory.text.index import Aspects, Hit
+from agent_market.queries.knowledge import search_memory
+from agent_market.utils.time import moment
 
 AUTHOR_LENGTH = 128
 

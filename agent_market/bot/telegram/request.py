@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from agent_market.bot.plugin import BotPlugin
-from agent_market.bot.queries.risk_log import RiskLog, risk_log_of
-from agent_market.bot.queries.source import RunContext, open_source
 from agent_market.errors import ConfigError
+from agent_market.queries.risk_log import RiskLog, risk_log_of
+from agent_market.queries.run_context import RunContext, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,3 @@ class Asked:
         if not self.first.isdecimal() or not least <= int(self.first) <= most:
             raise ConfigError(f"{self.first!r} is no number from {least} to {most}")
         return int(self.first)
-
-
-def moment(at: datetime | None) -> str:
-    """A time for people: minutes, UTC."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "-"

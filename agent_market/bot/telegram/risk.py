@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from agent_market.bot.account import book_of
 from agent_market.bot.confirmations import EntryProposal
 from agent_market.bot.control import ControlState
-from agent_market.bot.queries.decisions import DecisionRow, decision_page
-from agent_market.bot.telegram.request import Asked, moment
+from agent_market.bot.telegram.request import Asked
 from agent_market.config import RiskSettings
+from agent_market.queries.decisions import DecisionRow, decision_page
 from agent_market.risk.breaker import BreakerState
 from agent_market.risk.invalidation import invalidation_level
 from agent_market.risk.orders import Book
+from agent_market.utils.time import moment
 
 
 def risk(asked: Asked) -> str:

@@ -21,9 +21,10 @@ def control_of(userdir: Path, folder: Path | None) -> Control:
 
     :raises ConfigError: there is no such directory; a switch that no bot reads would be worse than none.
     """
-    from agent_market.bot.control import Control, control_folder
+    from agent_market.bot.control import Control
     from agent_market.config import BotSettings
     from agent_market.errors import ConfigError
+    from agent_market.runs.folders import control_folder
 
     place = folder or userdir
     if not place.is_dir():

@@ -13,6 +13,6 @@ def as_script(app: typer.Typer, command: Sequence[str]) -> None:
 
     Errors that are raised on purpose end it with one line and the exit code of the command line.
     """
-    from agent_market.cli import run_app
+    from agent_market.utils.terminal import run_app
 
     run_app(lambda: app([*command, *sys.argv[1:]]))

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from agent_market.utils.arrays import Bools, Floats
 
 
 class Weighting(Protocol):

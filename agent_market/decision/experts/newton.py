@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-from agent_market.decision.experts.base import Bools, Floats, Learner
+from agent_market.decision.experts.base import Learner
+from agent_market.utils.arrays import Bools, Floats
 
 _SUM_WEIGHT = 1e4
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent_market.decision.experts.base import Bools, Floats, Learner, exponential
+from agent_market.decision.experts.base import Learner, exponential
+from agent_market.utils.arrays import Bools, Floats
 
 
 class MLPoly(Learner):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent_market.decision.experts.base import Bools, Floats, Learner
+from agent_market.decision.experts.base import Learner
+from agent_market.utils.arrays import Bools, Floats
 
 
 class Uniform(Learner):

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from agent_market.config import DecisionSettings
-from agent_market.decision.panel import DecisionPanel, Floats, vectors
+from agent_market.decision.panel import DecisionPanel, vectors
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

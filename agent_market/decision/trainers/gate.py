@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent_market.decision.panel import Floats
 from agent_market.decision.trainers.base import DecisionDataset, Policy
 from agent_market.stats.promotion import LEVEL, Verdict, judge
+from agent_market.utils.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from agent_market.decision.decision_net import DecisionNet, Head
-from agent_market.decision.panel import Floats
 from agent_market.decision.trainers.base import Batch, DecisionDataset, blocks_of, one_thread
 from agent_market.decision.weight_net import AgentWeightNet, kl_to_prior
+from agent_market.utils.arrays import Floats
 
 
 class Path(NamedTuple):

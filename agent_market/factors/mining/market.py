@@ -29,7 +29,7 @@ def panel_of(
 
     :raises DataError: an unknown timeframe, a pair without candles, or candles off the grid.
     """
-    from agent_market.reports.candles import load_candles  # noqa: PLC0415 - it imports freqtrade
+    from agent_market.candles import load_candles  # noqa: PLC0415 - it imports freqtrade
 
     if timeframe not in TIMEFRAMES:
         raise DataError(f"the timeframe {timeframe!r} is not known; use one of {', '.join(TIMEFRAMES)}")

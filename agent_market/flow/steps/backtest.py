@@ -16,11 +16,12 @@ from agent_market.config import load_settings
 from agent_market.errors import FlowError
 from agent_market.flow.backtest_digest import OUTCOME, write_outcome
 from agent_market.flow.fingerprints import context_files, features_in_force, taught, user_code, versions_of
+from agent_market.flow.freqtrade_arguments import common_arguments, write_config
 from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.flow.steps.train import LIBRARIES, trained_parameters
-from agent_market.freqtrade_cli import call_freqtrade, common_arguments, last_words, write_config
+from agent_market.freqtrade_cli import call_freqtrade, last_words
 from agent_market.reports.feedback import read_feedback, visible_feedback
 from agent_market.runs.identity import code_digest
 from agent_market.store.backup import file_of

@@ -10,13 +10,14 @@ from typing import Any
 
 from freqtrade.exchange import timeframe_to_seconds
 
+from agent_market.candles import load_candles
 from agent_market.errors import FlowError
 from agent_market.flow.fingerprints import candles_of
+from agent_market.flow.freqtrade_arguments import common_arguments, write_config
 from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
-from agent_market.freqtrade_cli import call_freqtrade, common_arguments, last_words, write_config
-from agent_market.reports.candles import load_candles
+from agent_market.freqtrade_cli import call_freqtrade, last_words
 from agent_market.utils.durable import replace_text
 
 LISTING = "candles.json"

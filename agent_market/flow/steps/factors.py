@@ -17,13 +17,14 @@ from typing import Any
 from freqtrade.misc import deep_merge_dicts
 
 from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.config.base import FEEDBACK_FOLDER
 from agent_market.errors import ConfigError
 from agent_market.factors.mining.files import EXPRESSIONS_FILE, FEATURES_FILE
 from agent_market.factors.mining.publishing import publish
 from agent_market.factors.mining.records import Span
 from agent_market.flow.files import copy_atomically
 from agent_market.flow.fingerprints import code_of, versions_of
-from agent_market.flow.plan import FEEDBACK_FOLDER, FlowPlan
+from agent_market.flow.plan import FlowPlan
 from agent_market.flow.settings import midnight
 from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.llm.answers.sources import Answers, open_answers

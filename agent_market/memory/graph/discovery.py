@@ -16,7 +16,8 @@ import pandas as pd
 from agent_market.memory.bitemporal import Times
 from agent_market.memory.graph.records import Edge, EdgeEvidence, EdgeKind, node_id
 from agent_market.records import Episode
-from agent_market.stats.significance import Floats, correlation, mean_test, q_values
+from agent_market.stats.significance import correlation, mean_test, q_values
+from agent_market.utils.arrays import Floats
 
 MOST_EPISODES = 20
 """Ids kept as evidence of one edge: the newest. The count is in the statistics."""

@@ -10,8 +10,8 @@ import pandas as pd
 from ccxt import NotSupported
 from freqtrade.exchange import timeframe_to_seconds
 
+from agent_market.candles import load_candles
 from agent_market.errors import DataError
-from agent_market.reports.candles import load_candles
 
 
 def closes(

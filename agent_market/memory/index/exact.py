@@ -19,10 +19,9 @@ from agent_market.memory.index import quantised
 from agent_market.memory.index.compressed import CompressedRows
 from agent_market.memory.index.matmul import error, scan
 from agent_market.memory.index.quantised import ByteScan
+from agent_market.utils.arrays import Floats, Ints
 
 Rows = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 BLOCK = 1024
 """Queries that share one first pass."""

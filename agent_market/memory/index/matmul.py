@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from agent_market.utils.arrays import Floats, Ints
+
 Rows = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _FIRST, _CHUNK, _TILE = 64, 512, 256
 _NOTHING = np.float32(-3e38)

@@ -29,9 +29,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from agent_market.utils.arrays import Floats, Ints
+
 Rows = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
 ROUNDING = 1e-12

@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from agent_market.memory.index.compressed import CompressedRows
 from agent_market.memory.index.exact import nearest_in, nearest_in_prefixes
+from agent_market.utils.arrays import Floats, Ints
 
 Item = TypeVar("Item")
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.float32]
 
 _FIRST_CAPACITY = 256

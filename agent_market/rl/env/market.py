@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from agent_market.candles import epoch_seconds
 from agent_market.errors import DataError
+from agent_market.utils.arrays import Floats
 
 CANDLE = np.dtype(
     [
@@ -25,7 +27,6 @@ CANDLE = np.dtype(
 )
 
 Int64 = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,6 @@ def funding_due(times: Int64, timeframe_s: int, events: pd.DataFrame) -> tuple[F
     np.add.at(opens, row[exact], due[exact])
     np.add.at(inside, row[held & ~exact], due[held & ~exact])
     return opens, inside
-
-
-def epoch_seconds(dates: pd.Series) -> Int64:
-    """(T,) whole seconds since the epoch, whatever unit and zone the dates are kept in."""
-    moments = pd.DatetimeIndex(pd.to_datetime(dates, utc=True)).as_unit("s")
-    return moments.asi8.astype(np.int64)
 
 
 def _check(times: Int64, table: np.ndarray, values: np.ndarray, names: tuple[str, ...]) -> None:

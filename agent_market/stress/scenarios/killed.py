@@ -20,9 +20,9 @@ import orjson
 
 from agent_market.bot.breaker.breaker_service import breaker_from
 from agent_market.bot.control import Control
-from agent_market.bot.journal.journal import NAME
 from agent_market.bot.json_state import read_fact
 from agent_market.errors import SandboxError
+from agent_market.queries.risk_log import NAME
 from agent_market.sandbox.faults import FlashCrash
 from agent_market.stress.bots import exchange
 from agent_market.stress.dry_config import PAIRS, write_config

@@ -14,12 +14,10 @@ import pandas as pd
 from agent_market.errors import DataError
 from agent_market.training.models.libraries import library
 from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     from torch.utils.data import TensorDataset
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

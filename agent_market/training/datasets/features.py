@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 
+from agent_market.candles import epoch_seconds
 from agent_market.errors import DataError
-from agent_market.rl.env.market import epoch_seconds
 from agent_market.training.datasets.dataset import Dataset, joined
 from agent_market.training.datasets.labels import Label, LabelBuilder, LabelSettings
 from agent_market.training.feature_builder import FeatureBuilder, Window

@@ -18,16 +18,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
+from agent_market.candles import epoch_seconds
 from agent_market.config import Settings
 from agent_market.errors import DataError
-from agent_market.rl.env.market import epoch_seconds
+from agent_market.utils.arrays import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Kind = Literal["return", "scaled", "up", "triple_barrier", "reward"]
 
 CLASSES: tuple[Kind, ...] = ("up", "triple_barrier")

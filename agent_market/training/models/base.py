@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from agent_market.config import Settings, parse_settings
 from agent_market.errors import ConfigError, DataError, TrainingFailed
-from agent_market.training.models.samples import Floats, Ints, Samples, checked_features, checked_groups
+from agent_market.training.models.samples import Samples, checked_features, checked_groups
+from agent_market.utils.arrays import Floats, Ints
 from agent_market.utils.durable import replace_bytes
 
 Task = Literal["regression", "classification", "policy"]

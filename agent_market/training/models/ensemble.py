@@ -22,7 +22,8 @@ from agent_market.config import Settings
 from agent_market.errors import DataError
 from agent_market.training.models.base import BaseModelAdapter, Progress
 from agent_market.training.models.registry import make_model, model_from_bytes
-from agent_market.training.models.samples import Floats, Ints, Samples
+from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats, Ints
 
 
 class Member(Settings):

@@ -20,8 +20,9 @@ from agent_market.decision.trainers.base import device_of, one_thread
 from agent_market.errors import ConfigError
 from agent_market.training.models.base import BaseModelAdapter, Progress
 from agent_market.training.models.nets import LSTM, MLP, Transformer
-from agent_market.training.models.samples import Floats, Ints, Samples
+from agent_market.training.models.samples import Samples
 from agent_market.training.models.windows import window_rows
+from agent_market.utils.arrays import Floats, Ints
 
 _PREDICTED_AT_ONCE = 8192
 

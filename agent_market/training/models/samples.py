@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.errors import DataError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from agent_market.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

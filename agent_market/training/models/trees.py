@@ -14,7 +14,8 @@ from pydantic import Field
 from agent_market.config import Settings
 from agent_market.training.models.base import BaseModelAdapter, Progress
 from agent_market.training.models.libraries import library
-from agent_market.training.models.samples import Floats, Ints, Samples
+from agent_market.training.models.samples import Samples
+from agent_market.utils.arrays import Floats, Ints
 
 
 class TreeSettings(Settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent_market.training.models.samples import Ints
+from agent_market.utils.arrays import Ints
 
 
 def window_rows(rows: int, window: int, groups: Ints | None) -> Ints:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_market.agents.debate.evidence import evidence_of, numbers_of, recalled_evidence, wilson
+from agent_market.agents.debate.evidence import evidence_of, numbers_of, recalled_evidence
 from agent_market.records import Evidence
+from agent_market.stats.proportion import wilson
 from tests.helpers.agent_makers import recall
 
 

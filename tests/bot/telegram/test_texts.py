@@ -11,8 +11,6 @@ import pytest
 from agent_market.bot.confirmations import EntryProposal
 from agent_market.bot.control import ControlState
 from agent_market.bot.journal.journal import clamp_json
-from agent_market.bot.queries.cost import Cost, Share
-from agent_market.bot.queries.decisions import DecisionRow, fate_of
 from agent_market.bot.telegram.agents import agents_text
 from agent_market.bot.telegram.commands import COMMANDS, help_text
 from agent_market.bot.telegram.cost import cost_text
@@ -20,6 +18,8 @@ from agent_market.bot.telegram.formatting import LONGEST, MOST_PARTS, messages
 from agent_market.bot.telegram.questions import answer_text, question_text
 from agent_market.bot.telegram.risk import book_text, breaker_text, plan_text, switch_text
 from agent_market.config import Caps, DecisionSettings, RiskSettings
+from agent_market.queries.cost import Cost, Share
+from agent_market.queries.decisions import DecisionRow, fate_of
 from agent_market.records import Clamp, RiskResult
 from agent_market.reports.review import Closed, review_text
 from agent_market.reports.scorecards import scorecards

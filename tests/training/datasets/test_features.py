@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agent_market.candles import epoch_seconds
 from agent_market.errors import ConfigError, DataError
 from agent_market.features.features import FEATURES, market_features
-from agent_market.rl.env.market import epoch_seconds
 from agent_market.training.datasets.dataset import Dataset, joined
 from agent_market.training.datasets.features import FeatureDatasetBuilder
 from agent_market.training.datasets.labels import LabelSettings

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agent_market.candles import epoch_seconds
 from agent_market.errors import ConfigError, DataError
-from agent_market.rl.env.market import epoch_seconds
 from agent_market.training.datasets.labels import UNKNOWN, Label, LabelBuilder, LabelSettings, label_of
 
 HOUR = 3600

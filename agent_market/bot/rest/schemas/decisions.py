@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from agent_market.bot.queries.decisions import DecisionStatus
 from agent_market.bot.rest.schemas.base import Answer
+from agent_market.queries.decisions import DecisionStatus
 from agent_market.records import Debate, Episode
 
 

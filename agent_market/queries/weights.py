@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent_market.bot.queries.decisions import decision_page
-from agent_market.bot.queries.risk_log import RiskLog
-from agent_market.bot.queries.source import RunContext
+from agent_market.queries.decisions import decision_page
+from agent_market.queries.risk_log import RiskLog
+from agent_market.queries.run_context import RunContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from agent_market.factors.parse import parse_factor
 from agent_market.factors.tree import FIELD, NUMBER, Tree
 from agent_market.factors.types import FIELDS
 from agent_market.factors.warmup import lookback
-from agent_market.freqai.features import TRAINED
+from agent_market.features.features import TRAINED
 
 if TYPE_CHECKING:
     from freqtrade.strategy import IStrategy

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from sqlalchemy import and_, func, or_, select
 
-from agent_market.bot.queries.risk_log import Line, RiskLog
-from agent_market.bot.queries.source import RunContext
 from agent_market.errors import ConfigError, DataError
+from agent_market.queries.risk_log import Line, RiskLog
+from agent_market.queries.run_context import RunContext
 from agent_market.records import Debate, Episode
-from agent_market.reports.contenders import BASELINES
+from agent_market.runs.parts import BASELINES
 from agent_market.store.episode_json import moment, record_from_json, seconds
 from agent_market.store.episodes import find_episode, read_debate
 from agent_market.store.risk_notes import backtest_run, risk_notes_of

@@ -1,4 +1,4 @@
-"""Candles of a finished run, and prices read from them at given times."""
+"""Candles as freqtrade stores them, and prices and times read from them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
@@ -50,3 +51,9 @@ def closes_at(candles: pd.DataFrame, grid: pd.DatetimeIndex, timeframe: str) -> 
 
 def _nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
     return np.asarray(times.as_unit("ns").asi8)
+
+
+def epoch_seconds(dates: pd.Series) -> npt.NDArray[np.int64]:
+    """(T,) whole seconds since the epoch, whatever unit and zone the dates are kept in."""
+    moments = pd.DatetimeIndex(pd.to_datetime(dates, utc=True)).as_unit("s")
+    return moments.asi8.astype(np.int64)

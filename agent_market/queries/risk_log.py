@@ -10,8 +10,6 @@ from typing import Any
 
 import orjson
 
-from agent_market.bot.journal.journal import NAME
-
 logger = logging.getLogger(__name__)
 
 LINES_KEPT = 5_000
@@ -94,3 +92,6 @@ def risk_log_of(folder: Path) -> RiskLog:
     """The one reader of a bot's folder in this process."""
     with _lock:
         return _logs.setdefault(folder, RiskLog(folder))
+
+
+NAME = "risk.jsonl"

@@ -11,9 +11,9 @@ from typing import Any
 from freqtrade.enums import TRADE_MODES
 from sqlalchemy.engine import make_url
 
-from agent_market.bot.control import control_folder
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.errors import DataError
+from agent_market.runs.folders import control_folder
 from agent_market.runs.manifest import FOLDER, LATEST, RunManifest, read_manifest
 from agent_market.store.database import Database, store_url
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from agent_market.bot.queries.source import RunContext
 from agent_market.config import Caps
+from agent_market.queries.run_context import RunContext
 from agent_market.store.schema import spend
 from agent_market.store.spend import Spent, spent
 

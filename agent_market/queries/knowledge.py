@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from agent_market.bot.queries.source import RunContext
 from agent_market.memory.long_term import LongTermMemory
 from agent_market.memory.text.index import Aspects, Hit
+from agent_market.queries.run_context import RunContext
 from agent_market.store.schema import memory_generations, memory_log, notes
 
 _State = tuple[str, str, int, int, int]

@@ -1,0 +1,10 @@
+"""Types of numpy arrays by their elements; a docstring beside each use gives the shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
