@@ -22,7 +22,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     TRANSFORMERS_OFFLINE="1",
     HF_DATASETS_OFFLINE="1",
-    PYTHONPATH=os.pathsep.join(filter(None, [_OFFLINE, os.environ.get("PYTHONPATH")])),
+    PYTHONPATH=os.pathsep.join(filter(None, [_OFFLINE, str(REPOSITORY), os.environ.get("PYTHONPATH")])),
 )
 for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
     del os.environ[_name]  # a proxy on this machine would be a way out
@@ -31,9 +31,9 @@ for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
 settings.register_profile("agent-market", deadline=None)
 settings.load_profile("agent-market")
 
-# Helper modules beside the tests (tests/documents.py, tests/integration/workspace.py) are imported by name.
-_TESTS = Path(__file__).parent
-sys.path[:0] = [str(_TESTS), *(str(folder) for folder in sorted(_TESTS.iterdir()) if folder.is_dir())]
+# `tests.helpers` is a package that test files and the processes they start import by this name.
+if str(REPOSITORY) not in sys.path:
+    sys.path.insert(0, str(REPOSITORY))
 
 # Loaded from its file: a sitecustomize of the system may already hold the name.
 _spec = importlib.util.spec_from_file_location("offline_switch", Path(_OFFLINE) / "sitecustomize.py")

@@ -25,7 +25,7 @@ def imported(folder: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.split(".")[0])
-    own = {path.stem for path in (ROOT / folder).rglob("*.py")} | {"agent_market"}
+    own = {path.stem for path in (ROOT / folder).rglob("*.py")} | {"agent_market", "tests"}
     return found - set(sys.stdlib_module_names) - own
 
 

@@ -25,18 +25,24 @@ from agent_market.runs.prompts_digest import prompts_digest
 
 DECIDING_PACKAGES = (
     "records.py",
-    "cycle.py",
+    "candles.py",
+    "outcomes.py",
+    "pipeline",
+    "strategy",
+    "runs",
+    "features",
     "perception",
     "memory",
     "agents",
+    "llm",
     "decision",
+    "rl",
     "risk",
-    "reflection",
     "freqai",
     "factors",
-    "models",
+    "training",
     "config",
-    "learning",
+    "stats",
 )
 """Code whose change may change a decision."""
 

@@ -189,13 +189,13 @@ import os, signal, sys
 from pathlib import Path
 from typing import Any
 from agent_market.bot.alerting.alerts import AlertBus
-from agent_market.bot.breaker.breaker_service import BreakerDesk
+from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.control import Control
 from agent_market.config import BreakerSettings
 from agent_market.risk.systemic import Alarm
 folder = Path(sys.argv[1])
 Control(folder).pause("telegram:7", "storm")
-desk = BreakerDesk(BreakerSettings(), AlertBus(), folder / "breaker.json")
+desk = BreakerService(BreakerSettings(), AlertBus(), folder / "breaker.json")
 desk.see("ticks", [Alarm("flash_crash", 0.1, 0.2, "BTC/USDT")])
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -221,9 +221,8 @@ def test_a_store_without_a_file_has_no_index_files() -> None:
 # opens store and index as a restarted bot does, and compares them row by row.
 FORK_KILL_AND_COMPARE = """
 import json, os, random, signal, sys, time
-sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from episode_makers import an_episode, an_outcome, at
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 from agent_market.config import MemorySettings
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.index.file import open_index
@@ -231,7 +230,7 @@ from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
 from agent_market.store.memory_moves import moves_of
 
-url, folder, kills, batch = sys.argv[1], Path(sys.argv[3]), int(sys.argv[4]), 3
+url, folder, kills, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), 3
 random.seed(7)
 
 def write(told):
@@ -298,9 +297,8 @@ print(json.dumps({"episodes": count, "files": left}))
 @pytest.mark.timeout(900)
 def test_after_each_of_two_hundred_kills_store_index_and_layers_agree(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    helpers = str(Path(__file__).parent.parent)
     done = subprocess.run(
-        [sys.executable, "-c", FORK_KILL_AND_COMPARE, url, helpers, str(tmp_path / "index"), str(KILLS)],
+        [sys.executable, "-c", FORK_KILL_AND_COMPARE, url, str(tmp_path / "index"), str(KILLS)],
         capture_output=True,
         text=True,
         timeout=880,

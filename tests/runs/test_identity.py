@@ -14,7 +14,7 @@ from agent_market.freqai.ensemble import AgentEnsembleModel
 from agent_market.runs.identity import DECIDING_PACKAGES, derive_identifier, stamp_features
 from tests.helpers.imported import imported
 
-STORING = ("store/", "bot/", "reports/", "errors.py", "durable.py", "redaction.py", "__init__.py")
+STORING = ("store/", "bot/", "reports/", "errors.py", "utils/", "__init__.py")
 """Code that keeps, shows or guards what was decided."""
 
 
@@ -159,8 +159,8 @@ def test_moving_a_fallback_to_another_address_keeps_it(tmp_path: Path) -> None:
 def test_all_code_that_decides_is_told_apart() -> None:
     """The gate of the nets and the defaults of settings too: else predictions of older code are used on."""
     code = tuple(name if name.endswith(".py") else f"{name}/" for name in DECIDING_PACKAGES)
-    found = imported("cycle.py", "freqai", "decision", "models", beyond=STORING)
-    assert {"learning/promotion.py", "config/decision.py"} <= found
+    found = imported("pipeline", "freqai", "decision", "training/models", "rl", beyond=STORING)
+    assert {"stats/promotion.py", "config/decision.py"} <= found
     assert [file for file in sorted(found) if not file.startswith(code)] == []
 
 

@@ -23,7 +23,7 @@ NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
 
 WRITE_ON = """
 import sys
-from episode_makers import an_episode
+from tests.helpers.episode_makers import an_episode
 from agent_market.store.database import Database
 from agent_market.store.episodes import write_episodes
 database = Database(sys.argv[1])

@@ -15,13 +15,12 @@ BATCH = 5
 # batch only after `flush` has returned: what it told must be there after the kill.
 FORK_AND_KILL = """
 import json, os, random, signal, sys, time
-sys.path.insert(0, sys.argv[2])
-from episode_makers import an_episode, an_outcome, at
+from tests.helpers.episode_makers import an_episode, an_outcome, at
 from agent_market.config import MemorySettings
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.database import Database
 
-kills, batch = int(sys.argv[3]), int(sys.argv[4])
+kills, batch = int(sys.argv[2]), int(sys.argv[3])
 random.seed(7)
 
 def write(told):
@@ -60,9 +59,8 @@ print(json.dumps(committed))
 
 def test_killing_the_writer_leaves_whole_batches_and_all_that_was_reported(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    helpers = str(Path(__file__).parent.parent)
     done = subprocess.run(
-        [sys.executable, "-c", FORK_AND_KILL, url, helpers, str(KILLS), str(BATCH)],
+        [sys.executable, "-c", FORK_AND_KILL, url, str(KILLS), str(BATCH)],
         capture_output=True,
         text=True,
         timeout=240,

@@ -82,8 +82,8 @@ def test_a_process_killed_while_it_writes_leaves_the_old_content(tmp_path: Path)
     replace_bytes(file, OLD)
     body = (
         "import os, signal, sys, pathlib\n"
-        "from agent_market.utils.durable import replacing\n"
-        "with replacing(pathlib.Path(sys.argv[1])) as fresh:\n"
+        "from agent_market.utils.durable import atomic_write\n"
+        "with atomic_write(pathlib.Path(sys.argv[1])) as fresh:\n"
         "    fresh.write_bytes(b'new')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -17,7 +17,10 @@ from agent_market.flow.steps.base import Context, Say, Step
 from agent_market.store.database import Database, store_url
 
 EVALUATION = "evaluation.json"
-CODE = ("learning", "decision", "perception", "reflection", "records", "config", "sandbox/model")
+CODE = (
+    *("evaluation", "stats", "decision", "rl", "features", "outcomes", "records", "config", "candles"),
+    "sandbox/model",
+)
 PACKAGES = ("numpy", "pandas", "scipy", "lightgbm", "scikit-learn", "torch", "stable-baselines3", "arch")
 
 

@@ -59,7 +59,7 @@ class Expressions(Step):
             "spans": [str(span) for span in spans_of(plan, at.number)],
             "pairs": [plan.pairs, plan.timeframe],
             "feedback": visible_feedback(plan.feedback_folder, plan.scope, at.number),
-            "code": code_of("factors", "learning", "agents/answers", "agents/prompting"),
+            "code": code_of("factors", "stats", "llm/answers", "agents/prompts"),
             "packages": versions_of("numpy", "numba", "pandas", "scipy"),
         }
 

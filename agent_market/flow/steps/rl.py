@@ -15,6 +15,11 @@ from agent_market.flow.plan import FlowPlan
 from agent_market.flow.steps.backtest import RESULT, Call, newest_result, run_backtest
 from agent_market.flow.steps.base import Context, Say, Step
 
+CODE = (
+    *("decision", "rl", "freqai", "strategy", "pipeline", "features", "perception", "training/models"),
+    *("candles", "records", "config"),
+)
+
 
 class Reinforcement(Step):
     """Fees, slippage and seeds are those of the config, so the same policy comes out again."""
@@ -32,7 +37,7 @@ class Reinforcement(Step):
             "span": at.round.span.timerange,
             "factors in force": None if at.plan.settings.expressions else features_in_force(at.plan),
             "strategies and models": user_code(at.plan),
-            "code": code_of("decision", "freqai", "perception", "records", "config"),
+            "code": code_of(*CODE),
             "packages": versions_of("freqtrade", "stable-baselines3", "sb3-contrib", "torch", "numpy"),
         }
 
