@@ -36,7 +36,7 @@ TABLES = "tables.txt"
 LINES = "feedback.json"
 REPORT = "report.html"
 TABLE_WIDTH = 132
-MEASURING = ("reports", "reflection", "learning/bootstrap", "flow/feedback", "flow/steps")
+MEASURING = ("reports", "outcomes", "decision/calibration", "stats", "candles", "flow/steps")
 
 
 class _Measures(Step):

@@ -48,7 +48,7 @@ class Train(Step):
             "rows": timerange_of(at),
             "factors in force": None if plan.settings.expressions else features_in_force(plan),
             "strategies and models": user_code(plan),
-            "code": code_of("training", "datasets", "models", "learning", "freqai", "decision", "config"),
+            "code": code_of("training", "stats", "freqai", "strategy", "decision", "rl", "candles", "config"),
             "packages": versions_of("freqtrade", "datasieve", "numpy", "pandas", *LIBRARIES),
         }
 
