@@ -3,7 +3,8 @@
 A backtest through freqtrade, committee and gate as a trader runs it, once for each way of debating; the
 sandbox counts calls and tokens (`usage`), and this script the rounds of calls that had to wait for another
 (the critical path), each call taking 50 ms longer than it would.  Tokens are the sandbox's, a quarter of the
-UTF-8 bytes (docs/sandbox-model.md); a byte-pair tokenizer gives about as many for prose, more for numbers.
+UTF-8 bytes (docs/reference/sandbox-model.md); a byte-pair tokenizer gives about as many for prose, more for
+numbers.
 
 Tokens per candle are those of `auto`, the default, and hold for all real candles where there are some: the
 share that cadence and gate decide on, times the mean tokens of a decision, debated ones among them.  `value`

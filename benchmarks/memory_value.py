@@ -94,7 +94,7 @@ class Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", nargs="+", default=list(PAIRS))
-    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/memory.md")
+    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/concepts/memory.md")
     options = parser.parse_args()
     folder = Path(os.environ.get("AGENT_MARKET_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     candles_folder = folder / "candles" / "binance"

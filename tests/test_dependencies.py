@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONAL = {"mlflow", "pytest"}
-"""mlflow is imported only where a setting names it (docs/dependencies.md), pytest only by our fixtures."""
+"""mlflow is imported only where a setting names it (docs/reference/dependencies.md), pytest only by our
+fixtures."""
 
 
 def imported(folder: str) -> set[str]:

@@ -34,13 +34,13 @@ def test_every_link_leads_to_a_file(name: str, repository: Path) -> None:
 
 
 def test_every_dependency_has_a_row_with_its_reason(repository: Path) -> None:
-    table = (repository / "docs" / "dependencies.md").read_text()
+    table = (repository / "docs" / "reference" / "dependencies.md").read_text()
     declared = re.findall(
         r'^    "([A-Za-z0-9_-]+)(?:\[[a-z,]+\])?[><=",]', _requirements(repository), re.MULTILINE
     )
     assert len(declared) > 15
     missing = [name for name in declared if name != "agent-market" and name.lower() not in table.lower()]
-    assert not missing, f"docs/dependencies.md says nothing about {missing}"
+    assert not missing, f"docs/reference/dependencies.md says nothing about {missing}"
 
 
 def _requirements(repository: Path) -> str:
@@ -74,7 +74,7 @@ def test_the_whole_tour_works(repository: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_main_job_on_real_candles_works(repository: Path, tmp_path: Path, test_data: Path) -> None:
-    script = "\n".join(blocks(repository / "docs" / "real-data.md", "sh"))
+    script = "\n".join(blocks(repository / "docs" / "tutorials" / "real-data.md", "sh"))
     said = run(script, tmp_path, timeout_s=1700, DATA=str(test_data))
     assert said.count("BACKTESTING REPORT") >= 4
     assert all(name in said for name in OURS[:3])

@@ -66,7 +66,13 @@ class Deliberation:
 
 
 class Committee:
-    """Asks every agent of a role table for its view of one decision. Thread-safe if `answers` is."""
+    """Ask every agent of a role table for its view of one decision.
+
+    The order of views is that of the table. An agent that cannot be asked, or whose answer is not valid,
+    abstains with its cause; nothing a model says raises. Thread-safe if `answers` is.
+
+    Example: `Committee(role_table(settings.agents), answers).ask(view, recall, {"quant": quant_view})`.
+    """
 
     def __init__(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import types
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,6 +21,7 @@ class Page(StrEnum):
 
     settings = "settings"
     features = "features"
+    library = "library"
 
 
 TYPE_NAMES = {
@@ -30,9 +33,12 @@ TYPE_NAMES = {
     type(None): "null",
 }
 
+LONGEST_SIGNATURE = 100
+
 FILES = {
-    Page.settings: Path("docs/configuration.md"),
-    Page.features: Path("docs/features.md"),
+    Page.settings: Path("docs/reference/configuration.md"),
+    Page.features: Path("docs/reference/features.md"),
+    Page.library: Path("docs/reference/library.md"),
 }
 
 
@@ -43,7 +49,7 @@ def docs(
 ) -> None:
     """Write a reference page from the code (run it in the root of the repository)."""
     file = output or FILES[page]
-    text = settings_page() if page is Page.settings else _features_page()
+    text = {Page.settings: settings_page, Page.features: _features_page, Page.library: library_page}[page]()
     if check:
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             raise ConfigError(f"{file} is out of date; run `agent-market docs {page.value}` and commit it")
@@ -60,8 +66,74 @@ def _features_page() -> str:
     return features_page()
 
 
+def library_page() -> str:
+    """`docs/reference/library.md`: each name of `agent_market.__all__` with signature and docstring."""
+    import agent_market
+
+    parts = [
+        "# Library",
+        "Written by `agent-market docs library` from the docstrings of what `import agent_market` offers; "
+        "change it there. An array's shape stands in parentheses: (T, P, N) are moments, pairs and experts.",
+    ]
+    for name in agent_market.__all__:
+        value = getattr(agent_market, name)
+        parts += [f"## {name}", _signature(name, value), *_doc(value)]
+        if inspect.isclass(value) and name != "AgentMarketSettings":
+            for method, member in _own_methods(value):
+                parts += [f"### {name}.{method}", _signature(method, member), *_doc(member)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _signature(name: str, value: Any) -> str:
+    if inspect.isclass(value) and (is_pydantic(value) or getattr(value, "_is_protocol", False)):
+        return f"```python\nclass {name}\n```"
+    if isinstance(value, property):
+        return f"```python\n{name}  # property\n```"
+    given = inspect.signature(value)
+    parameters = [
+        re.sub(r"'([^']+)'(?=$| =)", r"\1", str(parameter))
+        for parameter in given.parameters.values()
+        if parameter.name not in ("self", "cls")
+    ]
+    returned = given.return_annotation
+    arrow = f" -> {returned}" if isinstance(returned, str) and not inspect.isclass(value) else ""
+    line = f"{name}({', '.join(parameters)}){arrow}"
+    if len(line) > LONGEST_SIGNATURE:
+        line = f"{name}(\n" + "".join(f"    {parameter},\n" for parameter in parameters) + f"){arrow}"
+    return f"```python\n{line}\n```"
+
+
+def is_pydantic(value: type) -> bool:
+    """Whether a class is a settings type; its fields are documented in the page of the settings."""
+    return hasattr(value, "model_fields")
+
+
+def _own_methods(value: type) -> Iterator[tuple[str, Any]]:
+    for name, member in vars(value).items():
+        found = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+        if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property)):
+            yield name, found
+
+
+def _doc(value: Any) -> Iterator[str]:
+    """The docstring as Markdown: parameters, return value and errors become a list."""
+    text, _, fields = (inspect.getdoc(value) or "").partition("\n:")
+    if text.startswith(":"):
+        text, fields = "", text[1:]
+    if text:
+        yield text.rstrip()
+    if fields:
+        rows = (row.partition(":") for row in re.split(r"\n:", fields))
+        yield "\n".join(f"- {_field(head)} {' '.join(tail.split())}" for head, _, tail in rows)
+
+
+def _field(head: str) -> str:
+    kind, _, name = head.strip().partition(" ")
+    return {"param": f"`{name}`:", "raises": f"Raises `{name}`:"}.get(kind, "Returns")
+
+
 def settings_page() -> str:
-    """`docs/configuration.md`: every setting with key, type, default, range and its sentence."""
+    """`docs/reference/configuration.md`: every setting with key, type, default, range and its sentence."""
     from agent_market.config import SECTION, AgentMarketSettings
 
     parts = [

@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-PAGE = Path("docs/factors.md")
+PAGE = Path("docs/concepts/factors.md")
 
 UserDir = Annotated[Path, typer.Option("--userdir", help="freqtrade's user_data directory.")]
 Configs = Annotated[
@@ -139,7 +139,8 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if it is out of date.")] = False,
     page: Annotated[Path, typer.Option("--page", help="The page to renew.")] = PAGE,
 ) -> None:
-    """Write the operator tables of docs/factors.md from the code (run it in the root of the repository)."""
+    """Write the operator tables of docs/concepts/factors.md from the code (run it in the root of the
+    repository)."""
     from agent_market.factors.document import with_tables
 
     if not page.is_file():

@@ -68,7 +68,7 @@ def sandbox(
     ] = None,
     faults: Annotated[
         Path | None,
-        typer.Option(help="Fault schedule (YAML or JSON); see docs/sandbox.md.", show_default=False),
+        typer.Option(help="Fault schedule (YAML or JSON); see docs/how-to/sandbox.md.", show_default=False),
     ] = None,
 ) -> None:
     """A Binance-compatible exchange and an OpenAI-compatible model on 127.0.0.1, without key or network.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def train(
     file: Annotated[
-        Path | None, typer.Argument(help="Training file (YAML or JSON); see docs/training.md.")
+        Path | None, typer.Argument(help="Training file (YAML or JSON); see docs/how-to/training.md.")
     ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="key=value over the file, dotted (tuning.trials=50).")

@@ -5,7 +5,7 @@ merging files and of setting a key from the environment
 (`FREQTRADE__AGENT_MARKET__LLM__BASE_URL=...`) work for them too.  Secrets are never settings:
 `llm.api_key_env` names the environment variable that holds the key.
 
-`docs/configuration.md` is generated from this package (`agent-market docs settings`).
+`docs/reference/configuration.md` is generated from this package (`agent-market docs settings`).
 """
 
 from __future__ import annotations
@@ -114,7 +114,13 @@ __all__ = [
 
 
 class AgentMarketSettings(Settings):
-    """The section `agent_market` of a freqtrade config."""
+    """The section `agent_market` of a freqtrade config, as frozen types with their defaults.
+
+    Read it from a merged freqtrade config with `load_settings(config)`, or build it from keys:
+    `AgentMarketSettings.model_validate({"decision": {"weighting": "boa"}})`.
+
+    :raises ConfigError: from `load_settings`: a key that does not exist, or a value out of range, by name.
+    """
 
     llm: LLMSettings = LLMSettings()
     """The language model endpoint."""

@@ -60,7 +60,8 @@ class DecisionSettings(Settings):
         "weight_net",
         "two_stage",
     ] = "hedge"
-    """How agents are weighed by their realised rewards (docs/decision.md); the last two are learned nets."""
+    """How agents are weighed by their realised rewards (docs/concepts/decision.md); the last two are learned
+    nets."""
     weighting_cash: bool = False
     """Whether cash is an expert beside the agents, so that weight can leave the market; always with nets."""
     weighting_mirrors: bool = False

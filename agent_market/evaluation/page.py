@@ -1,4 +1,4 @@
-"""The report as Markdown tables, as JSON, and in its place in docs/evaluation.md."""
+"""The report as Markdown tables, as JSON, and in its place in docs/results/evaluation.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator reference of `docs/factors.md`, written from the registry."""
+"""The operator reference of `docs/concepts/factors.md`, written from the registry."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Every operator is causal: a value at one time depends on rows up to that time only.  The engine
 (`compute`), the pandas reference (`reference`), the parser, the random generator and the table in
-`docs/factors.md` all follow this table; a test fails where one of them does not.
+`docs/concepts/factors.md` all follow this table; a test fails where one of them does not.
 """
 
 from __future__ import annotations

@@ -265,7 +265,7 @@ class _Reader:
         fix = (
             f"did you mean {' or '.join(f'`{n}`' for n in close)}?"
             if close
-            else "see docs/factors.md for the list"
+            else "see docs/concepts/factors.md for the list"
         )
         raise ExpressionError(f"`{name[:40]}` is no operator", fix)
 

@@ -86,7 +86,7 @@ def call(name: str, children: tuple[Tree, ...], constants: tuple[Value, ...] = (
     """
     operator = OPERATORS.get(name)
     if operator is None:
-        raise ExpressionError(f"`{name}` is no operator", "see docs/factors.md for those that exist")
+        raise ExpressionError(f"`{name}` is no operator", "see docs/concepts/factors.md for those that exist")
     if len(children) != operator.series or len(constants) != len(operator.constants):
         raise ExpressionError(f"`{name}` was given the wrong number of inputs", f"write {operator.signature}")
     checked = tuple(

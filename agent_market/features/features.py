@@ -1,7 +1,7 @@
 """Market features: what one candle series says about itself, as dimensionless numbers.
 
-`FEATURES` is the one table of names, groups, formulas and ranges; `docs/features.md` is made from it.
-Three rules hold for every column:
+`FEATURES` is the one table of names, groups, formulas and ranges; `docs/reference/features.md` is made from
+it. Three rules hold for every column:
 
 * **causal**: the value at row t reads rows <= t only;
 * **scale free**: multiplying all prices, or all volumes, by a constant changes nothing;

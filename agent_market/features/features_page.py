@@ -1,4 +1,4 @@
-"""`docs/features.md`, made from the table of features so that the two cannot drift apart."""
+"""`docs/reference/features.md`, made from the table of features so that the two cannot drift apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agent_market.features.state import STATE_FEATURES
 _HEAD = f"""# Features
 
 Written from `FEATURES` in `agent_market/features/features.py`
-(`python -m agent_market.features.features_page > docs/features.md`); change it there.
+(`python -m agent_market.features.features_page > docs/reference/features.md`); change it there.
 
 What each agent sees of a pair's candles. Every feature is causal (row t reads candles up to t), scale free
 (no price, no volume in absolute units) and has finite memory: it is the same whether {WARM_UP} candles or

@@ -39,7 +39,11 @@ class Decider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CycleContext:
-    """Who sits at the table for one pair. `nets` is None where the online weights decide."""
+    """What `run_cycle` decides with, for one pair of one run.
+
+    `scope` names the run in the store; `memory`, `learner` and `decision_history` belong to this pair and
+    grow with each decision. `nets` replaces the online weights where learned nets are in force, else None.
+    """
 
     scope: str
     settings: AgentMarketSettings

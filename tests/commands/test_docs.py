@@ -9,18 +9,25 @@ from typing import Any
 from typer.testing import CliRunner
 
 from agent_market.cli import app
-from agent_market.commands.docs import settings_page
+from agent_market.commands.docs import library_page, settings_page
 from agent_market.config import AgentMarketSettings
 from agent_market.features.features_page import features_page
 
 
 def test_the_committed_page_is_current(repository: Path) -> None:
-    committed = (repository / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert committed == settings_page(), "run `agent-market docs settings` and commit docs/configuration.md"
+    committed = (repository / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    assert committed == settings_page(), (
+        "run `agent-market docs settings` and commit docs/reference/configuration.md"
+    )
 
 
 def test_the_committed_features_page_is_current(repository: Path) -> None:
-    assert (repository / "docs" / "features.md").read_text(encoding="utf-8") == features_page()
+    assert (repository / "docs" / "reference" / "features.md").read_text(encoding="utf-8") == features_page()
+
+
+def test_the_committed_library_page_is_current(repository: Path) -> None:
+    committed = (repository / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
+    assert committed == library_page(), "run `agent-market docs library` and commit docs/reference/library.md"
 
 
 def leaves(kind: Any) -> Iterator[str]:

@@ -35,8 +35,8 @@ def test_explain_says_what_is_wrong_and_where() -> None:
 
 
 def test_the_operator_tables_in_the_docs_are_current(repository: Path) -> None:
-    page = (repository / "docs" / "factors.md").read_text(encoding="utf-8")
-    assert with_tables(page) == page, "run `agent-market factors docs` and commit docs/factors.md"
+    page = (repository / "docs" / "concepts" / "factors.md").read_text(encoding="utf-8")
+    assert with_tables(page) == page, "run `agent-market factors docs` and commit docs/concepts/factors.md"
     assert all(f"| `{operator.signature}` |" in page for operator in OPERATORS.values())
 
 

@@ -137,9 +137,9 @@ def test_every_feature_has_one_name_a_group_and_a_description():
 
 
 def test_the_page_of_features_is_that_of_the_code(repository):
-    page = (repository / "docs/features.md").read_text(encoding="utf-8")
+    page = (repository / "docs/reference/features.md").read_text(encoding="utf-8")
     assert page == features_page(), (
-        "docs/features.md is out of date: python -m agent_market.features.features_page > docs/features.md"
+        "out of date: run `agent-market docs features` and commit docs/reference/features.md"
     )
 
 

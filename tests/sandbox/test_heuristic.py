@@ -26,7 +26,7 @@ from agent_market.sandbox.model.fitting import fields
 from agent_market.sandbox.model.rules import AGENTS, BALANCED, TEMPERAMENTS, answer, judge
 from agent_market.sandbox.model.signals import SIGNALS
 
-DOCS = Path(__file__).parents[2] / "docs" / "sandbox-model.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "sandbox-model.md"
 
 # volatility_24 0.01: z_12 = 0.02 / (0.01 sqrt 12) = 0.57735, z_24 = 0.61237, z_72 = 0.70711.
 RISING = {
@@ -295,7 +295,7 @@ def test_a_market_turned_upside_down_turns_the_follower_round(trend: float, move
 
 
 def test_the_documented_weights_are_those_in_force() -> None:
-    """The table in docs/sandbox-model.md, row by row, with f = 0.75 of a trending regime."""
+    """The table in docs/reference/sandbox-model.md, row by row, with f = 0.75 of a trending regime."""
     columns = (TEMPERAMENTS["aggressive"], TEMPERAMENTS["conservative"], BALANCED)
     values = {"": 0.0, "2 · f": 1.5, "f": 0.75, "2.5 · (1 - f)": 0.625}
     section = DOCS.read_text(encoding="utf-8").split("## Weights by role")[1].split("\n## ")[0]

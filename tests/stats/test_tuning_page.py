@@ -1,4 +1,4 @@
-"""The power figures of docs/tuning.md are those of the code."""
+"""The power figures of docs/how-to/tuning.md are those of the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agent_market.stats.power import effect_of_ic, power
 
 
 def test_the_table_of_power_is_what_the_code_computes(repository: Path) -> None:
-    page = (repository / "docs" / "tuning.md").read_text()
+    page = (repository / "docs" / "how-to" / "tuning.md").read_text()
     rows = re.findall(r"^\| (0\.\d+) \| ([\d,]+) \| (\d+)% \| (\d+)% \| (\d+)% \|$", page, re.MULTILINE)
     assert len(rows) == 5
     for ic, count, *chances in rows:

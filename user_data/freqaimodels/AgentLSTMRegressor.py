@@ -1,4 +1,4 @@
-"""`--freqaimodel AgentLSTMRegressor`; `freqai.model_training_parameters` as in docs/training.md."""
+"""`--freqaimodel AgentLSTMRegressor`; `freqai.model_training_parameters` as in docs/how-to/training.md."""
 
 from agent_market.freqai.adapter_model import AdapterRegressorModel
 

@@ -1,4 +1,5 @@
-"""`--freqaimodel AgentLightGBMRegressor`; `freqai.model_training_parameters` as in docs/training.md."""
+"""`--freqaimodel AgentLightGBMRegressor`; `freqai.model_training_parameters` as in
+docs/how-to/training.md."""
 
 from agent_market.freqai.adapter_model import AdapterRegressorModel
 

@@ -1,4 +1,5 @@
-"""`--freqaimodel AgentTransformerClassifier`; `freqai.model_training_parameters` as in docs/training.md."""
+"""`--freqaimodel AgentTransformerClassifier`; `freqai.model_training_parameters` as in
+docs/how-to/training.md."""
 
 from agent_market.freqai.adapter_model import AdapterClassifierModel
 

@@ -87,7 +87,9 @@ def install_gate(bot: FreqtradeBot, gate: Gate) -> None:
         raise GateMissing(f"this freqtrade has no FreqtradeBot.{GATED}: entries would pass by the risk gate")
     found = tuple(inspect.signature(method).parameters)[1:]
     if found != GATED_PARAMETERS:
-        raise GateMissing(f"FreqtradeBot.{GATED} takes {found}, not {GATED_PARAMETERS}; see docs/bot.md")
+        raise GateMissing(
+            f"FreqtradeBot.{GATED} takes {found}, not {GATED_PARAMETERS}; see docs/how-to/bot.md"
+        )
     if f"self.{GATED}(" not in inspect.getsource(FreqtradeBot.execute_entry):
         raise GateMissing(
             f"FreqtradeBot.execute_entry no longer asks {GATED}: entries would pass by the gate"

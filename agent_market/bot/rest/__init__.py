@@ -1,7 +1,7 @@
 """Routes under `/api/v1/agents` in freqtrade's own API server, behind its authentication.
 
 They must be there before that server is made: `GuardedStrategy` sees to it in a bot, and the command
-`agent-market webserver` in freqtrade's webserver mode. See docs/rest.md.
+`agent-market webserver` in freqtrade's webserver mode. See docs/reference/rest.md.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def model_endpoint(settings: LLMSettings) -> Iterator[Finding]:
     try:
         client = ChatClient(settings)
     except ConfigError as error:
-        yield fail(what, str(error), "correct it; see docs/configuration.md")
+        yield fail(what, str(error), "correct it; see docs/reference/configuration.md")
         return
     try:
         listed = _listed(client, settings)

@@ -40,7 +40,9 @@ def settings(config: Mapping[str, Any]) -> tuple[AgentMarketSettings | None, Fin
     try:
         found = load_settings(config)
     except AgentMarketError as error:
-        return None, fail("settings", str(error), "see docs/configuration.md for every key and its range")
+        return None, fail(
+            "settings", str(error), "see docs/reference/configuration.md for every key and its range"
+        )
     if SECTION not in config:
         return found, warn(
             "settings", f"no section `{SECTION}`: all defaults", "agent-market init brings example configs"
@@ -77,7 +79,7 @@ def model_prices(settings: AgentMarketSettings) -> Finding:
         for endpoint in endpoints_of(settings.llm):
             table.of(endpoint.model, endpoint.base_url)
     except ConfigError as error:
-        return fail("prices", str(error), "see docs/models.md")
+        return fail("prices", str(error), "see docs/reference/models.md")
     budget = settings.budget
     day, run = (f"{caps.cost:g} {budget.currency}" for caps in (budget.day, budget.run))
     return ok("prices", f"every model has one; at most {day} a day, {run} a run")

@@ -6,7 +6,7 @@
     second_order.py  ML-Poly and BOA
     newton.py     the online Newton step
     choose.py     one of them by its name in the settings, and one for each regime
-    seats.py      cash and mirrored agents as experts of their own
+    virtual_experts.py      cash and mirrored agents as experts of their own
 
 All are deterministic, need no horizon, and know only what they were taught.
 """

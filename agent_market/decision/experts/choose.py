@@ -27,7 +27,12 @@ WEIGHTINGS: Mapping[str, Callable[[Sequence[str], DecisionSettings], Weighting]]
 
 
 def make_weighting(experts: Sequence[str], settings: DecisionSettings) -> Weighting:
-    """A new, untaught weighting as the settings ask for; with nets, their prior."""
+    """Create the online weighting that the settings name, before it has learned anything.
+
+    :param experts: names of one or more experts, each once; weights come back by these names.
+    :param settings: `weighting` chooses the algorithm; with learned nets, `nets.prior` does.
+    :raises ValueError: an expert is named twice, or there is none.
+    """
     name = settings.nets.prior if settings.has_nets else settings.weighting
     return WEIGHTINGS[name](experts, settings)
 

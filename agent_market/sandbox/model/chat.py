@@ -22,7 +22,7 @@ from agent_market.sandbox.model.tokens import count_tokens, cut_to_tokens
 
 NEEDS_NUMBERS = (
     f"{DISCLAIMER}: I am a rule set that reads numbers. Give them as one ```json block in the user message, "
-    'with "features" or "views" (docs/sandbox-model.md). Without it I have no opinion.'
+    'with "features" or "views" (docs/reference/sandbox-model.md). Without it I have no opinion.'
 )
 
 

@@ -91,4 +91,4 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
         "recall": _recall,
     }
 )
-"""Name -> function; the formulas stand in docs/sandbox-model.md."""
+"""Name -> function; the formulas stand in docs/reference/sandbox-model.md."""

@@ -5,7 +5,7 @@
     expected_return = depth / 10 * sigma
     rebuttal       = own + 0.3 * (mean(other side, evidence) - own)
 
-`docs/sandbox-model.md` has the whole table. An unknown step is answered as a view.
+`docs/reference/sandbox-model.md` has the whole table. An unknown step is answered as a view.
 """
 
 from __future__ import annotations

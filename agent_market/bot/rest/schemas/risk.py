@@ -46,7 +46,7 @@ class RiskAnswer(Answer):
     budget: BudgetAnswer | None
     """Risk budget; null without a bot."""
     limits: dict[str, Any]
-    """The settings `agent_market.risk`, see docs/configuration.md."""
+    """The settings `agent_market.risk`, see docs/reference/configuration.md."""
     journal: list[dict[str, Any]]
     """Newest clamps, refusals and fills, oldest first: `at`, `kind`, `pair`, `decision` and more."""
 
