@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed-dev-$(PINS)
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo install lint types test test-slow check clean
+.PHONY: help demo install lint types test test-slow test-all check clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -29,13 +29,16 @@ lint: $(STAMP)  ## Lint and format check.
 	@$(BIN)/ruff format --check .
 
 types: $(STAMP)  ## Type check.
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 
 test: lint types  ## Lint, types and the quick tests.
 	@$(PYTEST) -m "not slow"
 
 test-slow: $(STAMP)  ## The tests that take longer than ten seconds each.
-	@$(PYTEST) --no-loadscope-reorder -m slow --timeout 1800
+	@$(PYTEST) --no-loadscope-reorder -m "slow and not nightly" --timeout 1800
+
+test-all: lint types  ## Every test, those marked nightly too (over an hour on two cores).
+	@$(PYTEST) --no-loadscope-reorder --timeout 3600
 
 check: test test-slow  ## Everything that CI runs.
 

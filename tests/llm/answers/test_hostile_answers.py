@@ -99,6 +99,7 @@ def test_any_answer_at_any_step_is_an_opinion_or_an_abstention_with_a_cause(step
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1500)  # four minutes of one core
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.dictionaries(st.sampled_from(sorted(STEPS)), hostile, min_size=1), two=st.booleans())

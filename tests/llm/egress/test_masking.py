@@ -295,6 +295,7 @@ def test_prompts_about_real_candles_pass_the_audit(test_data: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1500)
 def test_ten_thousand_random_views_of_real_pairs_pass_the_audit(test_data: Path) -> None:
     assert audited(test_data, 10_000, seed=2) >= 10_000
