@@ -21,9 +21,8 @@ import numpy as np
 from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "bot"))
-from dry_bot import PAIRS, DryBot, dry_bot, now
-
 from agent_market.sandbox.faults.spec import FaultPlan, FlashCrash
+from tests.helpers.dry_bot import PAIRS, DryBot, dry_bot, now
 
 LIMIT_S = 0.5
 PATIENCE_S = 10.0

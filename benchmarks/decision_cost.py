@@ -36,7 +36,6 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from starlette.types import ASGIApp, Receive, Scope, Send  # noqa: E402
-from workspace import Workspace, make_workspace  # noqa: E402
 
 from agent_market.config import DecisionSettings  # noqa: E402
 from agent_market.features.features import market_features  # noqa: E402
@@ -49,6 +48,7 @@ from agent_market.sandbox.model import create_model_app  # noqa: E402
 from agent_market.sandbox.server import running  # noqa: E402
 from agent_market.store.database import Database, store_url  # noqa: E402
 from agent_market.store.episodes import debated  # noqa: E402
+from tests.helpers.workspace import Workspace, make_workspace  # noqa: E402
 
 PAIRS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "BNB/USDT", "XRP/USDT"]
 TRAIN_DAYS = 60

@@ -29,9 +29,8 @@ from typing import NamedTuple
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
-from workspace import Workspace, make_workspace, sandbox  # noqa: E402
-
 from agent_market.sandbox.market import FeatherSource, Market, StandingMarket, SyntheticSource  # noqa: E402
+from tests.helpers.workspace import Workspace, make_workspace, sandbox  # noqa: E402
 
 
 class Run(NamedTuple):

@@ -25,7 +25,6 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "datasets"))
 
-from market_files import freqtrade_config, write_market  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -36,6 +35,7 @@ from agent_market.training.feature_builder import FeatureBuilder  # noqa: E402
 from agent_market.training.metrics import PredictionMetrics, measure  # noqa: E402
 from agent_market.training.models.registry import make_model  # noqa: E402
 from agent_market.training.scaling import Scaler  # noqa: E402
+from tests.helpers.market_files import freqtrade_config, write_market  # noqa: E402
 
 LABELS = (LabelSettings(), LabelSettings(kind="up"))
 TREES = ("lightgbm", "xgboost", "catboost")

@@ -74,6 +74,4 @@ class AgentRunner:
 
     def _llm(self, role: Role) -> LLMSettings:
         llm = self.answers.llm
-        if role.tier == "deep" and llm.deep is not None:
-            return llm.model_copy(update={"model": llm.deep.model})
-        return llm
+        return llm.deep_tier() if role.tier == "deep" else llm

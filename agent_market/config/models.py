@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from agent_market.config.base import Settings
 
+OWN_KEYS = ("model", "messages", "temperature", "seed", "max_tokens", "response_format")
+"""What each request says itself; `extra_body` must not say it again."""
 
-class EndpointSettings(Settings):
+
+class _Additions(Settings):
+    """What one endpoint is told beside the question."""
+
+    reasoning_effort: str | None = None
+    """How long a reasoning model may think (`none`, `low`, `medium`, `high`), where the endpoint takes it."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each request, e.g. `{"enable_thinking": false}` (Qwen3) or `{"think": false}`."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _not_our_own(cls, value: dict[str, Any]) -> dict[str, Any]:
+        twice = sorted(set(value) & {*OWN_KEYS, "reasoning_effort"})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} has a setting of its own; take it out")
+        return value
+
+    def additions(self) -> dict[str, Any]:
+        """Those fields as they go into the request; empty by default."""
+        effort = {} if self.reasoning_effort is None else {"reasoning_effort": self.reasoning_effort}
+        return {**effort, **self.extra_body}
+
+
+class EndpointSettings(_Additions):
     """One more endpoint with the model that it serves."""
 
     base_url: str
@@ -21,7 +46,7 @@ class EndpointSettings(Settings):
     """Name of the environment variable that holds its API key; unset means no key is sent."""
 
 
-class LLMSettings(Settings):
+class LLMSettings(_Additions):
     """The endpoint that the LLM agents ask, over the OpenAI protocol."""
 
     base_url: str = "http://127.0.0.1:11434/v1"
@@ -55,6 +80,13 @@ class LLMSettings(Settings):
     breaker_open_s: float = Field(default=30.0, gt=0)
     """Seconds until one request may try it again; backtests, which have time, ask it if no other is left."""
 
+    def deep_tier(self) -> LLMSettings:
+        """The same with the deep tier's model and its additions, for the requests of that tier."""
+        if self.deep is None:
+            return self
+        own = {"reasoning_effort": self.deep.reasoning_effort, "extra_body": self.deep.extra_body}
+        return self.model_copy(update={"model": self.deep.model, **own})
+
 
 Tier = Literal["fast", "deep"]
 
@@ -64,9 +96,9 @@ class ModelPrice(Settings):
 
     model: str
     """Model name, as sent with each request."""
-    input_per_million: float = Field(ge=0, allow_inf_nan=False)
+    input_per_million: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
     """Price of a million prompt tokens, in `budget.currency`."""
-    output_per_million: float = Field(ge=0, allow_inf_nan=False)
+    output_per_million: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
     """Price of a million answered tokens (reasoning counts), in `budget.currency`."""
     knowledge_cutoff: date | None = None
     """Last day that the model may have read about. Unset: unknown, and reports say so."""

@@ -14,6 +14,7 @@ from agent_market.reports.backtest_result import BacktestRun
 from agent_market.reports.comparison import Comparison
 from agent_market.reports.knowledge import KnowledgeSplit, split_by_knowledge
 from agent_market.reports.provenance import warnings_of
+from agent_market.reports.silence import silence_of_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,21 @@ class ReportContent:
     candles: Mapping[str, pd.DataFrame]
     settings: AgentMarketSettings
     written_at: datetime | None
+    is_signed: bool = True
+    """Whether every answer under the name of the sandbox's rules carries their signature."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What must be read before any figure."""
-        return warnings_of(self.settings.llm.model, self.run.config, self.run.notes)
+        return (
+            *silence_of_models(self.episodes),
+            *warnings_of(self.settings.llm.model, self.run.config, self.run.notes, self.is_signed),
+        )
 
     @property
     def knowledge(self) -> KnowledgeSplit:
         """Results before and after the models' knowledge cutoff."""
         settings = self.settings
-        return split_by_knowledge(self.comparison, self.episodes, settings.llm, settings.budget)
+        return split_by_knowledge(
+            self.comparison, self.episodes, settings.llm, settings.budget, self.is_signed
+        )

@@ -65,13 +65,18 @@ def models_of(llm: LLMSettings) -> tuple[str, ...]:
 
 
 def split_by_knowledge(
-    comparison: Comparison, episodes: Sequence[Episode], llm: LLMSettings, budget: BudgetSettings
+    comparison: Comparison,
+    episodes: Sequence[Episode],
+    llm: LLMSettings,
+    budget: BudgetSettings,
+    is_signed: bool = True,
 ) -> KnowledgeSplit:
     """The results up to the end of the models' last cutoff day, and after it.
 
     :param episodes: the decisions of the run.
+    :param is_signed: whether answers under the rules' name are known to be theirs.
     """
-    models = [model for model in models_of(llm) if model != RULES_MODEL]
+    models = [model for model in models_of(llm) if model != RULES_MODEL or not is_signed]
     if not models:
         return KnowledgeSplit(
             "Knowledge cutoff: none. The model is a fixed set of rules, which has read nothing of any span."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,15 @@ from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.candles import load_candles
 from agent_market.config import AgentMarketSettings, load_settings
+from agent_market.llm.endpoints.signature import RULES, is_unsigned
 from agent_market.records import Episode
 from agent_market.reports.backtest_result import BacktestRun, load_run
 from agent_market.reports.comparison import compare
 from agent_market.reports.content import ReportContent
+from agent_market.reports.knowledge import models_of
 from agent_market.reports.model_costs import model_costs
 from agent_market.reports.weighting_label import weighing
+from agent_market.store.answers import AnswerStore
 from agent_market.store.database import Database, store_url
 from agent_market.store.episodes import episodes_of
 
@@ -55,7 +59,26 @@ def gather(result: Path, user_data: Path, datadir: Path | None = None) -> Report
         candles=candles,
         settings=settings,
         written_at=datetime.now(UTC),
+        is_signed=are_signed(episodes, settings, user_data),
     )
+
+
+def are_signed(episodes: Sequence[Episode], settings: AgentMarketSettings, user_data: Path) -> bool:
+    """Whether every answer of these decisions under the name of the sandbox's rules carries their signature.
+
+    :raises StoreError: the database cannot be read.
+    """
+    keys = sorted({v.answer_key for e in episodes for v in e.views if v.answer_key is not None})
+    if not keys or not any(model.startswith(RULES) for model in models_of(settings.llm)):
+        return True
+    database = Database(store_url(settings.store.url, user_data))
+    try:
+        store = AnswerStore(database)
+        held = store.get_many(keys)
+        store.close()
+    finally:
+        database.close()
+    return not any(is_unsigned(answer.model) for answer in held.values())
 
 
 def episodes_in(run: BacktestRun, settings: AgentMarketSettings, user_data: Path) -> tuple[Episode, ...]:

@@ -12,11 +12,12 @@ SYNTHETIC_NOTE = "market: synthetic"
 RECORDED_NOTE = "market: recorded candles"
 
 
-def warnings_of(model: str, config: Mapping[str, Any], notes: str) -> tuple[str, ...]:
+def warnings_of(model: str, config: Mapping[str, Any], notes: str, is_signed: bool = True) -> tuple[str, ...]:
     """Statements that belong at the top of every result, loudest first; empty for a real model and market.
 
     :param model: the model name of the settings.
     :param config: the freqtrade config that the result was made with.
+    :param is_signed: whether every answer under the rules' name carries the sandbox's signature.
     :param notes: freqtrade's `--notes` of the result, where the flow writes which market it served.
     """
     found = []
@@ -29,7 +30,12 @@ def warnings_of(model: str, config: Mapping[str, Any], notes: str) -> tuple[str,
             "The exchange was a server on this machine (the sandbox). Unless it served recorded candles its "
             "market is synthetic, and nothing here says anything about real trading."
         )
-    if model == RULES_MODEL:
+    if not is_signed:
+        found.append(
+            "An unknown model took part: it answers to the name “heuristic” and does not carry the signature "
+            "of the sandbox's rules. What it is, and what it knows of the span, is not known."
+        )
+    elif model == RULES_MODEL:
         found.append(
             "No language model took part: the model “heuristic” is a fixed set of rules that lets everything "
             "run without a key. No figure here is the result of a language model."

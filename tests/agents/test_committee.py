@@ -188,7 +188,7 @@ def test_an_outage_is_one_story_in_the_log(database: Database, caplog: pytest.Lo
     assert len(server.requests) == 93
     told = [record.message for record in caplog.records if record.name.endswith("breaker")]
     assert len(told) == 2, "the endpoint is given up once, and comes back once"
-    lines = [record.message for record in caplog.records if not record.name.endswith("breaker")]
+    lines = [record.message for record in caplog.records if record.name.endswith("failures")]
     assert len(lines) == 9, "the 1st and 10th failure of three agents, and three recoveries"
     assert "10 in a row" in lines[5]
     assert lines[-1] == "agent judge answers again after 30 failed calls"

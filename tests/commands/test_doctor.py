@@ -281,29 +281,40 @@ class Endpoint(ThreadingHTTPServer):
     answer = '{"depth": 0, "confidence": 0.5, "belief": "still", "reasons": ["nothing moves"]}'
     asked: dict[str, Any] | None = None
     key_wanted: str | None = None
+    names: tuple[str, ...] | None = ("tiny",)
+    finish = "stop"
+    context: int | None = None
+    refuses: Callable[[dict[str, Any]], bool] = staticmethod(lambda body: False)
 
 
 class Script(BaseHTTPRequestHandler):
     server: Endpoint
 
     def do_GET(self) -> None:
-        self._say(
-            {"object": "list", "data": [{"id": "tiny", "object": "model", "created": 0, "owned_by": "us"}]}
-        )
+        if self.server.names is None:
+            self._say({"detail": "Not Found"}, 404)
+            return
+        rows = [{"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in self.server.names]
+        self._say({"object": "list", "data": rows})
 
     def do_POST(self) -> None:
-        self.server.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked = body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.refuses(body):
+            self._say({"error": {"message": "no"}}, 400)
+            return
         message = {"role": "assistant", "content": self.server.answer}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        self._say(
-            {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}
-        )
+        choice = {"index": 0, "message": message, "finish_reason": self.server.finish}
+        reply: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "choices": [choice]}
+        if self.server.context is not None:
+            count = sum(len(m["content"]) for m in body["messages"]) // 3
+            reply["usage"] = {"prompt_tokens": min(count, self.server.context), "completion_tokens": 40}
+        self._say(reply)
 
-    def _say(self, body: object) -> None:
+    def _say(self, body: object, status: int = 200) -> None:
         key = self.headers.get("Authorization")
         welcome = key == self.server.key_wanted
         data = json.dumps(body if welcome else {"error": {"message": f"bad key {key}"}}).encode()
-        self.send_response(200 if welcome else 401)
+        self.send_response(status if welcome else 401)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -331,17 +342,78 @@ def llm(server: Endpoint, **changes: Any) -> LLMSettings:
 
 
 def test_a_good_endpoint_is_asked_one_real_prompt(endpoint: Endpoint) -> None:
-    listed, answered = services.model_endpoint(llm(endpoint))
-    assert (listed.level, answered.level) == ("ok", "ok")
+    listed, answered, long = services.model_endpoint(llm(endpoint))
+    assert (listed.level, answered.level, long.level) == ("ok", "ok", "warn")
+    assert "counts no tokens" in long.detail
     assert "depth +0, confidence 0.5" in answered.detail
     assert endpoint.asked is not None
     assert endpoint.asked["response_format"]["type"] == "json_schema"
 
 
 def test_an_endpoint_without_the_model_names_those_it_has(endpoint: Endpoint) -> None:
-    (finding,) = services.model_endpoint(llm(endpoint, model="huge"))
-    assert finding.level == "fail"
-    assert "tiny" in finding.detail
+    listed, answered, _ = services.model_endpoint(llm(endpoint, model="huge"))
+    assert listed.level == "warn"
+    assert "tiny" in listed.detail
+    assert answered.level == "ok", "it answers, and that is what counts"
+
+
+@pytest.mark.parametrize(
+    ("names", "level"),
+    [
+        (("tiny",), "ok"),
+        (("models/tiny",), "ok"),
+        (("tiny:latest",), "ok"),
+        (("other",), "warn"),
+        ((), "warn"),
+        (None, "ok"),
+    ],
+)
+def test_an_endpoint_that_answers_passes_whatever_it_lists(
+    endpoint: Endpoint, names: tuple[str, ...] | None, level: str
+) -> None:
+    endpoint.names = names
+    listed, answered, _ = services.model_endpoint(llm(endpoint))
+    assert (listed.level, answered.level) == (level, "ok")
+
+
+@pytest.mark.parametrize(("context", "level"), [(2_048, "fail"), (4_096, "fail"), (32_768, "ok")])
+def test_an_endpoint_that_cuts_long_prompts_fails(endpoint: Endpoint, context: int, level: str) -> None:
+    endpoint.context = context
+    *_, long = services.model_endpoint(llm(endpoint))
+    assert long.level == level
+    if level == "fail":
+        assert f"counted {context:,} tokens" in long.detail
+        assert "OLLAMA_CONTEXT_LENGTH" in long.detail
+
+
+def test_an_endpoint_that_refuses_long_prompts_fails(endpoint: Endpoint) -> None:
+    endpoint.refuses = lambda body: len(json.dumps(body)) > 15_000
+    *_, long = services.model_endpoint(llm(endpoint))
+    assert long.level == "fail"
+    assert "context length" in long.advice
+
+
+def test_an_endpoint_that_takes_no_schema_is_worth_a_look(endpoint: Endpoint) -> None:
+    endpoint.refuses = lambda body: "response_format" in body
+    _, answered, _ = services.model_endpoint(llm(endpoint))
+    assert answered.level == "warn"
+    assert "the prompt alone" in answered.detail
+
+
+def test_a_model_that_thinks_longer_than_it_may_answer_fails_with_what_to_set(endpoint: Endpoint) -> None:
+    endpoint.answer, endpoint.finish = f"<think>perhaps {Endpoint.answer}, but", "length"
+    _, answered = services.model_endpoint(llm(endpoint))
+    assert answered.level == "fail"
+    assert "cut off" in answered.detail
+    assert "reasoning_effort" in answered.advice
+
+
+def test_every_endpoint_is_asked_alone(endpoint: Endpoint) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        gone = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    fallback = {"base_url": llm(endpoint).base_url, "model": "tiny"}
+    found = tuple(services.model_endpoint(LLMSettings(base_url=gone, retries=0, fallbacks=[fallback])))
+    assert [finding.level for finding in found] == ["fail", "ok", "ok", "warn"]
 
 
 def test_a_model_that_does_not_keep_to_the_schema_fails(endpoint: Endpoint) -> None:
@@ -372,7 +444,7 @@ def test_a_key_is_sent_and_never_shown(endpoint: Endpoint, monkeypatch: pytest.M
     assert refused.level == "fail"
     assert "hunter2" not in str(refused)
     endpoint.key_wanted = "Bearer hunter2"
-    listed, answered = services.model_endpoint(llm(endpoint, api_key_env="SECRET_OF_TESTS"))
+    listed, answered, _ = services.model_endpoint(llm(endpoint, api_key_env="SECRET_OF_TESTS"))
     assert (listed.level, answered.level) == ("ok", "ok")
 
 

@@ -14,13 +14,17 @@ from typing import Any
 
 @dataclass
 class Said:
-    """One HTTP reply. `delay_s` passes before it, `drop` closes the connection instead."""
+    """One HTTP reply. `delay_s` passes before it, `drop` closes the connection instead.
+
+    `raw` gives the bytes of the whole reply, status line and all, piece by piece, and may never end.
+    """
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     drop: bool = False
+    raw: Callable[[], Iterator[bytes]] | None = None
 
 
 @dataclass
@@ -113,10 +117,17 @@ def chat_server(script: Callable[[Asked], Said] = lambda _: completion()) -> Ite
             if said.drop:
                 self.close_connection = True
                 return
+            if said.raw is not None:
+                self.close_connection = True
+                for piece in said.raw():
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                return
             self.send_response(said.status)
             for name, value in said.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
+            if "content-type" not in {name.lower() for name in said.headers}:
+                self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said.body)))
             self.end_headers()
             self.wfile.write(said.body)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
-from agent_market.strategy.signals import Floats
 from agent_market.strategy.strategy import AgentMarketStrategyBase
+from agent_market.utils.arrays import Floats
 
 DIRECTION = "&-direction"
 

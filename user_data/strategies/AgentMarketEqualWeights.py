@@ -2,8 +2,9 @@
 
 from pandas import DataFrame
 
-from agent_market.strategy.signals import Floats, Fusion, fused_depth
+from agent_market.strategy.signals import Fusion, fused_depth
 from agent_market.strategy.strategy import AgentMarketStrategyBase
+from agent_market.utils.arrays import Floats
 
 
 class AgentMarketEqualWeights(AgentMarketStrategyBase):

@@ -2,8 +2,8 @@
 
 from pandas import DataFrame
 
-from agent_market.strategy.signals import Floats
 from agent_market.strategy.strategy import AgentMarketStrategyBase
+from agent_market.utils.arrays import Floats
 
 
 class AgentMarketQuantOnly(AgentMarketStrategyBase):

@@ -67,8 +67,7 @@ class Reflector:
 
     def __init__(self, role: str, answers: Answers, max_tokens: int) -> None:
         # The deep model, where there is one: few reflections are made, and each matters.
-        model = answers.llm.deep.model if answers.llm.deep else answers.llm.model
-        llm = answers.llm.model_copy(update={"max_tokens": max_tokens, "model": model})
+        llm = answers.llm.deep_tier().model_copy(update={"max_tokens": max_tokens})
         self._answers = answers
         self._forms = {
             part: RequestForm(f"reflection_{role}", _SYSTEM.format(about=about), llm, NEW_TEXT)

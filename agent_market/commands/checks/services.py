@@ -6,17 +6,23 @@ import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from agent_market.agents.prompts.system_prompt import system_message
 from agent_market.agents.prompts.user_prompt import Brief
 from agent_market.agents.roles import ROLES
-from agent_market.commands.checks.finding import Finding, fail, ok
+from agent_market.commands.checks.finding import Finding, fail, ok, warn
 from agent_market.config import LLMSettings
 from agent_market.errors import AgentMarketError, AnswerInvalid, ConfigError, ModelUnavailable
+from agent_market.llm.answers.reading import read
 from agent_market.llm.answers.request import Request, RequestForm
-from agent_market.llm.answers.schemas import parse_answer
-from agent_market.llm.endpoints.client import ChatClient
+from agent_market.llm.answers.schemas import VIEW, Answer
+from agent_market.llm.endpoints.client import ChatClient, endpoints_of
+from agent_market.llm.endpoints.completion import Completion
 from agent_market.records import MarketView, Recall
+
+LONG_PROMPT = 20_000
+"""Bytes; some 6,000 tokens, more than the 4,096 that servers keep by default, as debates may take."""
 
 
 def api_port(config: Mapping[str, Any]) -> Finding | None:
@@ -44,70 +50,134 @@ def api_port(config: Mapping[str, Any]) -> Finding | None:
 
 
 def model_endpoint(settings: LLMSettings) -> Iterator[Finding]:
-    """Whether the endpoint answers, knows the model, and gives a structured answer."""
-    what = f"model {settings.model}"
+    """Whether each endpoint answers, gives a structured answer, and reads a long prompt to its end."""
     if settings.mode == "replay":
-        yield ok(what, "replay mode asks no endpoint")
+        yield ok(f"model {settings.model}", "replay mode asks no endpoint")
         return
+    for endpoint in endpoints_of(settings):
+        # Alone: with a fallback behind it, an endpoint that is down would seem to answer.
+        alone = {**dict(endpoint), "deep": None, "fallbacks": ()}
+        yield from _one_endpoint(settings.model_copy(update=alone))
+
+
+def _one_endpoint(settings: LLMSettings) -> Iterator[Finding]:
+    what = f"model {settings.model}"
     try:
         client = ChatClient(settings)
     except ConfigError as error:
         yield fail(what, str(error), "correct it; see docs/reference/configuration.md")
         return
     try:
-        listed = _listed(client, settings)
+        # Not every server lists its models, or by the name that it takes: only an answer settles it.
+        reply = client.complete_all([probe_request(settings)])[0]
+        listed = _listed(client, settings, isinstance(reply, ModelUnavailable))
         yield listed
-        if listed.level == "ok":
-            yield _structured_answer(client, settings)
+        if listed.level == "fail":
+            return
+        answered = _structured_answer(reply, settings)
+        yield answered
+        if answered.level != "fail":
+            yield _long_prompt(client, settings)
     finally:
         client.close()
 
 
-def _listed(client: ChatClient, settings: LLMSettings) -> Finding:
+def _listed(client: ChatClient, settings: LLMSettings, is_silent: bool) -> Finding:
     what = f"model {settings.model}"
     try:
         known = client.models()
     except ModelUnavailable as error:
+        if not is_silent:
+            return ok(what, f"answers; it lists no models ({error})")
         return fail(
             what,
             str(error),
             "start the server, correct agent_market.llm.base_url, or set the key in "
             f"{settings.api_key_env}; until then every LLM agent abstains",
         )
-    if settings.model not in known:
-        return fail(
-            what,
-            f"{settings.base_url} does not list it; it has {', '.join(known[:8]) or 'none'}",
-            "correct agent_market.llm.model, or pull the model",
-        )
-    return ok(what, f"listed by {settings.base_url}")
-
-
-def _structured_answer(client: ChatClient, settings: LLMSettings) -> Finding:
-    """One real prompt of the committee, asked and parsed as in a decision."""
-    what = f"answer of {settings.model}"
-    reply = client.complete_all([probe_request(settings)])[0]
-    if isinstance(reply, ModelUnavailable):
-        return fail(what, str(reply), "every LLM agent would abstain; see the server's log")
-    try:
-        answer = parse_answer(reply.text)
-    except AnswerInvalid as error:
-        return fail(
-            what,
-            f"{error}{' (cut off)' if reply.cut_off else ''}",
-            "the agents would abstain: use a model that keeps to a JSON schema, or raise llm.max_tokens",
-        )
-    return ok(
+    if _plain_name(settings.model) in map(_plain_name, known):
+        return ok(what, f"listed by {_shown(settings.base_url)}")
+    return warn(
         what,
-        f"valid in {reply.latency_s:.1f} s: depth {answer.depth:+g}, confidence {answer.confidence:g}",
+        f"{_shown(settings.base_url)} does not list it; it has {', '.join(known[:8]) or 'none'}",
+        "if the answer below is no good, correct agent_market.llm.model, or pull the model",
     )
 
 
-def probe_request(settings: LLMSettings) -> Request:
-    """What the doctor asks: the first LLM role, about a market in which nothing happens."""
+def _shown(url: str) -> str:
+    """An address without user, password and query."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def _plain_name(model: str) -> str:
+    """A model's name without what servers put around it in their lists."""
+    return model.lower().removeprefix("models/").removesuffix(":latest")
+
+
+def _structured_answer(reply: Completion | ModelUnavailable, settings: LLMSettings) -> Finding:
+    """The answer to one real prompt of the committee, parsed as in a decision."""
+    what = f"answer of {settings.model}"
+    if isinstance(reply, ModelUnavailable):
+        return fail(
+            what,
+            str(reply),
+            f"every LLM agent would abstain; see the server's log, and set the key in {settings.api_key_env} "
+            "where it asks for one",
+        )
+    try:
+        answer = read(VIEW, reply)
+    except AnswerInvalid as error:
+        return fail(
+            what,
+            str(error),
+            "the agents would abstain: use a model that keeps to a JSON schema; for one that thinks, raise "
+            "agent_market.llm.max_tokens and timeout_s, or switch thinking off with reasoning_effort or "
+            "extra_body (docs/reference/models.md)",
+        )
+    assert isinstance(answer, Answer)
+    detail = f"valid in {reply.latency_s:.1f} s: depth {answer.depth:+g}, confidence {answer.confidence:g}"
+    if "schema" not in (reply.wording or "schema"):
+        return warn(
+            what,
+            f"{detail}; {reply.wording}",
+            "it does not hold a model to the JSON schema: expect some answers that are refused",
+        )
+    return ok(what, f"{detail}{reply.wording and f'; {reply.wording}'}")
+
+
+def _long_prompt(client: ChatClient, settings: LLMSettings) -> Finding:
+    """Whether a prompt as long as those of a debate is read whole; servers that cut one answer too."""
+    what = f"long prompt to {settings.model}"
+    request = probe_request(settings, LONG_PROMPT)
+    reply = client.complete_all([request])[0]
+    size = f"{len(request.body):,} bytes"
+    if isinstance(reply, ModelUnavailable):
+        return fail(
+            what,
+            f"{size}: {reply}",
+            "raise the server's context length: prompts of a debate are that long",
+        )
+    if reply.problem is not None and "cut the prompt" in reply.problem:
+        return fail(what, f"{size}: {reply.problem}", "answers to cut prompts count as abstentions")
+    if not reply.prompt_tokens:
+        return warn(
+            what,
+            f"{size}: it counts no tokens, so whether it cut the prompt cannot be told",
+            "make sure that its context holds 8,192 tokens",
+        )
+    return ok(what, f"read whole: {size}, {reply.prompt_tokens:,} tokens")
+
+
+def probe_request(settings: LLMSettings, size: int = 0) -> Request:
+    """What the doctor asks: the first LLM role, about a market in which nothing happens.
+
+    :param size: bytes that the prompt has at least.
+    """
     role = next(role for role in ROLES if role.source == "llm")
     moment = datetime(2020, 1, 1, tzinfo=UTC)
     still = {"return_1": 0.0, "return_24": 0.0, "rsi_14": 0.5, "volatility_percentile": 0.5, "trend": 0.0}
+    still |= {f"return_{n}": 0.0 for n in range(100, 100 + size // len('"return_100":0.0,'))}
     view = MarketView("-", "1h", moment, still, {}, "unknown", ())
     brief = Brief(view, Recall(moment))
     return RequestForm(role.name, system_message(role), settings).fill(brief.user_message(role))

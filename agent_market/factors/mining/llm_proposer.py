@@ -114,13 +114,12 @@ class ModelProposer:
     name: Proposer = "llm"
 
     def __init__(self, answers: Answers, settings: MiningSettings) -> None:
-        model = answers.llm.deep.model if answers.llm.deep else answers.llm.model
-        llm = answers.llm.model_copy(update={"max_tokens": settings.max_tokens, "model": model})
+        llm = answers.llm.deep_tier().model_copy(update={"max_tokens": settings.max_tokens})
         operators = "\n".join(f"{o.signature}: {o.meaning}" for o in OPERATORS.values())
         system = _SYSTEM.format(
             fields=", ".join(FIELDS), operators=operators, lookback=settings.longest_lookback
         )
-        self.model = model
+        self.model = llm.model
         self._answers = answers
         self._form = RequestForm(ROLE, system, llm, FACTORS)
 

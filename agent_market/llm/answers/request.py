@@ -32,7 +32,7 @@ class Guard(Protocol):
 class RequestForm:
     """The constant part of one role's requests: rendered and hashed once, filled for each decision."""
 
-    __slots__ = ("_digest", "_head", "_tail", "answer", "model", "role", "system")
+    __slots__ = ("_additions", "_digest", "_head", "_tail", "answer", "model", "role", "system")
 
     def __init__(self, role: str, system: str, llm: LLMSettings, answer: Form = VIEW) -> None:
         """
@@ -58,8 +58,10 @@ class RequestForm:
                     {"role": "user", "content": _HOLE},
                 ],
             }
+            | llm.additions()
         )
         # The hole is in the last message, so the last occurrence is it, whatever a prompt contains.
+        self._additions = frozenset(llm.additions())
         self._head, _, self._tail = body.rpartition(orjson.dumps(_HOLE))
         self._digest = hashlib.sha256(self._head)
 
@@ -106,3 +108,7 @@ class Request:
         """The body as arguments of a chat completion."""
         payload: dict[str, Any] = orjson.loads(self.body)
         return payload
+
+    def common_payload(self) -> dict[str, Any]:
+        """`payload` without what is meant for the request's own endpoint alone (`extra_body`)."""
+        return {key: value for key, value in self.payload().items() if key not in self.form._additions}

@@ -3,22 +3,26 @@
 Rules, deliberately narrow where money is meant and wide where it is not:
 * Numbers must be JSON numbers within range. Numbers in strings, NaN, infinities and percentages are
   refused, for guessing what a model meant is a decision nobody made.
-* `horizon` and `invalidation` may be missing or null (many small models drop them): not said. A level on
-  the wrong side of `depth` proves nothing wrong, and counts as not said.
-* In a view, `belief` and `reasons` may be missing; where a step is about words, the words must be there.
-  Text that is too long is cut.
+* `horizon` and `invalidation` may be missing, null, out of range or no number at all (many small models
+  drop or garble them): not said. A level on the wrong side of `depth` proves nothing wrong, and counts as
+  not said. 12.0 is the whole number 12.
+* In a view, `belief` and `reasons` may be missing or null; one reason may stand without its list. Where a
+  step is about words, the words must be there. Text that is too long is cut.
 * Keys that the schema does not have are ignored; a key given twice is refused as ambiguous.
 * Text around the object, code fences and a leading <think> passage are tolerated: what counts is the
-  text from the first `{` to the last `}`, which must be exactly one object.
+  text from the first `{` to the last `}`, which must be exactly one object. It may stand in another one,
+  under the name of the form that was asked for.
+* Thinking that does not end is refused with all that it holds: an object in it is a draft.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent_market.errors import AnswerInvalid
 from agent_market.records import DEPTH_LIMIT, Ruling
@@ -30,8 +34,39 @@ MAX_REASON = 400
 MAX_HORIZON = 10_000
 OBJECTIONS = 5
 
+
+def _lines(value: object) -> object:
+    """Reasons as a model may write them: none, one without a list, or a list with numbers in it."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,) if value.strip() else ()
+    if isinstance(value, list | tuple):
+        plain = [v for v in value if v is not None]
+        return tuple(str(v) if isinstance(v, int | float) and not isinstance(v, bool) else v for v in plain)
+    return value
+
+
+def _whole(value: object) -> object:
+    """12.0 as 12: JSON has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _horizon(value: object) -> object:
+    whole = _whole(value)
+    is_said = isinstance(whole, int) and not isinstance(whole, bool) and 1 <= whole <= MAX_HORIZON
+    return whole if is_said else None
+
+
+def _level(value: object) -> object:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if -1.0 <= value <= 10.0 else None
+
+
 Words = Annotated[str, Field(min_length=1)]
-Lines = tuple[str, ...]
+Remark = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Depth = Annotated[float, Field(ge=-DEPTH_LIMIT, le=DEPTH_LIMIT)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Return = Annotated[float, Field(ge=-1.0, le=10.0)]
@@ -56,10 +91,10 @@ class Answer(Said):
 
     depth: Depth
     confidence: Share
-    belief: str = ""
+    belief: Remark = ""
     reasons: Lines = ()
-    horizon: Annotated[int, Field(ge=1, le=MAX_HORIZON)] | None = None
-    invalidation: Return | None = None
+    horizon: Annotated[int | None, BeforeValidator(_horizon)] = None
+    invalidation: Annotated[float | None, BeforeValidator(_level)] = None
 
     @property
     def level(self) -> float | None:
@@ -101,7 +136,7 @@ class Judgement(Said):
     """The judge's ruling, with a confidence from 0 to 100; `depth` counts where it adjusts."""
 
     ruling: Ruling
-    confidence: Annotated[int, Field(ge=0, le=100)]
+    confidence: Annotated[int, Field(ge=0, le=100), BeforeValidator(_whole)]
     depth: Depth
     reasons: Lines = ()
 
@@ -200,9 +235,11 @@ def parse(form: Form, text: str) -> Said:
     """
     if len(text) > MAX_TEXT:
         raise AnswerInvalid(f"answer of {len(text)} characters is longer than {MAX_TEXT}")
-    candidate = _outermost_object(text)
+    candidate = _outermost_object(final_text(text))
     try:
-        json.loads(candidate, object_pairs_hook=_refuse_duplicates)
+        found = json.loads(candidate, object_pairs_hook=_refuse_duplicates)
+        if set(found) == {form.name} and isinstance(found[form.name], dict):
+            candidate = json.dumps(found[form.name])
         return form.type.model_validate_json(candidate).clipped()
     except ValidationError as error:
         raise AnswerInvalid(f"{_problems(error)} in {_excerpt(candidate)}") from error
@@ -219,11 +256,43 @@ def _clipped(value: object) -> object:
     return None
 
 
-def _outermost_object(text: str) -> str:
-    said = text.rpartition("</think>")[2]
+def final_text(text: str) -> str:
+    """What a model says after its thinking; all of `text` where it shows none.
+
+    :raises AnswerInvalid: the thinking does not end, so that whatever it holds is a draft.
+    """
+    ends = [end.end() for end in _THINKING_ENDS.finditer(text)]
+    said = text[ends[-1] :] if ends else text
+    if _THINKING_BEGINS.match(said):
+        raise AnswerInvalid(f"the thinking does not end, and what it holds is a draft: {_excerpt(said)}")
+    return said
+
+
+# Qwen, DeepSeek, Mistral, Kimi, Seed and gpt-oss (whose answer is the channel `final`) mark thinking so.
+_NAMES = r"(?:think|thinking|thought|thoughts|reasoning|reflection|seed:think)"
+_THINKING_ENDS = re.compile(
+    rf"</{_NAMES}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|channel\|>\s*final\b[^<{{]*<\|message\|>",
+    re.IGNORECASE,
+)
+_THINKING_BEGINS = re.compile(
+    rf"\s*(?:<{_NAMES}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    r"|(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:analysis|commentary)\b)",
+    re.IGNORECASE,
+)
+
+
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
+_OBJECT = re.compile(r'\{\s*[}"\']')
+
+
+def _outermost_object(said: str) -> str:
+    fenced = _FENCED.findall(said)
+    if len(fenced) == 1 and not _OBJECT.search(said.replace(fenced[0], "")):
+        # What braces stand outside of the only block are words ("{depth} follows the trend").
+        said = fenced[0]
     start, end = said.find("{"), said.rfind("}")
     if start < 0 or end < start:
-        raise AnswerInvalid(f"no JSON object in {_excerpt(text)}")
+        raise AnswerInvalid(f"no JSON object in {_excerpt(said)}")
     return said[start : end + 1]
 
 

@@ -39,11 +39,13 @@ from agent_market.llm.answers.failed_answers import (
     tightness_row,
     was_tight,
 )
+from agent_market.llm.answers.reading import read
 from agent_market.llm.answers.request import Request
-from agent_market.llm.answers.schemas import VIEW, Form, Said, parse
+from agent_market.llm.answers.schemas import VIEW, Form, Said
 from agent_market.llm.decision_context import current_context
 from agent_market.llm.endpoints.client import ChatClient, endpoints_of
 from agent_market.llm.endpoints.completion import Completion, RequestTotals
+from agent_market.llm.endpoints.signature import asked_name, stored_name
 from agent_market.llm.usage.pricing import Price, PriceTable, on_loopback
 from agent_market.llm.usage.spend_guard import SpendGuard
 from agent_market.store.answers import AnswerRow, AnswerStore, HeldAnswer
@@ -243,7 +245,7 @@ class _Billing:
 
     def _price(self, model: str) -> Price | None:
         if model not in self._known:
-            self._known[model] = self._prices.recorded(model, self._local)
+            self._known[model] = self._prices.recorded(asked_name(model), self._local)
         return self._known[model]
 
 
@@ -290,10 +292,8 @@ def _leaks(requests: Sequence[Request]) -> dict[str, PromptLeak]:
 
 def _read(request: Request, completion: Completion) -> Said | AnswerInvalid:
     try:
-        return parse(request.form.answer, completion.text)
+        return read(request.form.answer, completion)
     except AnswerInvalid as error:
-        if completion.cut_off:
-            return AnswerInvalid(f"cut off at `llm.max_tokens`: {error}")
         return error
 
 
@@ -301,7 +301,7 @@ def _row(request: Request, completion: Completion, response: bytes) -> AnswerRow
     return AnswerRow(
         key=request.key,
         role=request.role,
-        model=completion.model or request.model,
+        model=stored_name(completion.model or request.model, completion.fingerprint),
         request=request.body,
         response=response,
         prompt_tokens=completion.prompt_tokens,

@@ -31,7 +31,7 @@ class ChatClient:
     """Thread-safe; at most `max_in_flight` requests are under way, all callers and endpoints together."""
 
     def __init__(self, settings: LLMSettings, wallet: SpendGuard | None = None) -> None:
-        """No connection is made, and `openai` is not even imported, before the first request.
+        """No connection is made, and no HTTP library imported, before the first request.
 
         :param wallet: who pays; None has the default caps and keeps no books.
         :raises ConfigError: a `base_url` is no HTTP address, or an API key cannot stand in a header.
@@ -65,7 +65,13 @@ class ChatClient:
         deadline = time.monotonic() + self._patience_s(len(requests))
         if case.deadline is not None:
             deadline = min(deadline, case.deadline)
-        futures = [self._submit(request, case, deadline) for request in requests]
+        # All before any is sent: one that ends early frees what it did not use, and whether that came in time
+        # for a later question would be for the scheduler to say.
+        meters = self._reserved_in_order(requests, case)
+        futures = [
+            meter if isinstance(meter, BudgetExhausted) else self._submit(request, case, deadline, meter)
+            for request, meter in zip(requests, meters, strict=True)
+        ]
         return [
             future if isinstance(future, ModelUnavailable) else self._collect(future, deadline)
             for future in futures
@@ -85,15 +91,31 @@ class ChatClient:
         for line in self._lines:
             line.close()
 
+    def _reserved_in_order(
+        self, requests: Sequence[Request], case: DecisionContext
+    ) -> list[Charge | BudgetExhausted]:
+        """For each request a meter that holds what its first attempt may cost, or the cap that forbids it."""
+        held: list[Charge | BudgetExhausted] = []
+        try:
+            for request in requests:
+                meter = Charge(self._wallet, case, request)
+                try:
+                    meter.reserve(self._routes[request.model][0].offer)
+                except BudgetExhausted as error:
+                    held.append(error)
+                else:
+                    held.append(meter)
+        except BaseException:
+            for meter_or_cap in held:
+                if isinstance(meter_or_cap, Charge):
+                    meter_or_cap.close()
+            raise
+        return held
+
     def _submit(
-        self, request: Request, case: DecisionContext, deadline: float
+        self, request: Request, case: DecisionContext, deadline: float, meter: Charge
     ) -> Future[Outcome] | ModelUnavailable:
         route = self._routes[request.model]
-        meter = Charge(self._wallet, case, request)
-        try:
-            meter.reserve(route[0].offer)
-        except BudgetExhausted as error:
-            return error
         try:
             future = self._pool.submit(self._complete, request, route, meter, case, deadline)
         except RuntimeError:
@@ -132,7 +154,7 @@ class ChatClient:
             meter.close()
 
     def _patience_s(self, count: int) -> float:
-        """Longest that `count` requests can take: httpx limits the gaps in an answer, not its whole time."""
+        """Longest that `count` requests can take, by the time-outs of their attempts."""
         attempts = self._settings.retries + 1
         waits = self._settings.retries
         rounds = math.ceil(count / self._settings.max_in_flight)
@@ -152,7 +174,13 @@ class ChatClient:
 
 def endpoints_of(llm: LLMSettings) -> tuple[EndpointSettings, ...]:
     """Every endpoint of a config: the fast tier's, the deep tier's if it has its own, and the fallbacks."""
-    fast = EndpointSettings(base_url=llm.base_url, model=llm.model, api_key_env=llm.api_key_env)
+    fast = EndpointSettings(
+        base_url=llm.base_url,
+        model=llm.model,
+        api_key_env=llm.api_key_env,
+        reasoning_effort=llm.reasoning_effort,
+        extra_body=llm.extra_body,
+    )
     return (fast, *((llm.deep,) if llm.deep else ()), *llm.fallbacks)
 
 

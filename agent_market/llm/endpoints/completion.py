@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 class Completion:
     """What a model said, whether the token limit cut it off, and what it cost in tokens and seconds.
 
-    `model` is the one that answered: a fallback's name where the first one failed.
+    `model` is the one that answered: a fallback's name where the first one failed. `problem` says why the
+    text is no answer whatever parses in it (a cut prompt, an answer that the endpoint broke off); None where
+    it may be read. `fingerprint` is what the server says of itself.
     """
 
     text: str
@@ -19,6 +21,10 @@ class Completion:
     completion_tokens: int
     latency_s: float
     model: str = ""
+    problem: str | None = None
+    fingerprint: str = ""
+    wording: str = ""
+    """How the endpoint had to be asked, where it takes no JSON schema or the like; empty by default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ from agent_market.store.spend import SpendRow
 
 SLACK_TOKENS = 64
 """What a chat template adds around the messages, beyond the JSON that it replaces."""
+HIDDEN_PROMPT_TOKENS = 16_384
+HIDDEN_COMPLETION_TOKENS = 131_072
+"""What an endpoint may add of its own (a system prompt, reasoning beside `max_tokens`) and count. A count
+beyond that is none, and would take the caps of all runs with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,13 @@ class Charge:
         tokens = self._prompt_bound + self._completion_bound
         wanted = SpendAmount(1, tokens, price.nano(self._prompt_bound, self._completion_bound))
         self._held = (offer, self._wallet.budget.reserve(self._case, wanted))
+
+    def believes(self, prompt_tokens: int, completion_tokens: int) -> bool:
+        """Whether an endpoint can have taken so many tokens, by what was sent and could have come back."""
+        return (
+            prompt_tokens <= 2 * self._prompt_bound + HIDDEN_PROMPT_TOKENS
+            and completion_tokens <= self._completion_bound + HIDDEN_COMPLETION_TOKENS
+        )
 
     def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
         """The endpoint counted these tokens."""

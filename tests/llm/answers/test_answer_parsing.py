@@ -80,9 +80,12 @@ def test_missing_text_is_empty_text_and_long_text_is_cut() -> None:
         (with_fields(confidence=75), "confidence"),
         (with_fields(confidence=-0.1), "confidence"),
         (with_fields(confidence=float("nan")), "confidence"),
-        (with_fields(belief=None), "belief"),
-        (with_fields(reasons="because"), "reasons"),
-        (with_fields(reasons=[1]), "reasons.0"),
+        (with_fields(belief=7), "belief"),
+        (with_fields(reasons={"a": 1}), "reasons"),
+        (with_fields(reasons=[{"a": 1}]), "reasons.0"),
+        (with_fields(reasons=[True]), "reasons.0"),
+        (f"<think>I would say {GOOD}", "does not end"),
+        (f"<think>no</think>{GOOD}<think>or {GOOD}", "no valid JSON object"),
     ],
 )
 def test_what_is_no_answer_says_why(text: str, cause: str) -> None:

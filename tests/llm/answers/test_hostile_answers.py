@@ -122,9 +122,6 @@ def test_every_form_parses_or_says_why_and_texts_stay_within_limits(text: str, f
     ("step", "change", "cause"),
     [
         ("view", {"depth": 10.5}, "depth"),
-        ("view", {"horizon": 0}, "horizon"),
-        ("view", {"horizon": 12.5}, "horizon"),
-        ("view", {"invalidation": -1.5}, "invalidation"),
         ("belief", {"belief": ""}, "belief"),
         ("proposal", {"expected_return": None}, "expected_return"),
         ("proposal", {"expected_return": "5%"}, "expected_return"),
@@ -143,6 +140,29 @@ def test_what_is_out_of_range_is_refused_by_name(step: str, change: dict[str, An
     good = json.loads(usual("judge", step, block).model_dump_json())
     with pytest.raises(AnswerInvalid, match=cause):
         parse(STEPS[step], json.dumps(good | change))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"horizon": value} for value in (0, 12.5, "12 candles", True, 10**30)),
+        *({"invalidation": value} for value in (-1.5, "-2%", [1], False)),
+    ],
+)
+@pytest.mark.parametrize("step", ["view", "decision", "proposal"])
+def test_what_may_be_left_out_and_is_out_of_range_counts_as_not_said(
+    step: str, change: dict[str, Any]
+) -> None:
+    good = json.loads(usual("judge", "proposal", {}).model_dump_json()) | {"horizon": 6, "invalidation": -0.1}
+    said = parse(STEPS[step], json.dumps(good | change)).model_dump()  # type: ignore[index]
+    assert said["depth"] == good["depth"]
+    assert {key: said[key] for key in change} == dict.fromkeys(change)
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    text = '{"ruling": "execute", "confidence": 80.0, "depth": 2, "horizon": 12.0}'
+    assert parse(STEPS["ruling"], text).confidence == 80  # type: ignore[attr-defined]
+    assert parse(STEPS["view"], text.replace("80.0", "0.5")).horizon == 12  # type: ignore[attr-defined]
 
 
 def test_a_level_on_the_wrong_side_counts_as_not_said() -> None:

@@ -55,7 +55,7 @@ def test_what_was_asked_and_what_it_cost_is_stored(database: Database) -> None:
     assert row.request == request("a").body
     assert (row.role, row.model, row.prompt_tokens, row.completion_tokens) == (
         "aggressive",
-        "heuristic",
+        "heuristic (unsigned)",
         900,
         80,
     )

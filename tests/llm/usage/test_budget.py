@@ -182,6 +182,11 @@ def test_prices_are_exact_in_billionths_and_rounded_up() -> None:
     assert nano_of(1.1) == 1_100_000_000
 
 
+def test_a_price_beyond_what_a_store_can_count_is_refused() -> None:
+    with pytest.raises(ValueError, match="input_per_million"):
+        ModelPrice(model="m", input_per_million=1e300, output_per_million=0)
+
+
 def test_a_model_elsewhere_without_a_price_is_an_error_that_says_what_to_add() -> None:
     table = PriceTable(
         BudgetSettings(prices=(ModelPrice(model="a", input_per_million=1, output_per_million=2),))
