@@ -5,10 +5,10 @@ Where dispersion or stakes are high, a full debate (`agents.debate`) is held bet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from agent_market.agents.agent_runner import AgentReply, AgentRunner
 from agent_market.agents.debate.debate import Argue, Argument, Seats, held_reason, rule
@@ -26,7 +26,9 @@ from agent_market.llm.egress.identifiers import Vocabulary
 from agent_market.llm.egress.masking import Disguises
 from agent_market.records import AgentView, Debate, Episode, MarketView, Recall
 from agent_market.store.database import Database
-from agent_market.store.prompts import promotions
+from agent_market.store.variants import EVERY_SCOPE
+
+_PLANS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,28 @@ class Deliberation:
     debate: Debate | None = None
 
 
+class CommitteeBooks(Protocol):
+    """The books that a committee reads as of each decision; `books.Shelf` is one."""
+
+    @property
+    def prompts(self) -> PromptBook:
+        """The role table over time."""
+        ...
+
+    @property
+    def feedback(self) -> FeedbackBook:
+        """Findings of earlier rounds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedBooks:
+    """Books that stay as they are, for a committee outside a running bot."""
+
+    prompts: PromptBook
+    feedback: FeedbackBook = field(default_factory=FeedbackBook)
+
+
 class Committee:
     """Ask every agent of a role table for its view of one decision.
 
@@ -86,10 +110,13 @@ class Committee:
         is_masked: bool = True,
         horizon: int = 12,
         book: PromptBook | None = None,
+        books: Callable[[], CommitteeBooks] | None = None,
     ) -> None:
         """
         :param roles: the table, as `role_table` gives it; views come back in its order.
         :param book: the same table with the prompts that were promoted over time; None keeps `roles`.
+        :param books: asked at each decision for prompts and feedback, in place of `book` and `feedback`: the
+            books of a bot that runs change.
         :param neighbours: how many recalled cases a prompt shows.
         :param glossary: meaning of each feature by name, for the system messages.
         :param vocabulary: names that masked prompts hide; None takes the built-in ones.
@@ -100,14 +127,14 @@ class Committee:
         self.roles = tuple(roles)
         self.answers = answers
         self._settings = settings or AgentSettings()
-        self._feedback = feedback or FeedbackBook()
+        fixed = FixedBooks(book or PromptBook((self.roles,)), feedback or FeedbackBook())
+        self._books = books or (lambda: fixed)
         self._neighbours = neighbours
         self._horizon = horizon
         self.disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
         self._ask = AgentRunner(answers, glossary, is_masked)
-        self._book = book or PromptBook((self.roles,))
-        self._plans = tuple(CallPlan.of(table, self._settings) for table in self._book.tables)
-        if self._settings.debate.mode == "full" and self._plans[0].seats is None:
+        self._plans: dict[int, CallPlan] = {}
+        if self._settings.debate.mode == "full" and self._plan(self.roles).seats is None:
             raise ConfigError(
                 "`agent_market.agents.debate.mode` = 'full' needs its proposer, critic and judge in the role "
                 "table, each an agent that reads a prompt, and the judge in stage 2"
@@ -145,11 +172,12 @@ class Committee:
         :raises StoreError: the answer store cannot be read.
         :raises DataError: the view holds a number that is not finite.
         """
-        plan = self._plans[self._book.index(view.asof)]
+        books = self._books()
+        plan = self._plan(books.prompts.at(view.asof))
         brief = Brief(
             view,
             recall,
-            self._feedback.at(view.asof),
+            books.feedback.at(view.asof),
             self._neighbours,
             self.disguises.of(view),
             self._settings.headlines,
@@ -179,6 +207,16 @@ class Committee:
     def close(self) -> None:
         """Close the source of answers."""
         self.answers.close()
+
+    def _plan(self, table: tuple[Role, ...]) -> CallPlan:
+        """The plan of a role table; worked out once for each that is in force."""
+        plan = self._plans.get(id(table))
+        # By identity, for a table is large to hash; the table in the plan tells whether it is still the same.
+        if plan is None or plan.roles is not table:
+            if len(self._plans) >= _PLANS_KEPT:
+                self._plans = {}
+            plan = self._plans[id(table)] = CallPlan.of(table, self._settings)
+        return plan
 
     def _histories(self, plan: CallPlan, view: MarketView, recent: Iterable[Episode]) -> dict[str, Shown]:
         asked = (*plan.first, *plan.second)
@@ -243,28 +281,39 @@ def open_committee(
     pairs: Sequence[str] = (),
     is_live: bool = False,
     scope: str = "",
+    books: Callable[[], CommitteeBooks] | None = None,
 ) -> Committee:
     """The committee of a config. A relative `agents.feedback_file` is taken from `user_data`.
 
     :param pairs: the traded pairs, whose symbols masked prompts hide.
     :param is_live: whether it decides now, and not in a backtest: by default nothing is masked then.
     :param scope: what is run; the spend is booked on it.
+    :param books: asked at each decision for prompts and feedback; None reads both now and keeps them.
     :raises ConfigError: the role table, the debate or the feedback file of the config is wrong.
     """
     answers = open_answers(settings.llm, database, settings.budget, scope)
-    book = prompt_book(settings, database)
-    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live)
+    book = prompt_book(settings, database) if books is None else books().prompts
+    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live, books)
 
 
-def prompt_book(
-    settings: AgentMarketSettings, database: Database, until: datetime | None = None
-) -> PromptBook:
-    """The role table of a config, with the prompts that were promoted for it (by `until`, if given).
+def prompt_book(settings: AgentMarketSettings, database: Database, scope: str | None = None) -> PromptBook:
+    """The role table of a config, with the prompts that were promoted for a scope or for every scope.
 
+    :param scope: None takes `memory.scope` of the config.
     :raises ConfigError: the role table of the config is wrong.
+    :raises StoreError: the store cannot be read.
     """
-    standing = [p for p in promotions(database) if until is None or p.known_at <= until]
-    return PromptBook.of(role_table(settings.agents), standing, settings.llm)
+    scope = (settings.memory.scope or EVERY_SCOPE) if scope is None else scope
+    return PromptBook.read(role_table(settings.agents), database, settings.llm, scope)
+
+
+def feedback_book(settings: AgentMarketSettings, user_data: Path) -> FeedbackBook:
+    """The feedback of a config; a relative `agents.feedback_file` is taken from `user_data`.
+
+    :raises ConfigError: the folder does not exist, or the file cannot be read.
+    """
+    path = settings.agents.feedback_file
+    return FeedbackBook.load(user_data / path if path else None, settings.agents.feedback_entries)
 
 
 def seat_committee(
@@ -275,14 +324,14 @@ def seat_committee(
     glossary: Mapping[str, str] | None = None,
     pairs: Sequence[str] = (),
     is_live: bool = False,
+    books: Callable[[], CommitteeBooks] | None = None,
 ) -> Committee:
     """The committee of a config over a given source of answers and role table; see `open_committee`."""
     agents = settings.agents
-    path = agents.feedback_file
     return Committee(
         roles=book.tables[0],
         answers=answers,
-        feedback=FeedbackBook.load(user_data / path if path else None, agents.feedback_entries),
+        feedback=None if books is not None else feedback_book(settings, user_data),
         neighbours=settings.memory.k,
         glossary=glossary,
         settings=agents,
@@ -290,6 +339,7 @@ def seat_committee(
         is_masked=agents.masking == "always" or (agents.masking == "backtests" and not is_live),
         horizon=settings.decision.horizon_candles,
         book=book,
+        books=books,
     )
 
 

@@ -110,6 +110,8 @@ def examine_config(files: list[Path], userdir: Path) -> Iterator[Finding]:
     yield settings.model_prices(parsed)
     for series in parsed.perception.context:
         yield candles.context_series(series, userdir)
+    if parsed.perception.news.files:
+        yield candles.news_files(parsed.perception.news, userdir)
     yield services.database(store_url(parsed.store.url, userdir))
     yield from services.model_endpoint(parsed.llm)
 

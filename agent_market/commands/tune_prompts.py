@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from agent_market.agents.roles import Role
     from agent_market.agents.tuning.campaign import Campaign
     from agent_market.commands.recorded import Recorded
@@ -25,9 +27,13 @@ def tune_prompts(
     ] = None,
     role: Annotated[str | None, typer.Option(help="Agent whose prompt to tune.")] = None,
     scope: Annotated[str | None, typer.Option(help="Which run or bot; the newest if left out.")] = None,
+    for_scope: Annotated[
+        str | None,
+        typer.Option("--for", help="Promote for this run or bot (its memory.scope, or live) alone."),
+    ] = None,
     rollback: Annotated[
         bool,
-        typer.Option("--rollback", help="Take the newest promotion of --role back."),
+        typer.Option("--rollback", help="Take the newest promotion of --role back, at any time."),
     ] = False,
     listed: Annotated[
         bool, typer.Option("--list", help="Show all promotions, and what each was promoted on.")
@@ -39,7 +45,8 @@ def tune_prompts(
     gepa rewrites the belief and decision parts of one agent's prompt by what code measured on the earlier
     decisions. The best is asked about the later ones, once; a paired block bootstrap of its lead, deflated
     by all trials ever made on that span, decides. A promoted prompt is used for decisions after the last
-    outcome that speaks for it, never before. Settings: `agent_market.tuning`.
+    outcome that speaks for it, never before; a running bot takes it up at its next candle. Settings:
+    `agent_market.tuning`.
     """
     from agent_market.commands.recorded import recorded
     from agent_market.errors import ConfigError
@@ -49,14 +56,20 @@ def tune_prompts(
     searching = not (listed or rollback)
     with recorded(userdir, config, scope, with_episodes=searching) as found:
         if listed:
-            _show_promotions(found, role, as_json)
+            show_promotions(found, role, as_json)
         elif rollback:
-            _roll_back(found, role or "", as_json)
+            take_back(found, role or "", as_json, for_scope)
         else:
-            _show_campaign(_tune(found, role or "", quiet=as_json), as_json)
+            target = _target(found, for_scope)
+            _show_campaign(_tune(found, role or "", quiet=as_json, scope=target), as_json)
 
 
-def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
+def _target(found: Recorded, for_scope: str | None) -> str:
+    """The scope that promotions are for: the one that was named, else the config's, else every one."""
+    return for_scope if for_scope is not None else found.settings.memory.scope or ""
+
+
+def _tune(found: Recorded, role: str, quiet: bool, scope: str) -> Campaign:
     from rich.console import Console
 
     from agent_market.agents.committee import Committee, prompt_book, seat_committee
@@ -67,7 +80,7 @@ def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
     from agent_market.llm.answers.sources import open_answers
 
     settings = found.settings
-    book = prompt_book(settings, found.database)
+    book = prompt_book(settings, found.database, scope)
     held = _asked_role(book.newest, role)
     console = Console(stderr=True)
     answers = StrictAnswers(
@@ -94,6 +107,7 @@ def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
             settings.decision,
             settings.tuning,
             say,
+            scope,
         )
     finally:
         answers.close()
@@ -142,24 +156,43 @@ def _show_campaign(done: Campaign, as_json: bool) -> None:
             typer.echo(f"\n{part}: {text}")
 
 
-def _roll_back(found: Recorded, role: str, as_json: bool) -> None:
+def take_back(
+    found: Recorded,
+    role: str,
+    as_json: bool,
+    for_scope: str | None,
+    since: datetime | None = None,
+    reason: str = "",
+) -> None:
+    """Withdraw the newest promotion of `role` that stands, and say what is in force then.
+
+    :param since: first moment that does without it; None = it counts for no decision at any time.
+    :raises DataError: there is none in that scope.
+    """
     import orjson
 
     from agent_market.errors import DataError
-    from agent_market.store.prompts import roll_back
+    from agent_market.store.prompts import promotions, roll_back
 
-    undone = roll_back(found.database, role)
+    scope = _target(found, for_scope)
+    undone = roll_back(found.database, role, scope, reason, since)
     if undone is None:
-        raise DataError(f"no promotion of agent {role!r} stands; --list shows all")
+        standing = {p.scope for p in promotions(found.database, role) if p.withdrawn_at is None}
+        others = ", ".join(sorted(name or "every run" for name in standing - {scope}))
+        raise DataError(
+            f"no promotion of agent {role!r} stands{f' for {scope}' if scope else ''}; --list shows all"
+            + (f", and --for names one of: {others}" if others else "")
+        )
     if as_json:
         typer.echo(orjson.dumps({"withdrawn": undone.prompt.version, "in_force": undone.replaced}).decode())
     else:
         typer.echo(f"{undone.prompt.version} is withdrawn; {undone.replaced} is in force again")
 
 
-def _show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
+def show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
+    """Print all promotions (of one role) as a table or as JSON."""
     import orjson
     from rich.console import Console
 
@@ -180,6 +213,7 @@ def _table(rows: Sequence[Promotion]) -> object:
     table = Table(title="promoted prompts")
     for heading in (
         "agent",
+        "for",
         "version",
         "replaces",
         "decides from (UTC)",
@@ -193,12 +227,13 @@ def _table(rows: Sequence[Promotion]) -> object:
         withdrawn = row.withdrawn_at
         table.add_row(
             row.prompt.role,
+            row.scope or "every run",
             row.prompt.version,
             row.replaced,
             f"{row.known_at:%Y-%m-%d %H:%M}",
             str(row.evidence.get("model", "")),
             f"{row.evidence.get('lead', 0.0):+.4f}",
             f"{row.evidence.get('deflated_p', 1.0):.4f}",
-            "stands" if withdrawn is None else f"withdrawn {withdrawn:%Y-%m-%d}",
+            "stands" if withdrawn is None else f"withdrawn {withdrawn:%Y-%m-%d} {row.withdrawn_reason}",
         )
     return table

@@ -41,7 +41,7 @@ from agent_market.config.models import (
     ModelPrice,
     Tier,
 )
-from agent_market.config.perception import ContextSeries, PerceptionSettings
+from agent_market.config.perception import ContextSeries, NewsSettings, PerceptionSettings
 from agent_market.config.risk import (
     BreakerSettings,
     EntryLimits,
@@ -89,6 +89,7 @@ __all__ = [
     "MiningSettings",
     "ModelPrice",
     "NetSettings",
+    "NewsSettings",
     "PerceptionSettings",
     "PositionLimits",
     "PriceSource",

@@ -28,6 +28,15 @@ class ContextSeries(Settings):
     """Files with the same columns, read in this order when `path` (or one before) cannot be read."""
 
 
+class NewsSettings(Settings):
+    """Headlines from files, for the agents that see `news`; without files there are none."""
+
+    files: tuple[Path, ...] = ()
+    """JSON lines (.jsonl) or CSV with known_at, title and assets. Relative paths start in user_data."""
+    max_age: str = "1d"
+    """A headline older than this at the decision is absent."""
+
+
 class PerceptionSettings(Settings):
     """What the agents see."""
 
@@ -35,3 +44,5 @@ class PerceptionSettings(Settings):
     """Context series; one that is missing on disk is an error, one without a current value is absent."""
     turbulence_window: int = Field(default=240, ge=30)
     """Candles over which the mean and covariance of cross-pair returns are estimated."""
+    news: NewsSettings = NewsSettings()
+    """Headlines; `agents.headlines` says how many of the newest a prompt carries."""

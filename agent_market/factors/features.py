@@ -51,25 +51,40 @@ class FactorBook:
     withheld: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> FactorBook:
-        """What the features file holds for the run of this config; each factor left out is logged."""
+    def of(cls, config: Mapping[str, Any], quiet: bool = False) -> FactorBook:
+        """What the features file holds for the run of this config; each factor left out is logged.
+
+        :param quiet: log nothing.
+        """
         book = _read_book(config)
+        if quiet:
+            return book
         for reason in book.withheld:
             logger.warning("%s: %s", FEATURES_FILE, reason)
         if book.trees:
             logger.info("%d mined factors are features of the model", len(book.trees))
         return book
 
-    @property
-    def digest(self) -> str:
-        """Hash of the columns; empty where there are none."""
+    def at(self, asof: datetime) -> Mapping[str, Tree]:
+        """The factors by column name: the same at every moment of a run, as its trained features are."""
+        return self.trees
+
+    def refreshed(self) -> FactorBook:
+        """Itself: the model is trained on these columns. What was mined since waits for the next start."""
+        return self
+
+    def digest(self, until: datetime | None = None) -> str:
+        """Hash of the columns; empty where there are none.
+
+        :param until: makes no difference: the columns of a run are chosen at its start.
+        """
         names = "\n".join(sorted(tree.digest for tree in self.trees.values()))
         return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
 
 
 def factors_digest(config: Mapping[str, Any]) -> str:
     """The part of a run's identity that its factors are: models trained with others are not reused."""
-    return _read_book(config).digest
+    return _read_book(config).digest()
 
 
 def add_factors(

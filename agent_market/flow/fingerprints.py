@@ -84,16 +84,23 @@ def features_in_force(plan: FlowPlan) -> str:
 
 
 def context_files(plan: FlowPlan) -> str:
-    """sha256 of the dated series that agents see beside candles."""
-    root = plan.settings.userdir
-    series = load_settings(plan.config).perception.context
-    return _digest_anywhere(one.path if one.path.is_absolute() else root / one.path for one in series)
+    """sha256 of the dated series and the news that agents see beside candles."""
+    perception = load_settings(plan.config).perception
+    files = [*(one.path for one in perception.context), *perception.news.files]
+    return _digest_anywhere(plan.settings.userdir / file for file in files)
 
 
 def taught(plan: FlowPlan, config: Mapping[str, Any], end: datetime) -> str:
     """Digest of what people taught and of the tuned prompts that a backtest until `end` may use."""
     known = {**config, "user_data_dir": plan.settings.userdir, "timerange": f"-{end:%Y%m%d}"}
-    return f"{knowledge_digest(known)}/{prompts_digest(known)}"
+    section = config.get("agent_market", {})
+    # A round's memory is the flow's own (`steps.backtest.round_config`), and so are its promotions.
+    memory = section.get("memory", {})
+    named = {
+        **known,
+        "agent_market": {**section, "memory": {**memory, "scope": memory.get("scope") or plan.scope}},
+    }
+    return f"{knowledge_digest(known)}/{prompts_digest(named)}"
 
 
 def _digest_anywhere(files: Iterable[Path]) -> str:

@@ -18,14 +18,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
+from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseRegressionModel import BaseRegressionModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
 from lightgbm import LGBMRegressor
 
 import agent_market
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.roles import role_table
+from agent_market.books import LIVE_SCOPE, ShelfHolder
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.decision.experts.virtual_experts import seats
 from agent_market.errors import AgentMarketError, StoreFull
@@ -63,11 +66,24 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         self._database: Database | None = None
         self._committee: Committee | None = None
         self._background: BackgroundCommittee | None = None
+        self._books: ShelfHolder | None = None
         self._sessions: dict[str, PairSession] = {}
         self._opening = threading.Lock()
         if self.settings.decision.has_nets and self.continual_learning:
             # Nets go on from those of the window before, which a killed run must find again.
             self.save_backtest_models = True
+
+    def start(self, dataframe: pd.DataFrame, metadata: dict[str, Any], strategy: IStrategy) -> pd.DataFrame:
+        """FreqAI's entry point: decides by the books of the strategy, which refreshes them.
+
+        A strategy that holds none (not one of ours) gets books of its own, refreshed here when live.
+        """
+        held = getattr(strategy, "books", None)
+        if isinstance(held, ShelfHolder):
+            self._books = held
+        elif strategy.dp.runmode in TRADE_MODES:
+            self._shelf_holder().refresh(lambda what, error: logger.error("%s: %r", what, error))
+        return super().start(dataframe, metadata, strategy)
 
     # --- training: the quant -------------------------------------------------------------------------
 
@@ -184,8 +200,15 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
                 database,
                 seat,
                 self.schema,
+                self._shelf_holder(),
             )
         return self._sessions[pair]
+
+    def _shelf_holder(self) -> ShelfHolder:
+        """The strategy's, or this model's own where the strategy has none."""
+        if self._books is None:
+            self._books = ShelfHolder(self.config)
+        return self._books
 
     def _open(self, live: bool) -> tuple[Database, Committee]:
         """Open the store and seat the committee on first use: hyperopt and list commands need neither.
@@ -199,6 +222,8 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         if self._database is None or self._committee is None:
             user_data = Path(self.config["user_data_dir"])
             self._database = Database(store_url(self.settings.store.url, user_data))
+            books = self._shelf_holder()
+            books.connect(self._database, self._scope(live))
             glossary = {spec.name: spec.meaning for spec in FEATURES}
             self._committee = open_committee(
                 self.settings,
@@ -208,6 +233,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
                 pairs=self.config["exchange"]["pair_whitelist"],
                 is_live=live,
                 scope=self._scope(live),
+                books=books,
             )
             write_manifest(self._manifest(live), user_data)
         return self._database, self._committee
@@ -229,7 +255,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         super().shutdown()
 
     def _scope(self, live: bool) -> str:
-        return self.settings.memory.scope or ("live" if live else self.identifier)
+        return self.settings.memory.scope or (LIVE_SCOPE if live else self.identifier)
 
     def _manifest(self, live: bool) -> RunManifest:
         return RunManifest(

@@ -6,6 +6,7 @@ then until it is `max_age` old, and is absent before and after: an old value is 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections import Counter
@@ -93,6 +94,19 @@ class ContextBook:
         """The value of each series as known at `asof` (timezone-aware); absent ones are left out."""
         row = self.columns(pd.DatetimeIndex([asof])).iloc[0]
         return {str(name): float(value) for name, value in row.items() if math.isfinite(value)}
+
+    def digest(self, until: datetime | None = None) -> str:
+        """Hash of the values known by `until` (None = all), with the names; empty without series."""
+        if not self.series:
+            return ""
+        last = None if until is None else int(_microseconds(pd.DatetimeIndex([until]))[0])
+        digest = hashlib.sha256()
+        for one in self.series:
+            known = np.ones(len(one.known_at), dtype=bool) if last is None else one.known_at <= last
+            digest.update(one.spec.name.encode())
+            digest.update(one.known_at[known].tobytes())
+            digest.update(one.values[known].tobytes())
+        return digest.hexdigest()[:16]
 
     def columns(self, asofs: pd.DatetimeIndex) -> pd.DataFrame:
         """The same for many times at once.

@@ -66,7 +66,7 @@ def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: Cycl
     """
     settings = desk.settings
     name = decision_id(view.pair, view.asof)
-    recall = replace(desk.memory.recall(view), lessons=desk.lessons.at(view))
+    recall = replace(desk.memory.recall(view), lessons=desk.lessons.about(view))
     given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
     said, case = _ask(name, view, recall, given, desk)
     views = with_seats(said, settings.decision)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ from agent_market.features.view import make_view
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.lessons import LessonBook
 from agent_market.outcomes import outcome_of
+from agent_market.perception.news import NewsBook
 from agent_market.pipeline.cadence import LastDecision, decision_points
 from agent_market.pipeline.columns import ColumnSchema, HeldDecision
 from agent_market.pipeline.cycle import CycleContext, run_cycle
@@ -96,6 +99,32 @@ def close_times(dates: pd.Series, timeframe_s: int) -> Ints:
     return utc.asi8.astype(np.int64) + timeframe_s
 
 
+class SessionBooks(Protocol):
+    """The books that a session reads as of each decision; `books.Shelf` is one."""
+
+    @property
+    def lessons(self) -> LessonBook:
+        """What was taught."""
+        ...
+
+    @property
+    def news(self) -> NewsBook:
+        """Headlines."""
+        ...
+
+
+class _OwnBooks:
+    """The books of a session that no shelf serves: what was taught, followed by the session itself."""
+
+    def __init__(self, lessons: LessonBook) -> None:
+        self.lessons = lessons
+        self.news = NewsBook()
+
+    def __call__(self) -> _OwnBooks:
+        self.lessons = self.lessons.refreshed()
+        return self
+
+
 class PairSession:
     """State of one pair between calls. Not thread-safe: FreqAI predicts from one thread."""
 
@@ -109,16 +138,19 @@ class PairSession:
         database: Database,
         committee: ViewSource,
         schema: ColumnSchema,
+        books: Callable[[], SessionBooks] | None = None,
     ) -> None:
-        """:param committee: a `LiveCommittee` decides with the newest views known, any other one is waited
-        for."""
+        """
+        :param committee: a `LiveCommittee` decides with the newest views known, any other one is waited for.
+        :param books: asked once an `advance`; None reads lessons from `database` and no news.
+        """
         self.pair = pair
         self.timeframe = timeframe
         self.timeframe_s = timeframe_s
         self.schema = schema
         self._settings = settings
         self._memory = EpisodicMemory(database, scope, pair, settings.memory)
-        self._lessons = LessonBook(database, scope, settings.memory.text)
+        self._books = books or _OwnBooks(LessonBook(database, scope, settings.memory.text))
         learner = WeightLearner(schema.agents, settings.decision)
         self._calibrator = DecisionCalibrator(settings.calibration)
         self._latest = LatestViews(timedelta(seconds=timeframe_s * settings.decision.max_age_candles))
@@ -127,7 +159,7 @@ class PairSession:
             scope,
             settings,
             self._memory,
-            self._lessons,
+            self._books().lessons,
             committee,
             self._latest,
             learner,
@@ -183,7 +215,7 @@ class PairSession:
         :return: the episodes decided.
         :raises StoreFull: the decisions stand and stay queued; the next `advance` writes them.
         """
-        self._follow_human_hands(int(rows.closes_s[0]))
+        news = self._follow_human_hands(int(rows.closes_s[0])).news
         fresh = rows.closes_s > (self._held[-1].asof_s if self._held else -1)
         volatility = _volatility_where_describable(rows.features)
         points = decision_points(
@@ -205,7 +237,14 @@ class PairSession:
             asof = datetime.fromtimestamp(asof_s, tz=UTC)
             self._settle(asof, candles)
             view = make_view(
-                self.pair, self.timeframe, asof, features[n], context[n], states[n], rows.close[i]
+                self.pair,
+                self.timeframe,
+                asof,
+                features[n],
+                context[n],
+                states[n],
+                rows.close[i],
+                news.headlines(self.pair, asof),
             )
             quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.test)
             episode = run_cycle(view, quant, self._horizon, self._desk_for(i in asking))
@@ -216,11 +255,14 @@ class PairSession:
         _log(self.pair, decided)
         return tuple(decided)
 
-    def _follow_human_hands(self, first_close_s: int) -> None:
-        """Take in what people taught, corrected or forgot since the last call."""
+    def _follow_human_hands(self, first_close_s: int) -> SessionBooks:
+        """Take in what people taught, corrected or forgot since the last call; the books as they are now."""
         last_s = self._held[-1].asof_s if self._held else 0
         self._memory.refresh(datetime.fromtimestamp(max(first_close_s, last_s + 1), tz=UTC))
-        self._lessons.refresh()
+        books = self._books()
+        if books.lessons is not self._desk.lessons:
+            self._desk = replace(self._desk, lessons=books.lessons)
+        return books
 
     def columns(self, closes_s: Ints) -> pd.DataFrame:
         """What holds at each of the given candle closes; see `pipeline.columns`."""

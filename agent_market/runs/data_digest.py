@@ -16,11 +16,8 @@ from freqtrade.configuration import TimeRange
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import TRADE_MODES, CandleType
 
-from agent_market.config import load_settings
-from agent_market.errors import DataError
-from agent_market.perception.context import ContextBook
+from agent_market.books import shelf_digests
 
-_MICROSECONDS = 1_000_000
 _COLUMNS = ("open", "high", "low", "close", "volume")
 
 
@@ -29,21 +26,7 @@ def context_digest(config: Mapping[str, Any]) -> str:
 
     Empty without series, and where one cannot be read: the strategy, if it uses them, says which and why.
     """
-    series = load_settings(config).perception.context
-    if not series or config.get("runmode") in TRADE_MODES:
-        return ""
-    try:
-        book = ContextBook.load(series, Path(config["user_data_dir"]))
-    except DataError:
-        return ""
-    ends = _timerange(config).stopts
-    digest = hashlib.sha256()
-    for one in book.series:
-        known = one.known_at <= ends * _MICROSECONDS if ends else np.ones(len(one.known_at), dtype=bool)
-        digest.update(one.spec.name.encode())
-        digest.update(one.known_at[known].tobytes())
-        digest.update(one.values[known].tobytes())
-    return digest.hexdigest()[:16]
+    return shelf_digests(config, ("context",))["context"]
 
 
 def candles_digest(config: Mapping[str, Any]) -> str:

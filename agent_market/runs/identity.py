@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from freqtrade.enums import TRADE_MODES
 
 import agent_market
-from agent_market.factors.features import factors_digest
-from agent_market.runs.data_digest import candles_digest, context_digest
-from agent_market.runs.knowledge import knowledge_digest
-from agent_market.runs.prompts_digest import prompts_digest
+from agent_market.books import shelf_digests
+from agent_market.runs.data_digest import candles_digest
+from agent_market.runs.knowledge import forgotten_digest
 
 DECIDING_PACKAGES = (
     "records.py",
+    "books.py",
     "candles.py",
     "outcomes.py",
     "pipeline",
@@ -91,12 +90,9 @@ def derive_identifier(config: dict[str, Any], model: type) -> str:
         "code": code_digest(),
         "freqai": {k: v for k, v in freqai.items() if k not in _NOT_PREDICTING},
         "settings": _deciding_settings(config.get("agent_market", {})),
-        "feedback": _feedback_digest(config),
-        "knowledge": knowledge_digest(config),
-        "prompts": prompts_digest(config),
-        "context": context_digest(config),
+        "books": shelf_digests(config),
+        "forgotten": forgotten_digest(config),
         "candles": candles_digest(config),
-        "factors": factors_digest(config),
         "timeframe": config.get("timeframe"),
         "pairs": sorted(config.get("exchange", {}).get("pair_whitelist", [])),
         "start": str(config.get("timerange") or "").split("-")[0],
@@ -139,17 +135,6 @@ def code_digest() -> str:
             digest.update(file.relative_to(root).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _feedback_digest(config: Mapping[str, Any]) -> str:
-    """Hash of the feedback file; empty for a live bot, whose models are not trained anew for it."""
-    if config.get("runmode") in TRADE_MODES:
-        return ""
-    file = config.get("agent_market", {}).get("agents", {}).get("feedback_file")
-    if not file:
-        return ""
-    path = Path(config["user_data_dir"]) / file
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def _is_ours(kind: type) -> bool:

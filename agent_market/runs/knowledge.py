@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from freqtrade.configuration import TimeRange
 from freqtrade.enums import TRADE_MODES
 
+from agent_market.books import shelf_digests
 from agent_market.config import load_settings
-from agent_market.memory.note_store import NoteStore, forgotten
-from agent_market.memory.notes import Note
+from agent_market.memory.note_store import forgotten
 from agent_market.store.backup import file_of
 from agent_market.store.database import Database, store_url
 
@@ -26,29 +24,27 @@ def knowledge_digest(config: Mapping[str, Any]) -> str:
 
     :raises StoreError: the store cannot be read.
     """
+    parts = (shelf_digests(config, ("lessons",))["lessons"], forgotten_digest(config))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16] if any(parts) else ""
+
+
+def forgotten_digest(config: Mapping[str, Any]) -> str:
+    """Hash of the episodes that a human took out of the memory that this backtest goes on from.
+
+    Only a named memory (`memory.scope`) has any. Empty for a live bot.
+
+    :raises StoreError: the store cannot be read.
+    """
     settings = load_settings(config)
-    if config.get("runmode") in TRADE_MODES:
+    scope = settings.memory.scope
+    if not scope or config.get("runmode") in TRADE_MODES:
         return ""
     url = store_url(settings.store.url, Path(config["user_data_dir"]))
     if url.startswith("sqlite") and not file_of(url).is_file():
         return ""
     database = Database(url)
     try:
-        end = _end(config)
-        notes = NoteStore(database).all() if settings.memory.text.lessons else ()
-        lines = [_line(note) for note in notes if note.times.known <= end]
-        scope = settings.memory.scope
-        lines += sorted(forgotten(database, scope)) if scope else []
+        lines = sorted(forgotten(database, scope))
     finally:
         database.close()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
-
-
-def _line(note: Note) -> str:
-    times = note.times
-    return f"{note.digest}|{times.known}|{times.valid_from}|{times.invalid_from}|{note.pinned}|{note.trust}"
-
-
-def _end(config: Mapping[str, Any]) -> datetime:
-    ends = TimeRange.parse_timerange(str(config.get("timerange") or "")).stopts
-    return datetime.fromtimestamp(ends, UTC) if ends else datetime.now(UTC)

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from freqtrade.configuration import TimeRange
-from freqtrade.enums import TRADE_MODES
-
-from agent_market.agents.committee import prompt_book
-from agent_market.config import load_settings
-from agent_market.store.backup import file_of
-from agent_market.store.database import Database, store_url
+from agent_market.books import shelf_digests
 
 
 def prompts_digest(config: Mapping[str, Any]) -> str:
@@ -24,16 +16,4 @@ def prompts_digest(config: Mapping[str, Any]) -> str:
 
     :raises StoreError: the store cannot be read.
     """
-    settings = load_settings(config)
-    if config.get("runmode") in TRADE_MODES:
-        return ""
-    url = store_url(settings.store.url, Path(config["user_data_dir"]))
-    if url.startswith("sqlite") and not file_of(url).is_file():
-        return ""
-    ends = TimeRange.parse_timerange(str(config.get("timerange") or "")).stopts
-    database = Database(url)
-    try:
-        until = datetime.fromtimestamp(ends, UTC) if ends else None
-        return prompt_book(settings, database, until).digest
-    finally:
-        database.close()
+    return shelf_digests(config, ("prompts",))["prompts"]

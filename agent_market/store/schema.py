@@ -76,27 +76,33 @@ spend = Table(
     ),
 )
 
-prompts = Table(
-    "prompts",
+variants = Table(
+    "variants",
     metadata,
-    Column("version", String(16), primary_key=True, comment="first digits of sha256 of role and texts"),
-    Column("role", String(64), nullable=False, index=True),
-    Column("texts", LargeBinary, nullable=False, comment="JSON: text of each tuned part, by name"),
-    Column("parent", String(16), comment="version that it was varied from; null for the role table's own"),
+    Column("slot", String(96), primary_key=True, comment="what it may stand in for, as prompt/aggressive"),
+    Column("id", String(64), primary_key=True, comment="sha256 of body"),
+    Column("body", LargeBinary, nullable=False, comment="canonical JSON of the value"),
+    Column("parents", LargeBinary, nullable=False, comment="JSON list: what it was derived from"),
+    Column("origin", String(64), nullable=False, comment="what made it; empty = not said"),
     Column("created_at", BigInteger, nullable=False),
 )
 
-prompt_promotions = Table(
-    "prompt_promotions",
+promotions = Table(
+    "promotions",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("role", String(64), nullable=False, index=True),
-    Column("version", String(16), nullable=False),
-    Column("replaced", String(16), nullable=False, comment="version in force before, for the way back"),
-    Column("known_at", BigInteger, nullable=False, comment="no decision before it sees this prompt"),
+    Column("scope", String(128), nullable=False, comment="run or bot that it is for; empty = all"),
+    Column("slot", String(96), nullable=False),
+    Column("variant", String(64), nullable=False, comment="id of the variant in that slot"),
+    Column("replaced", String(64), nullable=False, comment="what was in force when it was proven"),
+    Column("share", Float, nullable=False, comment="share of the slot that it takes, at most 1"),
+    Column("known_at", BigInteger, nullable=False, comment="no decision before it uses the variant"),
     Column("evidence", LargeBinary, nullable=False, comment="JSON: why it was promoted"),
     Column("created_at", BigInteger, nullable=False),
-    Column("withdrawn_at", BigInteger, comment="wall clock of the rollback; null = in force"),
+    Column("withdrawn_at", BigInteger, index=True, comment="wall clock of its withdrawal; null = it stands"),
+    Column("withdrawn_from", BigInteger, comment="no decision from it on uses the variant"),
+    Column("withdrawn_reason", String(255), nullable=False),
+    Index("ix_promotions_slot", "slot", "scope", "known_at"),
 )
 
 trials = Table(

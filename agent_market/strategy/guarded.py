@@ -16,6 +16,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_next_date
 from pandas import DataFrame
 
+from agent_market.books import ShelfHolder
 from agent_market.bot import attach as joining
 from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.freqtrade_internals import telegram as telegram_internals
@@ -70,6 +71,9 @@ class GuardedStrategy(IStrategy):
 
     _attachment: joining.BotPlugin | None = None
 
+    books: ShelfHolder | None = None
+    """The books that a strategy decides by; a subclass that uses any sets it in `__init__`."""
+
     # --- joining -------------------------------------------------------------------------------------
 
     def bot_start(self, **kwargs: Any) -> None:
@@ -97,8 +101,9 @@ class GuardedStrategy(IStrategy):
         return {**self.__dict__, "_attachment": None}
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """The breaker looks at candles and account; frozen, it locks entries and may reduce the book."""
+        """Refresh the books; the breaker looks at candles and account, and may lock entries and sell."""
         super().bot_loop_start(current_time=current_time, **kwargs)
+        self._refresh_books()
         try:
             if self.desk.market.live:
                 self.desk.look(current_time)
@@ -112,6 +117,18 @@ class GuardedStrategy(IStrategy):
             self.attachment.fault(
                 "the breaker could not look at the market; entries go on behind the gate", error
             )
+
+    def _refresh_books(self) -> None:
+        """Live, take up promotions, lessons, context and news since the last loop: the one place for it."""
+        if self.books is None or self.config.get("runmode") not in TRADE_MODES:
+            return
+        try:
+            if "prompts" in self.books.refresh(self.attachment.fault):
+                self.attachment.bus.publish(
+                    "info", "control", "a prompt was promoted or withdrawn; decisions from now on follow"
+                )
+        except Exception:
+            logger.exception("the books could not be refreshed; the last whole ones stay in use")
 
     # --- entries -------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ thresholds.  Nothing here decides by itself: entries and exits compare one numbe
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,13 +18,13 @@ from freqtrade.strategy import DecimalParameter, IntParameter
 from pandas import DataFrame
 
 from agent_market.agents.roles import role_table
+from agent_market.books import ShelfHolder
 from agent_market.decision.experts.virtual_experts import seats
 from agent_market.errors import AgentMarketError
-from agent_market.factors.features import FactorBook, add_factors, peer_candles
+from agent_market.factors.features import add_factors, peer_candles
 from agent_market.features.features import TRAINED, WARM_UP
 from agent_market.freqai.features import add_context, add_trained_features, add_turbulence, peer_frames
 from agent_market.freqai.memory_features import add_candle_number
-from agent_market.perception.context import ContextBook
 from agent_market.pipeline.quant import TARGET, target
 from agent_market.runs.identity import stamp_features
 from agent_market.strategy.guarded import GuardedStrategy
@@ -94,11 +93,10 @@ class AgentMarketStrategyBase(GuardedStrategy):
         try:
             roles = role_table(self.settings.agents)
             self.agents = seats([r.name for r in roles], self.settings.decision)
-            self._context = ContextBook.load(self.settings.perception.context, Path(config["user_data_dir"]))
-            self._factors = FactorBook.of(config)
+            self.books: ShelfHolder = ShelfHolder(config)
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
-        self.startup_candle_count = max(self.startup_candle_count, self._factors.lookback)
+        self.startup_candle_count = max(self.startup_candle_count, self.books().factors.lookback)
         self.memory_k.value = self.settings.memory.k
         if config.get("freqai", {}).get("enabled", False):
             stamp_features(config, self)
@@ -109,14 +107,15 @@ class AgentMarketStrategyBase(GuardedStrategy):
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """Trained features of the pair, and what agents see beside them."""
+        shelf = self.books()
         dataframe = add_trained_features(dataframe)
         if self.settings.memory.features:
             dataframe = add_candle_number(dataframe, timeframe_to_seconds(self.timeframe))
-        dataframe = add_context(dataframe, self._context, timeframe_to_seconds(self.timeframe))
+        dataframe = add_context(dataframe, shelf.context, timeframe_to_seconds(self.timeframe))
         pairs = sorted({*self._whitelist(), metadata["pair"]})
         dataframe = add_factors(
             dataframe,
-            self._factors,
+            shelf.factors,
             metadata["pair"],
             timeframe_to_seconds(self.timeframe) // 60,
             lambda: peer_candles(self, pairs),
@@ -129,11 +128,6 @@ class AgentMarketStrategyBase(GuardedStrategy):
         horizon = self.settings.decision.horizon_candles
         dataframe[TARGET] = target(dataframe["close"], dataframe[f"{TRAINED}volatility_24"], horizon)
         return dataframe
-
-    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """The breaker looks; live, take up what has been added to the context files since."""
-        super().bot_loop_start(current_time=current_time, **kwargs)
-        self._context = self._context.refreshed()
 
     def _whitelist(self) -> list[str]:
         """The pairs traded; those of the config where freqtrade draws a chart, and has no pair list."""

@@ -12,14 +12,13 @@ from pandas import DataFrame
 
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.prompts.belief_history import DecisionHistory
+from agent_market.books import Shelf, ShelfHolder
 from agent_market.decision.experts.virtual_experts import seats
 from agent_market.decision.learner import WeightLearner
 from agent_market.features.features import WARM_UP, market_features
 from agent_market.features.state import state_matrix
 from agent_market.features.view import make_view
 from agent_market.memory.episodic import EpisodicMemory
-from agent_market.memory.lessons import LessonBook
-from agent_market.perception.context import ContextBook
 from agent_market.pipeline.cycle import CycleContext, run_cycle
 from agent_market.pipeline.latest_views import LatestViews
 from agent_market.records import AgentView, Episode, Headline
@@ -92,10 +91,18 @@ class Advised(Eager):
         user_data = Path(self.config["user_data_dir"])
         self._database = Database(store_url(self.settings.store.url, user_data))
         pairs = self.config["exchange"]["pair_whitelist"]
+        books = ShelfHolder(self.config)
+        books.connect(self._database, SCOPE)
         self._committee: Committee = open_committee(
-            self.settings, self._database, user_data, pairs=pairs, is_live=True, scope=SCOPE
+            self.settings,
+            self._database,
+            user_data,
+            pairs=pairs,
+            is_live=True,
+            scope=SCOPE,
+            books=books,
         )
-        self._context = ContextBook.load(self.settings.perception.context, user_data)
+        self.books = books
         self.attachment.on_detach(self._leave)
 
     def ask_again(self, *headlines: str) -> None:
@@ -117,16 +124,16 @@ class Advised(Eager):
     def _decide(self, pair: str, dataframe: DataFrame) -> Episode:
         features = market_features(dataframe).iloc[-1:]
         asof = pd.Timestamp(dataframe["date"].iloc[-1]).to_pydatetime() + timedelta(minutes=1)
-        self._context = self._context.refreshed()
+        shelf = self._shelf()
         view = make_view(
             pair,
             self.timeframe,
             asof,
             {str(name): float(value) for name, value in features.iloc[0].items()},
-            self._context.at(asof),
+            shelf.context.at(asof),
             state_matrix(features)[0],
             float(dataframe["close"].iloc[-1]),
-            tuple(Headline(asof, text) for text in self.headlines),
+            (*(Headline(asof, text) for text in self.headlines), *shelf.news.headlines(pair, asof)),
         )
         quant = AgentView.abstain("quant", NO_QUANT)
         return run_cycle(view, quant, timedelta(minutes=12), self._desk(pair))
@@ -137,12 +144,16 @@ class Advised(Eager):
             SCOPE,
             self.settings,
             EpisodicMemory(self._database, SCOPE, pair, self.settings.memory),
-            LessonBook(self._database, SCOPE, self.settings.memory.text),
+            self._shelf().lessons,
             self._committee,
             LatestViews(timedelta(0)),
             WeightLearner(names, self.settings.decision),
             DecisionHistory(),
         )
+
+    def _shelf(self) -> Shelf:
+        assert self.books is not None
+        return self.books()
 
     def _leave(self) -> None:
         self._committee.close()

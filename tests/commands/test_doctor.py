@@ -20,7 +20,7 @@ from agent_market.cli import app
 from agent_market.commands.checks import candles, installation, services, settings, versions
 from agent_market.commands.checks.finding import Finding
 from agent_market.commands.init import Template, templates
-from agent_market.config import AgentMarketSettings, ContextSeries, LLMSettings, load_settings
+from agent_market.config import AgentMarketSettings, ContextSeries, LLMSettings, NewsSettings, load_settings
 from agent_market.store.database import Database
 from agent_market.store.schema import answers
 
@@ -240,6 +240,16 @@ def test_a_context_series_that_is_absent_fails(tmp_path: Path) -> None:
     finding = candles.context_series(series, tmp_path)
     assert finding.level == "fail"
     assert "vix.csv" in finding.detail
+
+
+def test_news_that_load_are_counted_and_a_damaged_line_fails(tmp_path: Path) -> None:
+    news = NewsSettings(files=(Path("news.jsonl"),))
+    (tmp_path / "news.jsonl").write_text('{"known_at": "2024-03-01T09:30:00Z", "title": "Rates rise"}\n')
+    assert candles.news_files(news, tmp_path) == Finding("ok", "news", "1 items load", "")
+    (tmp_path / "news.jsonl").write_text('{"title": "Rates rise"}\n')
+    finding = candles.news_files(news, tmp_path)
+    assert finding.level == "fail"
+    assert "news.jsonl line 1: known_at" in finding.detail
 
 
 # --- services ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from agent_market.llm.answers.schemas import Answer, Judgement, Objections, Prop
 from agent_market.llm.answers.sources import Reply
 from agent_market.llm.endpoints.client import RequestTotals
 from agent_market.pipeline.columns import ColumnSchema
-from agent_market.pipeline.session import Candles, PairSession, Rows, close_times
+from agent_market.pipeline.session import Candles, PairSession, Rows, SessionBooks, close_times
 from agent_market.records import Evidence
 from agent_market.store.database import Database
 
@@ -115,12 +115,13 @@ def make_session(
     settings: AgentMarketSettings,
     scope: str = "test",
     answers: ScriptedAnswers | None = None,
+    books: Callable[[], SessionBooks] | None = None,
 ) -> PairSession:
     """A session of the built-in roles over scripted answers."""
     roles = role_table(settings.agents)
     committee = Committee(roles, answers or ScriptedAnswers(), settings=settings.agents)
     schema = ColumnSchema(seats([r.name for r in roles], settings.decision), settings.memory.k_max)
-    return PairSession(PAIR, "1h", HOUR, scope, settings, database, committee, schema)
+    return PairSession(PAIR, "1h", HOUR, scope, settings, database, committee, schema, books)
 
 
 def candle_arrays(candles: pd.DataFrame) -> Candles:

@@ -117,6 +117,6 @@ def test_lessons_are_read_again_after_the_store_failed(
     with monkeypatch.context() as patch:
         patch.setattr(lessons, "pins", fail)
         with pytest.raises(StoreError, match="went away"):
-            book.refresh()
-    book.refresh()
-    assert [lesson.text for lesson in book.at(a_view(9))] == [words]
+            book.refreshed()
+    book = book.refreshed()
+    assert [lesson.text for lesson in book.about(a_view(9))] == [words]

@@ -85,7 +85,7 @@ def answers(database: Database, asof: int) -> list[object]:
     view = a_view(asof, (1.0, 1.0))
     memory = EpisodicMemory(database, SCOPE, view.pair, MemorySettings(k=2, k_max=4, min_neighbours=2))
     memory.load(at(10_000))
-    lessons = LessonBook(database, SCOPE, TextSettings(lessons=3)).at(view)
+    lessons = LessonBook(database, SCOPE, TextSettings(lessons=3)).about(view)
     recall = Recall(view.asof, memory.recall(view).neighbours, lessons)
     hits = LongTermMemory(database, SCOPE, TextSettings()).search("calm chop mean reversion", view.asof, 9)
     for known in [hit.item.known_at for hit in hits] + [lesson.known_at.timestamp() for lesson in lessons]:

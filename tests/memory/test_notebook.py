@@ -48,7 +48,7 @@ def note(text: str, known: datetime = at(1), **changes: object) -> Note:
 
 
 def lessons(database: Database, view: MarketView, most: int = 3) -> list[str]:
-    return [lesson.text for lesson in LessonBook(database, SCOPE, TextSettings(lessons=most)).at(view)]
+    return [lesson.text for lesson in LessonBook(database, SCOPE, TextSettings(lessons=most)).about(view)]
 
 
 CALM = "In a calm chop, mean reversion works"
@@ -61,7 +61,7 @@ def test_a_taught_note_reaches_decisions_from_when_it_is_known(database: Databas
     assert lessons(database, a_view(5)) == [CALM]
     assert lessons(database, a_view(5), most=0) == []
     book = LessonBook(database, SCOPE, TextSettings())
-    assert book.at(a_view(5)) == (Lesson(note(CALM).id, at(5)),)
+    assert book.about(a_view(5)) == (Lesson(note(CALM).id, at(5)),)
 
 
 def test_a_note_that_had_ended_is_not_prolonged_by_a_later_correction(database: Database) -> None:
@@ -152,9 +152,9 @@ def test_contradicting_notes_are_both_shown_and_marked(database: Database) -> No
     book = NoteStore(database)
     book.teach(note(CALM), ANN)
     book.teach(note("In a calm chop, mean reversion never works", at(8)), BOB)
-    found = LessonBook(database, SCOPE, TextSettings()).at(a_view(9))
+    found = LessonBook(database, SCOPE, TextSettings()).about(a_view(9))
     assert [lesson.contested for lesson in found] == [True, True]
-    assert [lesson.contested for lesson in LessonBook(database, SCOPE, TextSettings()).at(a_view(7))] == [
+    assert [lesson.contested for lesson in LessonBook(database, SCOPE, TextSettings()).about(a_view(7))] == [
         False
     ]
 
@@ -164,10 +164,10 @@ def test_a_forgotten_note_leaves_words_vectors_and_the_open_book(database: Datab
     book.teach(known, ANN)
     write_vectors(database, "some-model", {content_key(CALM): np.ones(2, dtype=np.float32)})
     open_book = LessonBook(database, SCOPE, TextSettings())
-    assert open_book.at(a_view(9))
+    assert open_book.about(a_view(9))
     book.forget(known.id, BOB)
-    open_book.refresh()
-    assert open_book.at(a_view(9)) == ()
+    open_book = open_book.refreshed()
+    assert open_book.about(a_view(9)) == ()
     assert book.all() == ()
     assert read_vectors(database, "some-model", [content_key(CALM)]) == {}
     with database.begin() as connection:

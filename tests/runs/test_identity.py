@@ -109,8 +109,14 @@ def test_the_words_of_a_feedback_file_count(tmp_path: Path) -> None:
     settings = config(tmp_path)
     settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
     before = identifier(settings)
-    (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
-    assert identifier(settings) != before
+    (tmp_path / "feedback.jsonl").write_text(
+        '{"known_at": "2024-03-01T00:00:00Z", "round": 1, "lines": ["less"]}\n'
+    )
+    told = identifier(settings)
+    assert told != before
+    with (tmp_path / "feedback.jsonl").open("a") as file:
+        file.write('{"known_at": "2024-07-01T00:00:00Z", "round": 2, "lines": ["later than the run"]}\n')
+    assert identifier(settings) == told
 
 
 def test_a_live_bot_is_not_trained_anew_for_the_words_of_a_feedback_file(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -16,6 +19,7 @@ from agent_market.store.answers import AnswerStore
 from agent_market.store.database import MIGRATIONS, Database
 from agent_market.store.episode_json import outcome_to_json, record_to_json
 from agent_market.store.episodes import episodes_of
+from agent_market.store.prompts import StoredPrompt, promote, promotions, read_prompt
 from agent_market.store.schema import metadata
 from tests.helpers.episode_makers import SCOPE, an_episode, an_outcome
 
@@ -79,6 +83,75 @@ def check_newest(url: str) -> None:
     assert (answer.role, answer.response) == ("judge", b"{}")
     store.close()
     database.close()
+
+
+PROMPT = ["judge", {"belief": "Zwölf — look.", "decision": "Small."}]
+VERSION = hashlib.sha256(orjson.dumps(PROMPT, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def plant_prompts(url: str) -> None:
+    """A version that was promoted twice, the first time in vain, as Agent Market wrote it before 0008."""
+    create_at(url, "0007")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO prompts VALUES (:version, 'judge', :texts, 'abc', 1700000000)"),
+            {"version": VERSION, "texts": orjson.dumps(PROMPT[1])},
+        )
+        for known_at, withdrawn_at in ((1_700_000_000, 1_700_000_500), (1_700_000_900, None)):
+            connection.execute(
+                text(
+                    "INSERT INTO prompt_promotions (role, version, replaced, known_at, evidence, created_at, "
+                    "withdrawn_at) VALUES ('judge', :version, 'own', :known_at, :evidence, 1, :withdrawn_at)"
+                ),
+                {
+                    "version": VERSION,
+                    "known_at": known_at,
+                    "evidence": b'{"model":"m"}',
+                    "withdrawn_at": withdrawn_at,
+                },
+            )
+    engine.dispose()
+
+
+def check_prompts(url: str) -> None:
+    database = Database(url)
+    prompt = read_prompt(database, VERSION)
+    assert prompt == StoredPrompt(VERSION, "judge", PROMPT[1], "abc")
+    first, second = promotions(database, "judge")
+    assert first.prompt == second.prompt == prompt
+    assert (first.ends, first.withdrawn_at) == (first.known_at, datetime.fromtimestamp(1_700_000_500, UTC))
+    assert (second.ends, second.replaced, second.evidence) == (None, "own", {"model": "m"})
+    assert {p.scope for p in (first, second)} == {""}
+    promote(database, prompt, VERSION, second.known_at, {})
+    assert len(promotions(database)) == 3
+    database.close()
+
+
+def test_prompts_of_earlier_versions_and_their_promotions_are_kept(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    plant_prompts(url)
+    check_prompts(url)
+
+
+def test_prompts_of_earlier_versions_are_kept_on_postgresql(empty_postgres: str) -> None:
+    plant_prompts(empty_postgres)
+    check_prompts(empty_postgres)
+
+
+def test_prompts_survive_the_way_back_to_the_version_before(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    plant_prompts(url)
+    Database(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0007")
+        held = connection.execute(text("SELECT role, version, withdrawn_at FROM prompt_promotions")).all()
+    engine.dispose()
+    assert held == [("judge", VERSION, 1_700_000_500), ("judge", VERSION, None)]
+    check_prompts(url)
 
 
 def test_the_migrations_are_one_chain() -> None:

@@ -67,7 +67,7 @@ def test_memory_on_a_server(empty_postgres: str) -> None:
     assert book.teach(note, HAND) is None
     assert [book.teach(note, HAND).rule for _ in range(2)] == ["duplicate"] * 2  # type: ignore[union-attr]
     assert refusal_counts(database)[0].count == 2
-    assert len(LessonBook(database, SCOPE, TextSettings()).at(a_view(9))) == 1
+    assert len(LessonBook(database, SCOPE, TextSettings()).about(a_view(9))) == 1
     assert [line.action for line in log_lines(database)] == ["forget", "teach"]
 
     write_vectors(database, "m", {"d": pytest.importorskip("numpy").ones(3, dtype="float32")})

@@ -6,10 +6,11 @@ The file `feedback.jsonl` holds one JSON object a line:
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class FeedbackBook:
 
     entries: tuple[FeedbackEntry, ...] = ()
     shown: int = 3
+    path: Path | None = field(default=None, compare=False)
+    file_state: tuple[int, int] | None = field(default=None, compare=False)
+    """Modification time in ns and size of the file when it was read; None where there is none."""
 
     @classmethod
     def of(cls, entries: Iterable[FeedbackEntry], shown: int) -> FeedbackBook:
@@ -59,14 +63,30 @@ class FeedbackBook:
             raise ConfigError(
                 f"{_SETTING} = {path}: there is no folder {path.parent}; correct it or create it"
             )
-        if not path.exists():
+        file_state = _file_state(path)
+        if file_state is None:
             logger.info("no feedback yet: %s does not exist", path)
-            return cls(shown=shown)
+            return cls(shown=shown, path=path)
         try:
             lines = path.read_bytes().splitlines()
         except OSError as error:
             raise ConfigError(f"{_SETTING} = {path} cannot be read: {error}") from error
-        return cls.of(_entries(path, lines), shown)
+        return replace(cls.of(_entries(path, lines), shown), path=path, file_state=file_state)
+
+    def refreshed(self) -> FeedbackBook:
+        """This book with the file read again if it changed; itself if it did not.
+
+        :raises ConfigError: as `load`.
+        """
+        if self.path is None or _file_state(self.path) == self.file_state:
+            return self
+        return FeedbackBook.load(self.path, self.shown)
+
+    def digest(self, until: datetime | None = None) -> str:
+        """Hash of the entries known by `until` (None = all); empty without any."""
+        known = [entry for entry in self.entries if until is None or entry.known_at <= until]
+        packed = "\n".join(entry.model_dump_json() for entry in known)
+        return hashlib.sha256(packed.encode()).hexdigest()[:16] if known else ""
 
     def at(self, asof: datetime) -> tuple[str, ...]:
         """The lines that a decision at `asof` may see, oldest first."""
@@ -75,6 +95,14 @@ class FeedbackBook:
         known = bisect_right(self.entries, asof, key=lambda entry: entry.known_at)
         newest = self.entries[max(0, known - self.shown) : known]
         return tuple(line for entry in newest for line in entry.lines)
+
+
+def _file_state(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
 
 
 def _entries(path: Path, lines: Iterable[bytes]) -> list[FeedbackEntry]:

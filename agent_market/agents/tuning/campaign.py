@@ -40,6 +40,7 @@ from agent_market.stats.promotion import Verdict, judge
 from agent_market.store.database import Database
 from agent_market.store.prompts import StoredPrompt, promote, promotions, save_prompt
 from agent_market.store.trials import Trial, record_trials, sample_of, trial_of, trials_of
+from agent_market.store.variants import EVERY_SCOPE
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +94,13 @@ def run_campaign(
     decision: DecisionSettings,
     settings: TuningSettings,
     say: Say = logger.info,
+    scope: str = EVERY_SCOPE,
 ) -> Campaign:
     """Search for a better prompt of the panel's role, and promote one that is proven better.
 
     :param episodes: recorded decisions, with their outcomes.
     :param model: name of the model that the role is asked through.
+    :param scope: run or bot to promote for; "" = every one. What was promoted for others does not count.
     :raises DataError: too few decisions with a known outcome, or later data has decided already.
     :raises ModelUnavailable: the endpoint gave no answers, or no texts.
     """
@@ -105,7 +108,7 @@ def run_campaign(
     split = split_by_time(tuning_cases(episodes, role.name, decision), settings.validation)
     boundary = _checked(split, role.name, settings)
     known_at = max(case.outcome.known_at for case in split.validation)
-    _refuse_what_was_decided_later(database, role.name, known_at)
+    _refuse_what_was_decided_later(database, role.name, known_at, scope)
     say(
         f"{role.name}: {len(split.training):,} decisions to search on, {len(split.validation):,} from "
         f"{boundary:%Y-%m-%d} on to prove it; {_power_line(len(split.validation), settings)}"
@@ -165,7 +168,7 @@ def run_campaign(
     if chosen is None:
         say(f"none of {len(tried)} candidates is better than the prompt in force, on the training span even")
         return found
-    return _proven(found, chosen, book, database, settings, say)
+    return _proven(found, chosen, book, database, settings, say, scope)
 
 
 def _proven(
@@ -175,6 +178,7 @@ def _proven(
     database: Database,
     settings: TuningSettings,
     say: Say,
+    scope: str,
 ) -> Campaign:
     """Put the chosen candidate before the validation span, and promote it if that supports it."""
     validation = book.split.validation
@@ -190,7 +194,7 @@ def _proven(
     evidence = _evidence(found, chosen, verdict)
     if verdict.promoted:
         prompt = StoredPrompt(chosen.version, found.role, chosen.texts, found.incumbent.version)
-        promote(database, prompt, found.incumbent.version, found.known_at, evidence)
+        promote(database, prompt, found.incumbent.version, found.known_at, evidence, scope)
     return replace(found, chosen=chosen, verdict=verdict, promoted=verdict.promoted, evidence=evidence)
 
 
@@ -279,14 +283,15 @@ def _checked(split: Split, role: str, settings: TuningSettings) -> datetime:
     return split.boundary
 
 
-def _refuse_what_was_decided_later(database: Database, role: str, known_at: datetime) -> None:
-    standing = [p for p in promotions(database, role) if p.withdrawn_at is None]
+def _refuse_what_was_decided_later(database: Database, role: str, known_at: datetime, scope: str) -> None:
+    standing = [p for p in promotions(database, role, (EVERY_SCOPE, scope)) if p.withdrawn_at is None]
     if standing and standing[-1].known_at >= known_at:
         raise DataError(
             f"the prompt of agent {role!r} was promoted on outcomes up to "
             f"{standing[-1].known_at:%Y-%m-%d %H:%M}, and these end at {known_at:%Y-%m-%d %H:%M}: tune on "
             "later decisions, or take the promotion back with "
-            f"`agent-market tune-prompts --rollback --role {role}`"
+            f"`agent-market tune-prompts --rollback --role {role}"
+            f"{f' --for {standing[-1].scope}' if standing[-1].scope else ''}`"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_market.commands.checks.finding import Finding, fail, ok, warn
-from agent_market.config import ContextSeries
+from agent_market.config import ContextSeries, NewsSettings
 
 MANY_MISSING = 0.01  # share of candles absent inside the range that is worth a look
 DOWNLOAD = "freqtrade download-data -c YOUR_CONFIG --timerange YYYYMMDD-"
@@ -87,6 +87,18 @@ def context_series(series: ContextSeries, user_data: Path) -> Finding:
     except AgentMarketError as error:
         return fail(what, str(error), "correct the path or the columns in agent_market.perception.context")
     return ok(what, "loads")
+
+
+def news_files(news: NewsSettings, user_data: Path) -> Finding:
+    """Whether the news files are on disk and load as perception would load them."""
+    from agent_market.errors import AgentMarketError
+    from agent_market.perception.news import NewsBook
+
+    try:
+        book = NewsBook.load(news, user_data)
+    except AgentMarketError as error:
+        return fail("news", str(error), "correct the file or its path in agent_market.perception.news")
+    return ok("news", f"{len(book.items):,} items load")
 
 
 def _age(age: timedelta) -> str:

@@ -39,11 +39,12 @@ def campaign(
     settings: TuningSettings = SETTINGS,
     answers: Rules | None = None,
     held: Role | None = None,
+    scope: str = "",
 ) -> Campaign:
     strict = StrictAnswers(answers or Rules())
     panel = PromptPanel(held or role(), ROLES, seated(strict), workers=1)
     reflector = Reflector("aggressive", strict, settings.max_tokens)
-    return run_campaign(panel, reflector, episodes, database, "heuristic", DECISION, settings)
+    return run_campaign(panel, reflector, episodes, database, "heuristic", DECISION, settings, scope=scope)
 
 
 def test_a_planted_edge_is_found_proven_and_in_force_from_then_on(database: Database) -> None:
@@ -174,3 +175,15 @@ def test_placebos_are_promoted_at_most_as_often_as_the_level_allows(tmp_path: Pa
         promoted += campaign(database, recorded(COUNT, 0.0, 1_000 + seed)).promoted
     # At 5%, 2 of 40 with a deviation of 1.4; deflation makes it fewer.
     assert promoted <= 4
+
+
+def test_two_scopes_tune_one_role_without_refusing_each_other(database: Database) -> None:
+    episodes = recorded(COUNT, -0.4, 8)
+    assert campaign(database, episodes, scope="flow-a").promoted
+    assert campaign(database, episodes, scope="flow-b").promoted
+    assert [p.scope for p in promotions(database)] == ["flow-a", "flow-b"]
+    with pytest.raises(DataError, match="--rollback --role aggressive --for flow-a"):
+        campaign(database, episodes, scope="flow-a")
+    for scope, tuned in (("flow-a", True), ("flow-c", False), ("", False)):
+        book = PromptBook.of(ROLES, promotions(database), LLMSettings(), scope)
+        assert (book.newest != ROLES) is tuned

@@ -51,7 +51,7 @@ def test_a_version_depends_on_role_and_texts_and_on_nothing_else() -> None:
 def test_without_promotions_the_role_table_holds() -> None:
     book = PromptBook.of(ROLES, (), LLM)
     assert book.at(NOON) == ROLES
-    assert book.digest == ""
+    assert book.digest() == ""
 
 
 def test_a_promotion_holds_from_the_moment_its_proof_was_known() -> None:
@@ -59,7 +59,7 @@ def test_a_promotion_holds_from_the_moment_its_proof_was_known() -> None:
     assert told(book, NOON - timedelta(seconds=1)) == AGGRESSIVE
     assert texts_of(told(book, NOON)) == FIRST
     assert told(book, NOON, "judge") == next(role for role in ROLES if role.name == "judge")
-    assert book.digest != ""
+    assert book.digest() != ""
 
 
 def test_promotions_build_on_each_other_and_a_rollback_takes_the_one_before_into_force() -> None:
