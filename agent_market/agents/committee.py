@@ -237,17 +237,19 @@ def open_committee(
     pairs: Sequence[str] = (),
     is_live: bool = False,
     scope: str = "",
+    markets: Sequence[str] = (),
 ) -> Committee:
     """The committee of a config. A relative `agents.feedback_file` is taken from `user_data`.
 
     :param pairs: the traded pairs, whose symbols masked prompts hide.
     :param is_live: whether it decides now, and not in a backtest: by default nothing is masked then.
     :param scope: what is run; the spend is booked on it.
+    :param markets: every market of the exchange, whose symbols masked prompts hide too.
     :raises ConfigError: the role table, the debate or the feedback file of the config is wrong.
     """
     answers = open_answers(settings.llm, database, settings.budget, scope)
     book = prompt_book(settings, database)
-    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live)
+    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live, markets)
 
 
 def prompt_book(
@@ -269,6 +271,7 @@ def seat_committee(
     glossary: Mapping[str, str] | None = None,
     pairs: Sequence[str] = (),
     is_live: bool = False,
+    markets: Sequence[str] = (),
 ) -> Committee:
     """The committee of a config over a given source of answers and role table; see `open_committee`."""
     agents = settings.agents
@@ -280,7 +283,7 @@ def seat_committee(
         neighbours=settings.memory.k,
         glossary=glossary,
         settings=agents,
-        vocabulary=Vocabulary(pairs, agents.masked_names),
+        vocabulary=Vocabulary(pairs, agents.masked_names, markets),
         is_masked=agents.masking == "always" or (agents.masking == "backtests" and not is_live),
         horizon=settings.decision.horizon_candles,
         book=book,

@@ -44,6 +44,7 @@ from agent_market.strategy.signals import (
     fused_depth,
     side_spells,
 )
+from agent_market.universe import universe_of
 
 FUSED = "agents_depth"
 
@@ -146,7 +147,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
         try:
             return self.dp.current_whitelist()
         except OperationalException:
-            return list(self.config["exchange"]["pair_whitelist"])
+            return list(universe_of(self.config))
 
     # --- signals -------------------------------------------------------------------------------------
 
