@@ -282,6 +282,7 @@ def open_committee(
     is_live: bool = False,
     scope: str = "",
     books: Callable[[], CommitteeBooks] | None = None,
+    markets: Sequence[str] = (),
 ) -> Committee:
     """The committee of a config. A relative `agents.feedback_file` is taken from `user_data`.
 
@@ -289,11 +290,12 @@ def open_committee(
     :param is_live: whether it decides now, and not in a backtest: by default nothing is masked then.
     :param scope: what is run; the spend is booked on it.
     :param books: asked at each decision for prompts and feedback; None reads both now and keeps them.
+    :param markets: every market of the exchange, whose symbols masked prompts hide too.
     :raises ConfigError: the role table, the debate or the feedback file of the config is wrong.
     """
     answers = open_answers(settings.llm, database, settings.budget, scope)
     book = prompt_book(settings, database) if books is None else books().prompts
-    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live, books)
+    return seat_committee(settings, answers, book, user_data, glossary, pairs, is_live, books, markets)
 
 
 def prompt_book(settings: AgentMarketSettings, database: Database, scope: str | None = None) -> PromptBook:
@@ -325,6 +327,7 @@ def seat_committee(
     pairs: Sequence[str] = (),
     is_live: bool = False,
     books: Callable[[], CommitteeBooks] | None = None,
+    markets: Sequence[str] = (),
 ) -> Committee:
     """The committee of a config over a given source of answers and role table; see `open_committee`."""
     agents = settings.agents
@@ -335,7 +338,7 @@ def seat_committee(
         neighbours=settings.memory.k,
         glossary=glossary,
         settings=agents,
-        vocabulary=Vocabulary(pairs, agents.masked_names),
+        vocabulary=Vocabulary(pairs, agents.masked_names, markets),
         is_masked=agents.masking == "always" or (agents.masking == "backtests" and not is_live),
         horizon=settings.decision.horizon_candles,
         book=book,

@@ -21,6 +21,7 @@ from agent_market.errors import ConfigError
 from agent_market.flow.settings import FlowSettings, Span, midnight, round_spans
 from agent_market.runs.identity import code_digest
 from agent_market.training.models.registry import model_settings
+from agent_market.universe import named_pairs
 
 WARM_UP_DAYS = 30
 RUNS = Path("agent_market") / "flow"
@@ -116,7 +117,7 @@ def make_plan(
     except OperationalException as error:
         raise ConfigError(f"flow.config: {error}") from error
     deep_merge_dicts(chosen_config(settings), config)
-    pairs = tuple(config.get("exchange", {}).get("pair_whitelist", []))
+    pairs = named_pairs(config)
     timeframe = config.get("timeframe")
     if not pairs or not timeframe:
         missing = "exchange.pair_whitelist" if not pairs else "timeframe"

@@ -32,14 +32,14 @@ from agent_market.books import LIVE_SCOPE, ShelfHolder
 from agent_market.config import AgentMarketSettings, load_settings
 from agent_market.decision.experts.virtual_experts import seats
 from agent_market.errors import AgentMarketError, StoreFull
-from agent_market.features.features import FEATURES
+from agent_market.features.features import FEATURES, market_features
 from agent_market.freqai.base_model import BaseAgentModel
-from agent_market.freqai.features import seen_context, seen_features
+from agent_market.freqai.features import has_trained_features, seen_context, seen_features
 from agent_market.freqai.memory_features import with_memory
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
 from agent_market.pipeline.columns import ColumnSchema
 from agent_market.pipeline.live_committee import BackgroundCommittee, LiveCommittee
-from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality
+from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality, return_label
 from agent_market.pipeline.session import Candles, PairSession, Rows, close_times
 from agent_market.runs.manifest import RunManifest, write_manifest
 from agent_market.store.database import Database, store_url
@@ -96,6 +96,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
     ) -> QuantModel:
         """Train the quant on one window; see `BaseRegressionModel.train`."""
         with self.training(pair):
+            return_label(dk.label_list, unfiltered_df)
             model: QuantModel = super().train(unfiltered_df, pair, dk, **kwargs)
             if self.settings.decision.has_nets:
                 model = self._with_nets(model, unfiltered_df, pair, dk)
@@ -133,8 +134,15 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         predicted = pd.DataFrame(regressor.predict(data[f"{part}_features"]), columns=dk.label_list)
         predicted, _, _ = dk.label_pipeline.inverse_transform(predicted)
         realised, _, _ = dk.label_pipeline.inverse_transform(data[f"{part}_labels"].copy())
-        std, test = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
-        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, test)
+        label = dk.label_list[0] if TARGET not in dk.label_list else TARGET
+        scale = 1.0
+        if label != TARGET:
+            trained, _, _ = dk.label_pipeline.inverse_transform(data["train_labels"].copy())
+            scale = float(trained[label].std()) or 1.0
+        std, test = fit_quality(predicted[label].to_numpy() / scale, realised[label].to_numpy() / scale)
+        return QuantModel(
+            regressor, dk.feature_pipeline, dk.label_pipeline, std, test, label=label, scale=scale
+        )
 
     # --- prediction: the committee -------------------------------------------------------------------
 
@@ -145,12 +153,12 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         model: QuantModel = self.model
         dk.feature_pipeline, dk.label_pipeline = model.feature_pipeline, model.label_pipeline
         predictions, do_predict = super().predict(unfiltered_df, dk, **kwargs)
-        expected = predictions[TARGET].to_numpy(dtype=float)
+        expected = predictions[model.label].to_numpy(dtype=float) / model.scale
         depths = model.depth(expected)
         rows = Rows(
             closes_s=close_times(unfiltered_df["date"], self.base_tf_seconds),
             close=unfiltered_df["close"].to_numpy(dtype=float),
-            features=seen_features(unfiltered_df),
+            features=self._seen_features(unfiltered_df, dk.pair),
             context=seen_context(unfiltered_df),
             predictions=expected,
             depths=depths,
@@ -164,6 +172,15 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
             raise OperationalException(str(error)) from error
         columns["quant_depth_now"] = np.where(rows.usable, depths, 0.0)
         return pd.concat([predictions.reset_index(drop=True), columns], axis=1), do_predict
+
+    def _seen_features(self, rows: pd.DataFrame, pair: str) -> pd.DataFrame:
+        """What agents see of each row; computed here where the strategy does not add our features itself."""
+        if has_trained_features(rows):
+            return seen_features(rows)
+        candles = self.data_provider.get_pair_dataframe(pair, self.config["timeframe"])
+        values = market_features(candles).set_axis(pd.DatetimeIndex(candles["date"]), axis=0)
+        found = values.reindex(pd.DatetimeIndex(rows["date"])).set_axis(rows.index, axis=0)
+        return found.join(seen_features(rows).drop(columns=found.columns, errors="ignore"))
 
     def _decide(self, pair: str, rows: Rows, live: bool) -> pd.DataFrame:
         session = self._session(pair, live)
@@ -230,10 +247,11 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
                 self._database,
                 user_data,
                 glossary,
-                pairs=self.config["exchange"]["pair_whitelist"],
+                pairs=self.universe(),
                 is_live=live,
                 scope=self._scope(live),
                 books=books,
+                markets=self.markets(),
             )
             write_manifest(self._manifest(live), user_data)
         return self._database, self._committee
@@ -262,7 +280,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
             scope=self._scope(live),
             identifier=self.identifier,
             runmode=str(self.config.get("runmode", "")),
-            pairs=tuple(self.config["exchange"]["pair_whitelist"]),
+            pairs=self.universe(),
             timeframe=self.config["timeframe"],
             timerange=str(self.config.get("timerange") or ""),
             agents=self.schema.agents,

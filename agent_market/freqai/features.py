@@ -51,6 +51,11 @@ def peer_frames(pairs: Iterable[str], load: Callable[[str], pd.DataFrame]) -> di
     return {pair: frame[["date", "close"]] for pair, frame in frames.items() if len(frame)}
 
 
+def has_trained_features(dataframe: pd.DataFrame) -> bool:
+    """Whether the strategy has added every feature of `FEATURES` (`add_trained_features`)."""
+    return all(f"{TRAINED}{spec.name}" in dataframe for spec in FEATURES)
+
+
 def seen_features(dataframe: pd.DataFrame) -> pd.DataFrame:
     """What agents see of each row: named features without their prefixes (NaN = unknown)."""
     trained = [f"{TRAINED}{spec.name}" for spec in FEATURES if f"{TRAINED}{spec.name}" in dataframe]

@@ -208,9 +208,7 @@ class AgentReinforcementLearnerModel(BaseAgentModel, BaseReinforcementLearningMo
     def _fee(self) -> float:
         if self.config.get("fee") is not None:
             return float(self.config["fee"])
-        return float(
-            self.data_provider._exchange.get_fee(symbol=self.config["exchange"]["pair_whitelist"][0])
-        )
+        return float(self.data_provider._exchange.get_fee(symbol=self.universe()[0]))
 
     def _funding(self, pair: str, candles: pd.DataFrame) -> tuple[Floats, Floats] | None:
         """Funding due at and inside each of the candles, from the funding and mark candles on disk."""

@@ -14,6 +14,7 @@ from agent_market.jobs.job import JobContext, Tell
 from agent_market.jobs.prices import prices_on_disk
 from agent_market.jobs.trades import trades_file
 from agent_market.queries.run_context import RunContext, open_source
+from agent_market.universe import universe_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class WorkerContext:
         mode = str(self.config.get("trading_mode") or "spot")
         return JobContext(
             source=self.source,
-            pairs=tuple(self.config["exchange"].get("pair_whitelist", ())),
+            pairs=universe_of(self.config),
             timeframe=timeframe,
             datadir=datadir,
             prices=prices_on_disk(datadir, timeframe, mode, now),

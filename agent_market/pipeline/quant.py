@@ -12,15 +12,18 @@ the sign was right, computed by code, and below one half it is what it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from datasieve.pipeline import Pipeline
+from pandas.api.types import is_numeric_dtype
 
 from agent_market.agents.debate.evidence import evidence_of
 from agent_market.decision.nets.bundle import NetBundle
+from agent_market.errors import ConfigError
 from agent_market.records import DEPTH_LIMIT, AgentView, Evidence
 from agent_market.utils.arrays import Floats
 
@@ -42,6 +45,10 @@ class QuantModel:
     prediction_std: float
     test: Evidence
     nets: NetBundle | None = None
+    label: str = TARGET
+    """Column that the regressor predicts: ours, or the one return target of a plain FreqAI strategy."""
+    scale: float = 1.0
+    """Standard deviation of the label on the training span, for a label that is not in such units itself."""
 
     def predict(self, features: pd.DataFrame) -> Any:
         """Raw predictions in the label pipeline's units, as FreqAI's `predict` expects."""
@@ -52,6 +59,24 @@ class QuantModel:
         if self.prediction_std <= 0.0:
             return np.zeros_like(predictions)
         return DEPTH_LIMIT * np.tanh(predictions / (2.0 * self.prediction_std))
+
+
+def return_label(labels: Sequence[str], candles: pd.DataFrame) -> str:
+    """The label that says where the price goes: `TARGET`, or the only label where it is numeric.
+
+    :param labels: the strategy's label columns.
+    :param candles: rows with these columns.
+    :raises ConfigError: there is none, or it cannot be told which one it is.
+    """
+    if TARGET in labels:
+        return TARGET
+    if len(labels) == 1 and is_numeric_dtype(candles[labels[0]]):
+        return labels[0]
+    raise ConfigError(
+        "AgentEnsemble needs one numeric target that is positive where the price rises, such as a return; "
+        f"the strategy's set_freqai_targets sets {', '.join(labels) or 'none'}. Leave one such target, or "
+        f"name it `{TARGET}`; a strategy that subclasses AgentMarketStrategyBase has it"
+    )
 
 
 def fit_quality(predicted: Floats, realised: Floats) -> tuple[float, Evidence]:

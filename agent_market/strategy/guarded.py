@@ -28,6 +28,8 @@ from agent_market.jobs.in_bot import LightJobs
 from agent_market.jobs.job import Tell
 from agent_market.risk.invalidation import invalidated
 from agent_market.risk.stops import average_true_range, stop_distance
+from agent_market.runs.identity import use_live_identifier
+from agent_market.runs.result_stamp import stamp_result
 from agent_market.strategy import backtest_gate as gate
 from agent_market.strategy.callback_guard import CUT, guard_callbacks
 from agent_market.utils.log_redaction import hide_in_logs
@@ -68,6 +70,11 @@ class GuardedStrategy(IStrategy):
             internals.clean_results()
         elif config.get("api_server", {}).get("enabled"):
             install_in_bot()  # before the API server is made, which is after the strategy
+        try:
+            use_live_identifier(config)
+            stamp_result(config, self)
+        except AgentMarketError as error:
+            raise OperationalException(str(error)) from error
 
     _attachment: joining.BotPlugin | None = None
 

@@ -36,6 +36,7 @@ from agent_market.strategy.signals import (
     fused_depth,
     side_spells,
 )
+from agent_market.universe import universe_of
 from agent_market.utils.arrays import Floats
 
 FUSED = "agents_depth"
@@ -134,7 +135,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
         try:
             return self.dp.current_whitelist()
         except OperationalException:
-            return list(self.config["exchange"]["pair_whitelist"])
+            return list(universe_of(self.config))
 
     # --- signals -------------------------------------------------------------------------------------
 

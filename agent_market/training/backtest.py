@@ -18,6 +18,7 @@ from agent_market.reports.load import gather
 from agent_market.resources import TEMPLATES
 from agent_market.training.report import BacktestMetrics
 from agent_market.training.settings import TrainingSettings
+from agent_market.universe import named_pairs
 from agent_market.utils.durable import replace_text
 
 _NAMES = {
@@ -137,7 +138,7 @@ def served(settings: TrainingSettings, config: Mapping[str, Any]) -> Iterator[di
     from agent_market.sandbox.faults import FaultRegistry  # noqa: PLC0415
     from agent_market.sandbox.session import MarketChoice, open_market, serving  # noqa: PLC0415
 
-    pairs = None if sandbox.data else tuple(config["exchange"]["pair_whitelist"])
+    pairs = None if sandbox.data else named_pairs(config)
     with serving(open_market(MarketChoice(sandbox.data, sandbox.seed, pairs)), FaultRegistry()) as endpoints:
         yield overlay(endpoints.exchange, endpoints.model)
 

@@ -24,6 +24,7 @@ from freqtrade.misc import deep_merge_dicts
 from freqtrade.resolvers import StrategyResolver
 
 from agent_market.errors import ConfigError, DataError
+from agent_market.universe import universe_of
 
 _DAY_S = 86_400
 
@@ -81,7 +82,7 @@ class FeatureBuilder:
         except OperationalException as error:
             raise ConfigError(str(error)) from error
         self.config = own
-        self.pairs: tuple[str, ...] = tuple(own["exchange"]["pair_whitelist"])
+        self.pairs: tuple[str, ...] = universe_of(own)
         self.timeframe: str = own["timeframe"]
         self._strategy.dp = DataProvider(own, None, SimpleNamespace(whitelist=list(self.pairs)))
 

@@ -32,6 +32,7 @@ from agent_market.training.report import BacktestMetrics, TrainingReport
 from agent_market.training.scaling import Scaler
 from agent_market.training.settings import TrainingSettings
 from agent_market.training.tuning import ParameterSearch, search, seeded
+from agent_market.universe import named_pairs
 from agent_market.utils.durable import replace_text
 
 REPORT_FILE = "report.json"
@@ -114,9 +115,7 @@ class TrainingPipeline:
         """Download where a sandbox has what is missing, build the rows, and split them."""
         settings = self.settings
         if settings.sandbox is not None and not any(self.datadir.glob("*.feather")):
-            self._stage(
-                "download", f"{len(self.config['exchange']['pair_whitelist'])} pairs from the sandbox"
-            )
+            self._stage("download", f"{len(named_pairs(self.config))} pairs from the sandbox")
             download(settings, self.config, self.datadir, self._words)
         kitchen = FeatureBuilder(
             self.config,

@@ -503,3 +503,42 @@ def test_without_a_config_it_says_what_it_did_not_look_at(tmp_path: Path) -> Non
     code, output = run("-d", str(tmp_path))
     assert code == 0
     assert "-c" in output
+
+
+# --- the pair list ------------------------------------------------------------------------------------
+
+
+def on_pairs(config: dict[str, Any], whitelist: list[str], **more: Any) -> list[Finding]:
+    config |= {"exchange": {"pair_whitelist": whitelist}, "stake_currency": "USDT", **more}
+    config["freqai"]["enabled"] = True
+    return [finding for finding in examine(config, at_hour=240) if finding.what == "pairs"]
+
+
+def test_a_pattern_is_shown_with_the_pairs_that_freqai_trains(config: dict[str, Any], tmp_path: Path) -> None:
+    for pair in ("BTC/USDT", "ETH/USDT"):
+        write_candles(tmp_path, pair, hours=240)
+    (finding,) = on_pairs(config, ["(BTC|ETH|SOL)/USDT"])
+    assert finding.level == "ok"
+    assert "FreqAI trains BTC/USDT, ETH/USDT" in finding.detail
+
+
+def test_a_list_made_by_volume_without_names_fails_because_nothing_is_trained(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    write_candles(tmp_path, "BTC/USDT", hours=240)
+    by_volume = [{"method": "VolumePairList", "number_assets": 5}]
+    (finding,) = on_pairs(config, [], pairlists=by_volume)
+    assert finding.level == "fail"
+    assert "FreqAI trains no pair" in finding.detail
+    assert "StaticPairList" in finding.advice
+    (finding,) = on_pairs(config, ["BTC/USDT"], pairlists=by_volume)
+    assert finding.level == "warn"
+    assert "only BTC/USDT" in finding.detail
+
+
+def test_a_broken_pattern_fails_and_a_plain_list_says_nothing(config: dict[str, Any], tmp_path: Path) -> None:
+    (finding,) = on_pairs(config, ["*/USDT"])
+    assert finding.level == "fail"
+    assert "`.*/USDT`" in finding.detail
+    write_candles(tmp_path, "BTC/USDT", hours=240)
+    assert on_pairs(config, ["BTC/USDT"]) == []

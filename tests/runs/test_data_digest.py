@@ -10,8 +10,8 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType, RunMode
 
-from agent_market.runs.data_digest import candles_digest, context_digest
-from agent_market.runs.identity import derive_identifier
+from agent_market.runs.data_digest import ALL_SERIES_KEY, candle_digests, candles_digest, context_digest
+from agent_market.runs.identity import derive_identifier, remember_inputs
 from tests.helpers.scripted import random_candles
 
 PAIR = "BTC/USDT:USDT"
@@ -48,9 +48,33 @@ def put_context(folder: Path, *values: tuple[str, int]) -> None:
     (folder / "context" / "fear_greed.csv").write_text("\n".join(["date,value", *lines]) + "\n")
 
 
-def put_candles(folder: Path, candles: pd.DataFrame) -> None:
+def put_candles(
+    folder: Path,
+    candles: pd.DataFrame,
+    pair: str = PAIR,
+    timeframe: str = "1h",
+    kind: CandleType = CandleType.FUTURES,
+) -> None:
     (folder / "data" / "futures").mkdir(parents=True, exist_ok=True)
-    get_datahandler(folder / "data", "feather").ohlcv_store(PAIR, "1h", candles, CandleType.FUTURES)
+    get_datahandler(folder / "data", "feather").ohlcv_store(pair, timeframe, candles, kind)
+
+
+def run(folder: Path, **changes: Any) -> str:
+    """The identifier of a run that is made, and remembers what it has read."""
+    settings = config(folder, **changes)
+    settings["freqai"]["identifier"] = derive_identifier(settings, Model)
+    remember_inputs(settings, Model)
+    return str(settings["freqai"]["identifier"])
+
+
+def with_features(**features: Any) -> dict[str, Any]:
+    return {"freqai": {"identifier": "mine", "train_period_days": 5, "feature_parameters": features}}
+
+
+def another_price(candles: pd.DataFrame, row: int) -> pd.DataFrame:
+    changed = candles.copy()
+    changed.loc[row, [c for c in changed if c in ("close", "funding_rate")]] *= 1.01
+    return changed
 
 
 def test_another_value_of_a_context_series_is_another_run_and_one_known_later_is_not(tmp_path: Path) -> None:
@@ -66,12 +90,74 @@ def test_candles_of_another_market_are_another_run_and_candles_after_the_start_a
     tmp_path: Path,
 ) -> None:
     candles = random_candles(1, 700)
-    put_candles(tmp_path, candles.iloc[:400])
-    before = derive_identifier(config(tmp_path), Model)
+    put_candles(tmp_path, candles.iloc[:480])
+    before = run(tmp_path)
     put_candles(tmp_path, candles)
-    assert derive_identifier(config(tmp_path, timerange="20240110-20240125"), Model) == before
+    assert run(tmp_path, timerange="20240110-20240125") == before, "a longer run continues a shorter one"
+    assert run(tmp_path) == before, "and a shorter one finds what the longer one made"
     put_candles(tmp_path, random_candles(2, 700))
     assert derive_identifier(config(tmp_path), Model) != before
+
+
+def test_a_candle_inside_the_traded_span_is_another_run_and_one_after_it_is_not(tmp_path: Path) -> None:
+    candles = random_candles(1, 700)
+    put_candles(tmp_path, candles)
+    before = run(tmp_path)
+    assert run(tmp_path) == before
+    put_candles(tmp_path, another_price(candles, 24 * 19))
+    assert run(tmp_path) == before, "it opens at the end of the range"
+    put_candles(tmp_path, another_price(candles, 24 * 19 - 1))
+    assert run(tmp_path) != before
+    put_candles(tmp_path, candles)
+    assert run(tmp_path) == before, "the old candles have their old predictions"
+
+
+def test_what_a_longer_run_read_is_not_taken_over_when_it_has_changed_since(tmp_path: Path) -> None:
+    candles = random_candles(1, 700)
+    put_candles(tmp_path, candles)
+    before = run(tmp_path)
+    assert run(tmp_path, timerange="20240110-20240125") == before
+    put_candles(tmp_path, another_price(candles, 24 * 22))
+    assert run(tmp_path, timerange="20240110-20240125") != before
+
+
+@pytest.mark.parametrize(
+    ("pair", "timeframe", "kind", "is_read"),
+    [
+        ("ETH/USDT:USDT", "1h", CandleType.FUTURES, True),
+        ("BTC/USDT:USDT", "4h", CandleType.FUTURES, True),
+        ("ETH/USDT:USDT", "4h", CandleType.FUTURES, True),
+        ("BTC/USDT:USDT", "8h", CandleType.FUNDING_RATE, True),
+        ("BTC/USDT:USDT", "1h", CandleType.MARK, True),
+        ("BTC/USDT:USDT", "1d", CandleType.FUTURES, False),
+        ("SOL/USDT:USDT", "1h", CandleType.FUTURES, False),
+    ],
+)
+def test_every_series_that_freqai_reads_counts_and_no_other(
+    tmp_path: Path, pair: str, timeframe: str, kind: CandleType, is_read: bool
+) -> None:
+    read = with_features(include_corr_pairlist=["ETH/USDT:USDT"], include_timeframes=["1h", "4h"])
+    candles = random_candles(3, 400)
+    candles["funding_rate"] = candles["close"]
+    put_candles(tmp_path, random_candles(1, 700))
+    put_candles(tmp_path, candles, pair, timeframe, kind)
+    before = run(tmp_path, **read)
+    put_candles(tmp_path, another_price(candles, 300), pair, timeframe, kind)
+    assert (run(tmp_path, **read) != before) == is_read
+    any_series = {**read, ALL_SERIES_KEY: True}
+    assert (
+        candle_digests(config(tmp_path, **any_series)) != candle_digests(config(tmp_path, **read)) or is_read
+    )
+
+
+def test_a_pattern_in_the_pair_list_covers_the_candles_of_the_pairs_that_it_names(tmp_path: Path) -> None:
+    named = {"exchange": {"pair_whitelist": ["(BTC|ETH)/USDT:USDT"]}}
+    candles = random_candles(1, 700)
+    put_candles(tmp_path, candles)
+    before = run(tmp_path, **named)
+    put_candles(tmp_path, another_price(candles, 24 * 15))
+    assert candles_digest(config(tmp_path, **named)) != ""
+    assert run(tmp_path, **named) != before
 
 
 @pytest.mark.parametrize("mode", [RunMode.DRY_RUN, RunMode.LIVE])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from agent_market.commands.checks.finding import Finding, fail, ok, warn
 from agent_market.config import ContextSeries, NewsSettings
+from agent_market.errors import ConfigError
+from agent_market.universe import has_static_list, universe_of
 
 MANY_MISSING = 0.01  # share of candles absent inside the range that is worth a look
 DOWNLOAD = "freqtrade download-data -c YOUR_CONFIG --timerange YYYYMMDD-"
@@ -20,7 +22,12 @@ def candles(config: Mapping[str, Any], now: datetime) -> Iterator[Finding]:
     Absent candles are a warning, not a failure: a dry-run fetches its own, a backtest does not.
     """
     timeframe = config.get("timeframe")
-    pairs = config.get("exchange", {}).get("pair_whitelist", [])
+    try:
+        pairs = universe_of(config)
+    except ConfigError as error:
+        yield fail("pairs", str(error), "correct the pattern; freqtrade would trade no pair")
+        return
+    yield from trained_pairs(config, pairs)
     if not pairs or not timeframe:
         yield warn(
             "candles", "the config names no timeframe or no pairs", "set both to have the data checked"
@@ -37,6 +44,35 @@ def candles(config: Mapping[str, Any], now: datetime) -> Iterator[Finding]:
         yield warn(
             "candles", f"no {timeframe} candles of {', '.join(absent)} in {config['datadir']}", DOWNLOAD
         )
+
+
+def trained_pairs(config: Mapping[str, Any], pairs: Sequence[str]) -> Iterator[Finding]:
+    """What FreqAI trains of the traded pairs, where the pair list is not simply a list of names.
+
+    :param pairs: the list as freqtrade makes it of the candles on disk (`universe_of`).
+    """
+    if not config.get("freqai", {}).get("enabled", False):
+        return
+    listed = config.get("exchange", {}).get("pair_whitelist") or []
+    names = ", ".join(pairs) or "none"
+    if not has_static_list(config):
+        method = config["pairlists"][0].get("method")
+        advice = "name the pairs in exchange.pair_whitelist, and use StaticPairList"
+        if not listed:
+            yield fail(
+                "pairs",
+                f"{method} makes the list, and FreqAI trains no pair: pair_whitelist is empty",
+                advice,
+            )
+        else:
+            kept = ", ".join(listed)
+            yield warn("pairs", f"FreqAI trains only {kept}, while {method} may trade any", advice)
+    elif set(pairs) != set(listed):
+        found = f"{', '.join(listed)} stands for {names} (of the pairs on disk, less the blacklist)"
+        if pairs:
+            yield ok("pairs", f"FreqAI trains {names}: {found}")
+        else:
+            yield warn("pairs", f"{found}: nothing to train in a backtest", DOWNLOAD)
 
 
 def _pair(config: Mapping[str, Any], pair: str, timeframe: str, now: datetime) -> Finding | None:

@@ -43,6 +43,7 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
 
     from agent_market.factors.mining.api import mine, panel_of
     from agent_market.store.database import Database, store_url
+    from agent_market.universe import universe_of
 
     settings, config = settings_of(wanted.userdir, wanted.config)
     changes = {"candidates": wanted.candidates, "seed": wanted.seed}
@@ -50,7 +51,7 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
     settings = settings.model_copy(update={"mining": settings.mining.model_copy(update=given)})
     panel = panel_of(
         wanted.datadir or Path(config["datadir"]),
-        config.get("exchange", {}).get("pair_whitelist", ()),
+        universe_of({**config, "datadir": wanted.datadir or config["datadir"]}),
         str(config.get("timeframe") or "1h"),
         str(config.get("trading_mode") or "spot"),
     )

@@ -60,6 +60,7 @@ def recorded(
     from agent_market.runs.manifest import latest_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episodes import episodes_of, scopes_of
+    from agent_market.universe import universe_of
 
     logging.disable(logging.WARNING)  # freqtrade logs each step of loading a config
     try:
@@ -76,7 +77,7 @@ def recorded(
         if with_episodes and not episodes:
             known = ", ".join(scopes_of(database)) or "none"
             raise DataError(f"no decisions in scope {name!r}; the store holds those of: {known}")
-        pairs = tuple(loaded.get("exchange", {}).get("pair_whitelist", ()))
+        pairs = universe_of(loaded)
         yield Recorded(settings, userdir, name, database, episodes, pairs)
     finally:
         database.close()

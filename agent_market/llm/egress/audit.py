@@ -19,6 +19,7 @@ import orjson
 
 from agent_market.llm.egress.date_price_patterns import amounts, dates
 from agent_market.llm.egress.identifiers import Vocabulary, words_of
+from agent_market.llm.egress.spelling import plain_spelling
 
 REBASED = 100.0
 
@@ -30,6 +31,8 @@ _SAME = 1e-6
 _LEAST = 10.0
 _FEWEST_DIGITS = 4
 _MILLISECONDS = 1000
+_SERIES = "context"
+"""Key of the block whose keys are names of series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Audit:
     def _in_json(self, value: Any, key: str) -> Iterator[str]:
         if isinstance(value, dict):
             for name, inner in value.items():
-                yield from self._in_text(name, self.close)
+                yield from self._in_text(name, self.close, is_series=key == _SERIES)
                 yield from self._in_json(inner, name)
         elif isinstance(value, list):
             for inner in value:
@@ -78,9 +81,15 @@ class Audit:
         elif self.close and _is_price(value, self.close):
             yield f"an absolute price ({key} {value:g})"
 
-    def _in_text(self, text: str, close: float | None) -> Iterator[str]:
-        if not self.vocabulary.is_clean(words_of(text)):
-            for hit in self.vocabulary.find(text):
+    def _in_text(self, text: str, close: float | None, is_series: bool = False) -> Iterator[str]:
+        yield from self._in_spelling(text, close, is_series)
+        plain = plain_spelling(text)
+        if plain != text:
+            yield from self._in_spelling(plain, close, is_series)
+
+    def _in_spelling(self, text: str, close: float | None, is_series: bool) -> Iterator[str]:
+        if is_series or not self.vocabulary.is_clean(words_of(text)):
+            for hit in self.vocabulary.find(text, is_series):
                 yield f"a symbol or name ({text[hit.start : hit.end]!r})"
         for date in dates(text):
             yield f"an absolute date ({text[date.start : date.end]!r})"

@@ -24,7 +24,10 @@ _COUNTED = (
 )
 _DATE = re.compile(
     rf"(?P<iso>(?<!\d){_YEAR}-\d{{2}}(?:-\d{{2}})?(?:[T ]\d{{2}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?Z?)?(?!\d))"
-    rf"|(?P<slashes>(?<![\d.])\d{{1,4}}([/.])\d{{1,2}}\3(?:{_YEAR}|\d{{2}})(?![\d.%]))"
+    rf"|(?P<compact>(?<![\w.]){_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d|\.\d))"
+    rf"|(?P<dashes>(?<![\w.\-])\d{{1,2}}-\d{{1,2}}-{_YEAR}(?!\d))"
+    rf"|(?P<glued>(?<![A-Za-z0-9])(?:\d{{1,2}}[-/.]?)?(?i:{_MONTH})[-/.']?(?:\d{{1,2}}[-/.,])?(?:{_YEAR}|\d{{2}})(?!\d|\.\d|%))"
+    rf"|(?P<slashes>(?<![\d.])\d{{1,4}}(?P<sign>[/.])\d{{1,2}}(?P=sign)(?:{_YEAR}|\d{{2}})(?![\d.%]))"
     rf"|(?P<month_first>\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+{_YEAR})?(?![\d%]|\.\d))"
     rf"|(?P<day_first>(?<![\w.\-])\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?\b)"
     rf"|(?P<month_year>\b{_MONTH}\s+{_YEAR}(?!\d))"
@@ -33,6 +36,7 @@ _DATE = re.compile(
 )
 _AMOUNT = re.compile(
     r"(?P<sign>[$€£¥₿]\s?)?(?P<number>(?<![\w.,])\d++(?:,\d{3})*+(?:\.\d++)?+)"
+    r"(?P<power>[eE][+-]?\d{1,3}(?![\w.]))?"
     r"(?P<scale>\s?(?:k|K|m|M|bn?|B|thousand|million|billion|trillion)\b)?"
     r"(?P<unit>\s?(?:USDT|USDC|USD|BUSD|EUR|dollars?|euros?|bucks)\b)?" + _COUNTED
 )
@@ -44,19 +48,26 @@ _SUSPECT_WORDS = frozenset(
         *(month[:3] for month in _MONTHS),
         *("sept", "k", "m", "b", "bn", "thousand", "million", "billion", "trillion"),
         *("usd", "usdt", "usdc", "busd", "eur", "dollar", "dollars", "euro", "euros", "bucks"),
-        *(
-            f"{digit}{scale}"
-            for digit in range(10)
-            for scale in ("k", "m", "b", "bn", "st", "nd", "rd", "th")
-        ),
     )
+)
+_ENDINGS = (
+    *("k", "m", "b", "bn", "st", "nd", "rd", "th", "thousand", "million", "billion", "trillion"),
+    *("usd", "usdt", "usdc", "busd", "eur", "dollar", "dollars", "euro", "euros", "bucks"),
+)
+# "5usd", "12k", "3rd", "63e3", "5mar": what stands behind a number that is glued to it; and "mar24".
+_GLUED = re.compile(
+    rb"(?<![^ ])(?:\d+(?:"
+    + "|".join(_ENDINGS).encode()
+    + rb"|e\d*)|\d*(?:"
+    + "|".join(month[:3] for month in _MONTHS).encode()
+    + rb")[a-z]*\d*)(?![^ ])"
 )
 # An underscore counts as a point: the number in `return_24` is part of a name.
 _TO_NUMBERS = bytes(
     i if chr(i) in "0123456789./$" else ord("." if chr(i) == "_" else "$" if i > 127 else " ")
     for i in range(256)
 )
-_MARKS = re.compile(rb"\$|(?<![\d.])\d\d|/\d")
+_MARKS = re.compile(rb"\$|(?<![\d.])\d\d|/\d|\d\.\d+\.\d")
 _SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9}
 _ISO_DATE = 10
 _PLAIN_TOLERANCE = 2e-3
@@ -87,7 +98,8 @@ def is_clean(text: str, words: Collection[bytes] | None = None) -> bool:
 
     :param words: `words_of(text)`, if they are at hand.
     """
-    if not _SUSPECT_WORDS.isdisjoint(words_of(text) if words is None else words):
+    words = words_of(text) if words is None else words
+    if not _SUSPECT_WORDS.isdisjoint(words) or _GLUED.search(b" ".join(words)):
         return False
     return _MARKS.search(b" ".join(text.encode("utf-8", "replace").translate(_TO_NUMBERS).split())) is None
 
@@ -105,13 +117,15 @@ def amounts(text: str, close: float | None) -> Iterator[Amount]:
     """
     for match in _AMOUNT.finditer(text):
         digits = match["number"].replace(",", "")
-        value = float(digits) * _SCALES.get((match["scale"] or "").strip().lower(), 1.0)
+        value = float(digits + (match["power"] or "")) * _SCALES.get(
+            (match["scale"] or "").strip().lower(), 1.0
+        )
         if match["sign"] or match["unit"] or (close is not None and _is_price(match, digits, value, close)):
             yield Amount(match.start(), match.end(), value)
 
 
 def _is_price(match: re.Match[str], digits: str, value: float, close: float) -> bool:
-    if match["scale"]:
+    if match["scale"] or match["power"]:
         return abs(value / close - 1.0) <= _ROUNDED_TOLERANCE
     significant = len(digits.replace(".", "").strip("0"))
     return value >= 10 and significant >= _FEWEST_DIGITS and abs(value / close - 1.0) <= _PLAIN_TOLERANCE

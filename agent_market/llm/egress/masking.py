@@ -19,6 +19,7 @@ from agent_market.llm.answers.request import Guard
 from agent_market.llm.egress.audit import Audit
 from agent_market.llm.egress.date_price_patterns import Amount, amounts, dates, is_clean
 from agent_market.llm.egress.identifiers import OWN, Hit, Vocabulary, words_of
+from agent_market.llm.egress.spelling import plain_spelling
 from agent_market.records import MarketView
 
 BASE = 100.0
@@ -27,7 +28,7 @@ FARTHEST = 3.0
 
 WITHHELD = "[withheld]"
 # What is taken out can bring together what was apart: "1 ETH March" holds a date afterwards.
-_PASSES = 2
+_PASSES = 3
 
 
 class Mask(Protocol):
@@ -130,14 +131,25 @@ class Disguise:
         return _is_clean(self._vocabulary, text)
 
     def text(self, text: str) -> str:
-        """`text` as the prompt may hold it; withheld as a whole where what is left still tells something."""
+        """`text` as the prompt may hold it; withheld as a whole where what is left still tells something.
+
+        A text in which something is found only in its plain spelling comes back in that spelling.
+        """
         if _known_as_clean(self._vocabulary, text):
             return text
+        audit = Audit(self._vocabulary, self._close)
         for _ in range(_PASSES):
-            text = _renamed(self._vocabulary, self._own, self._without_numbers(text))
-            if Audit(self._vocabulary, self._close).is_silent(text):
+            text = self._without_names_and_numbers(text)
+            plain = plain_spelling(text)
+            if plain != text:
+                found = self._without_names_and_numbers(plain)
+                text = text if found == plain else found
+            if audit.is_silent(text):
                 return text
         return WITHHELD
+
+    def _without_names_and_numbers(self, text: str) -> str:
+        return _renamed(self._vocabulary, self._own, self._without_numbers(text))
 
     def _without_numbers(self, text: str) -> str:
         spans = [(d.start, d.end, self._days(d.when)) for d in dates(text)]
@@ -158,6 +170,8 @@ class Disguise:
 
 
 def _is_clean(vocabulary: Vocabulary, text: str) -> bool:
+    if plain_spelling(text) != text:
+        return False
     words = words_of(text)
     return vocabulary.is_clean(words) and is_clean(text, words)
 
@@ -172,13 +186,22 @@ def _without_names(vocabulary: Vocabulary, own: str, names: tuple[str, ...]) -> 
     coins: dict[str, str] = {}
     masked: list[str] = []
     for name in names:
-        hidden = _renamed(vocabulary, own, name, coins)
+        plain = plain_spelling(name)
+        plain = _replaced(plain, [(d.start, d.end, "DATE") for d in dates(plain)])
+        plain = _replaced(plain, [(a.start, a.end, "AMOUNT") for a in amounts(plain, None)])
+        hidden = _renamed(vocabulary, own, plain, coins, is_series=True)
         others = (f"{hidden}_{n}" for n in count(2))
         masked.append(hidden if hidden not in masked else next(n for n in others if n not in masked))
     return tuple(masked)
 
 
-def _renamed(vocabulary: Vocabulary, own: str, text: str, coins: dict[str, str] | None = None) -> str:
+def _renamed(
+    vocabulary: Vocabulary,
+    own: str,
+    text: str,
+    coins: dict[str, str] | None = None,
+    is_series: bool = False,
+) -> str:
     """`text` without names; `coins` are the aliases given so far, and takes up new ones."""
     coins = {} if coins is None else coins
 
@@ -187,7 +210,7 @@ def _renamed(vocabulary: Vocabulary, own: str, text: str, coins: dict[str, str] 
             return hit.label
         return OWN if hit.label == own else coins.setdefault(hit.label, f"COIN-{len(coins) + 1}")
 
-    return _replaced(text, [(hit.start, hit.end, alias(hit)) for hit in vocabulary.find(text)])
+    return _replaced(text, [(hit.start, hit.end, alias(hit)) for hit in vocabulary.find(text, is_series)])
 
 
 @lru_cache(maxsize=4096)
