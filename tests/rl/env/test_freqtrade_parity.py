@@ -122,11 +122,11 @@ class Desk:
         )
 
 
-def desk(folder: Path, endpoints: dict[str, Any], futures: bool) -> Desk:
+def desk(folder: Path, endpoints: dict[str, Any], futures: bool, strategy: str = STRATEGY) -> Desk:
     user_data = folder / "user_data"
     (user_data / "strategies").mkdir(parents=True)
     (user_data / "data").mkdir()
-    (user_data / "strategies" / "scripted.py").write_text(STRATEGY.replace("SHORT", str(futures)))
+    (user_data / "strategies" / "scripted.py").write_text(strategy.replace("SHORT", str(futures)))
     pair = "BTC/USDT:USDT" if futures else "BTC/USDT"
     mode = {"trading_mode": "futures", "margin_mode": "isolated"} if futures else {}
     file = Workspace(user_data, endpoints).config(
