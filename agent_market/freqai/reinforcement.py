@@ -105,7 +105,11 @@ class AgentReinforcementLearnerModel(BaseAgentModel, BaseReinforcementLearningMo
             self.costs = load_settings(config).costs
             chosen = config["freqai"]["rl_config"]
             self._environment = dict(chosen.get("env", {}))
-            parse_settings(EnvSettings, self._environment, "freqai.rl_config.env")
+            if parse_settings(EnvSettings, self._environment, "freqai.rl_config.env").has_exits:
+                raise ConfigError(
+                    "freqai.rl_config.env sets `stop`, `use_take` or `hold_most`; leave them out: in a bot "
+                    "the strategy's own stop closes trades"
+                )
             if self._environment.setdefault("actions", "orders") != "orders":
                 raise ConfigError(
                     f"freqai.rl_config.env.actions = {self._environment['actions']!r}: a strategy reads "

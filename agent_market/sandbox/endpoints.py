@@ -48,6 +48,19 @@ _API_PATHS = {
     "papiV2": "papi/v2",
 }
 
+# Spot must hold "/stream", futures must not: ccxt tells the venue of a message by its address.
+_WS_PATHS = {
+    "spot": "stream/ws",
+    "margin": "stream/ws",
+    "linear": "fstream/ws",
+    "inverse": "dstream/ws",
+    "stock": "equity/ws",
+    "option": "option/public/ws",
+    "optionMarket": "option/market/ws",
+    "optionPrivate": "option/private/ws",
+    "papi": "papi/ws",
+}
+
 
 def overlay(
     exchange_url: str, model_url: str | None = None, telegram_url: str | None = None
@@ -80,6 +93,16 @@ def overlay(
         telegram = {"base_url": f"{telegram_url.rstrip('/')}/bot"}
         config.setdefault(SECTION, {})["bot"] = {"telegram": telegram}
     return config
+
+
+def stream_addresses(exchange_url: str) -> dict[str, Any]:
+    """Where ccxt.pro finds the sandbox's streams: `urls.api.ws` of its configuration, every venue included.
+
+    It is no part of `overlay`: freqtrade's own use of WebSockets is for candles, which are not streamed here.
+    """
+    base = exchange_url.rstrip("/").replace("http", "ws", 1)
+    ws_api = {name: f"{base}/ws-api/{name}" for name in ("spot", "linear", "inverse")}
+    return {**{name: f"{base}/{path}" for name, path in _WS_PATHS.items()}, "ws-api": ws_api}
 
 
 def write_overlay(

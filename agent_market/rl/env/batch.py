@@ -21,7 +21,7 @@ from agent_market.rl.env.account import (
     observe,
     rules_of,
 )
-from agent_market.rl.env.market import Int64, MarketArrays
+from agent_market.rl.env.market import RANGE, Int64, MarketArrays
 from agent_market.rl.env.settings import ACTION_NAMES, EnvSettings
 
 Observations = npt.NDArray[np.float32]
@@ -37,7 +37,7 @@ class TradingBatch:
 
     def __init__(self, market: MarketArrays, settings: EnvSettings, size: int = 1) -> None:
         """
-        :raises ConfigError: if `size` is less than 1.
+        :raises ConfigError: if `size` is less than 1, or an exit is set that the market has no ranges for.
         :raises DataError: if no stretch of the market is long enough for an episode.
         """
         if size < 1:
@@ -50,6 +50,7 @@ class TradingBatch:
         self.terminated = np.zeros(size, dtype=np.bool_)
         self.truncated = np.zeros(size, dtype=np.bool_)
         self._rules = rules_of(settings)
+        self._ranges = ranges_of(market, settings)
         self._window = settings.window
         self._starts, self._lasts = market.episodes(settings.window, settings.episode_candles)
         self.width = settings.window * len(market.names) + len(STATE_NAMES)
@@ -103,6 +104,7 @@ class TradingBatch:
         bad = advance(
             self.accounts,
             self.market.candles,
+            self._ranges,
             actions,
             self._rules,
             self.rewards,
@@ -132,3 +134,21 @@ class TradingBatch:
         elif not self.settings.can_short:
             masks[:, : len(names) // 2] = False
         return masks
+
+
+def ranges_of(market: MarketArrays, settings: EnvSettings) -> np.ndarray:
+    """(T,) `RANGE` for the kernels; of length 0 where the settings have no exits.
+
+    :raises ConfigError: if a stop or `take` is set and the market has no ranges.
+    """
+    if not settings.has_exits:
+        return np.zeros(0, RANGE)
+    if market.ranges is not None:
+        return market.ranges
+    if settings.stop is not None or settings.use_take:
+        needs = "stop" if settings.stop is not None else "use_take"
+        raise ConfigError(
+            f"`{needs}` is set, but the market has no ranges; "
+            "make it with market_arrays(..., ranges=price_ranges(candles))"
+        )
+    return np.zeros(len(market), RANGE)

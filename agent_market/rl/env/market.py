@@ -15,6 +15,7 @@ import pandas as pd
 
 from agent_market.candles import epoch_seconds
 from agent_market.errors import DataError
+from agent_market.risk.stops import average_true_range
 from agent_market.utils.arrays import Floats
 
 CANDLE = np.dtype(
@@ -23,6 +24,15 @@ CANDLE = np.dtype(
         ("close", np.float64),
         ("funding_open", np.float64),  # due at the open, in stake currency per unit held long
         ("funding_inside", np.float64),  # due after the open and before the next one
+    ]
+)
+
+RANGE = np.dtype(
+    [
+        ("high", np.float64),
+        ("low", np.float64),
+        ("atr", np.float64),  # known at the close, in price units; NaN: unknown, the stop's ceiling holds
+        ("take", np.bool_),  # whether what is held is to be closed at the next open
     ]
 )
 
@@ -43,6 +53,8 @@ class MarketArrays:
     """The F features' names."""
     stretches: Int64
     """(S, 2) first row of each stretch, and the row after its last. No episode leaves its stretch."""
+    ranges: np.ndarray | None = None
+    """(T,) of dtype `RANGE`, for stops and `take`; None where no account has them."""
 
     def __len__(self) -> int:
         return len(self.times)
@@ -73,8 +85,36 @@ class MarketArrays:
         return np.concatenate(firsts), np.concatenate(lasts)
 
 
+def price_ranges(
+    candles: pd.DataFrame, atr_candles: int = 14, take: npt.NDArray[np.bool_] | None = None
+) -> np.ndarray:
+    """What stops and `take` read of each candle, of dtype `RANGE`.
+
+    :param candles: (T rows) `high`, `low`, `close`, from the first candle known on: the ATR has a memory.
+    :param atr_candles: candles of the average true range, as `StopRule.atr_candles`.
+    :param take: (T,) whether to close at the open after each candle; None never does.
+    :raises DataError: for a candle whose high is below its low, or that has a price that is no number.
+    """
+    high, low, close = (candles[name].to_numpy(dtype=float) for name in ("high", "low", "close"))
+    bad = ~((low > 0.0) & (low <= high) & np.isfinite(high) & np.isfinite(close))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"candle {row} has high {high[row]}, low {low[row]} and close {close[row]}; mend or drop it"
+        )
+    table = np.zeros(len(candles), RANGE)
+    table["high"], table["low"] = high, low
+    table["atr"] = average_true_range(high, low, close, atr_candles)
+    if take is not None:
+        table["take"] = take
+    return table
+
+
 def market_arrays(
-    candles: pd.DataFrame, features: pd.DataFrame, funding: tuple[Floats, Floats] | None = None
+    candles: pd.DataFrame,
+    features: pd.DataFrame,
+    funding: tuple[Floats, Floats] | None = None,
+    ranges: np.ndarray | None = None,
 ) -> MarketArrays:
     """One pair's market.
 
@@ -82,11 +122,14 @@ def market_arrays(
     :param features: (T rows) one column a feature, on the same rows; leading rows with a NaN are the warm-up
         and are left out.
     :param funding: (T,) due at the open and (T,) due inside each candle, see `funding_due`; None is none.
+    :param ranges: (T,) for stops and `take`, see `price_ranges`; None is none.
     :raises DataError: for rows that do not match, candles out of order, prices that are no positive numbers,
         and a NaN or infinity after the warm-up.
     """
     if len(candles) != len(features):
         raise DataError(f"{len(candles)} candles and {len(features)} rows of features; give one row for each")
+    if ranges is not None and len(ranges) != len(candles):
+        raise DataError(f"{len(candles)} candles and {len(ranges)} ranges; give one for each")
     values = np.ascontiguousarray(features.to_numpy(dtype=np.float32))
     known = np.flatnonzero(np.isfinite(values).all(axis=1))
     first = int(known[0]) if len(known) else len(values)
@@ -103,13 +146,14 @@ def market_arrays(
         np.ascontiguousarray(values[first:]),
         tuple(map(str, features.columns)),
         np.array([[0, len(times)]], dtype=np.int64),
+        None if ranges is None else np.ascontiguousarray(ranges[first:]),
     )
 
 
 def join_markets(markets: Sequence[MarketArrays]) -> MarketArrays:
     """Several pairs (or spans) as one market of several stretches.
 
-    :raises DataError: if there is none, or their features differ.
+    :raises DataError: if there is none, their features differ, or only some have ranges.
     """
     if not markets:
         raise DataError("no market to join; give at least one")
@@ -118,6 +162,9 @@ def join_markets(markets: Sequence[MarketArrays]) -> MarketArrays:
             raise DataError(
                 f"markets with other features, {market.names} and {markets[0].names}; use one set"
             )
+    ranges = [m.ranges for m in markets if m.ranges is not None]
+    if len(ranges) not in (0, len(markets)):
+        raise DataError(f"{len(ranges)} of {len(markets)} markets have ranges; give them to all or to none")
     offsets = np.cumsum([0, *(len(m) for m in markets[:-1])])
     return MarketArrays(
         np.concatenate([m.times for m in markets]),
@@ -125,6 +172,7 @@ def join_markets(markets: Sequence[MarketArrays]) -> MarketArrays:
         np.concatenate([m.features for m in markets]),
         markets[0].names,
         np.concatenate([m.stretches + at for m, at in zip(markets, offsets, strict=True)]),
+        np.concatenate(ranges) if ranges else None,
     )
 
 

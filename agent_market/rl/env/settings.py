@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent_market.config import Settings
+from agent_market.config import Settings, StopRule
 
 Actions = Literal["sides", "orders", "grades", "target"]
 Reward = Literal["return_depth", "differential_sharpe", "drawdown_aware"]
@@ -57,3 +57,19 @@ class EnvSettings(Settings):
     """Standard deviation of returns that these moments start from."""
     drawdown_weight: float = Field(default=1.0, ge=0)
     """What each unit of new drawdown costs in units of return (`drawdown_aware`)."""
+    stop: StopRule | None = None
+    """Stop inside the candles; unset has none. Needs the market's `ranges`. `fixed`: `stop_distance` from the
+    entry; `atr`: what `custom_stoploss` of a guarded strategy sets, and it only tightens."""
+    stop_distance: float = Field(default=0.1, gt=0, lt=1)
+    """Distance of the `fixed` stop as a fraction of price (freqtrade's `stoploss` over the leverage)."""
+    price_step: float = Field(default=0.0, ge=0)
+    """Stops are rounded to multiples of this (the exchange's tick), towards the price; 0 rounds nothing."""
+    use_take: bool = False
+    """Whether a position is closed, and none entered, at the open after a candle with the market's `take`."""
+    hold_most: int | None = Field(default=None, ge=1)
+    """Candles after which a position is closed at the open; unset holds without limit."""
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether the account leaves positions by a rule of its own, beside the actions."""
+        return self.stop is not None or self.use_take or self.hold_most is not None

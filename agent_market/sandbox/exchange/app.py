@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from agent_market.sandbox.exchange.book_feed import BookFeeds
 from agent_market.sandbox.exchange.counting import CountingMiddleware, RequestCounts
 from agent_market.sandbox.exchange.errors import install_errors
 from agent_market.sandbox.exchange.futures import futures_routes, futures_v2_routes
 from agent_market.sandbox.exchange.spot import spot_routes
 from agent_market.sandbox.exchange.symbols import SymbolTable
+from agent_market.sandbox.exchange.ws import stream_routes
 from agent_market.sandbox.faults import FaultRegistry
 from agent_market.sandbox.faults import install as install_faults
 from agent_market.sandbox.market import FaultyMarket, Market
@@ -30,9 +32,12 @@ def create_exchange_app(market: Market, board: FaultRegistry | None = None) -> F
         install_faults(app, board)
     app.add_middleware(CountingMiddleware, counts=counts)
     install_errors(app)
-    app.include_router(spot_routes(market, symbols), prefix="/api/v3")
-    app.include_router(futures_routes(market, symbols), prefix="/fapi/v1")
+    feeds = {futures: BookFeeds(market, symbols) for futures in (False, True)}
+    app.include_router(spot_routes(market, symbols, feeds[False]), prefix="/api/v3")
+    app.include_router(futures_routes(market, symbols, feeds[True]), prefix="/fapi/v1")
     app.include_router(futures_v2_routes(market, symbols), prefix="/fapi/v2")
+    for futures, books in feeds.items():
+        app.include_router(stream_routes(market, symbols, books, board, futures=futures))
 
     @app.get("/admin/requests")
     def requests() -> dict[str, int]:

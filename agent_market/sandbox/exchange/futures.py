@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from agent_market.sandbox.exchange import funding
+from agent_market.sandbox.exchange.book_feed import BookFeeds
 from agent_market.sandbox.exchange.klines import reference_rows, window
 from agent_market.sandbox.exchange.routes import Millis, each, json, shared_routes
 from agent_market.sandbox.exchange.symbols import Symbol, SymbolTable, futures_info
@@ -20,9 +21,9 @@ Limit = Annotated[int, Query(ge=1)]
 _BRACKETS = ((50_000, 50, 0.01), (250_000, 25, 0.02), (1_000_000, 10, 0.05), (50_000_000, 5, 0.10))
 
 
-def futures_routes(market: Market, symbols: SymbolTable) -> APIRouter:
+def futures_routes(market: Market, symbols: SymbolTable, feeds: BookFeeds | None = None) -> APIRouter:
     """The routes of the futures venue."""
-    router = shared_routes(market, symbols, futures=True)
+    router = shared_routes(market, symbols, futures=True, feeds=feeds)
 
     @router.get("/exchangeInfo")
     def exchange_info() -> Response:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from agent_market.sandbox.exchange import trades as public_trades
+from agent_market.sandbox.exchange.book_feed import BookFeeds
 from agent_market.sandbox.exchange.errors import Refusal
 from agent_market.sandbox.exchange.klines import kline_rows, window
 from agent_market.sandbox.exchange.quote import depth
@@ -20,8 +21,13 @@ from agent_market.sandbox.market import Market
 Millis = Annotated[int | None, Query(ge=0)]
 
 
-def shared_routes(market: Market, symbols: SymbolTable, *, futures: bool) -> APIRouter:
-    """Ping, time, candles, book, trades and tickers of one venue."""
+def shared_routes(
+    market: Market, symbols: SymbolTable, *, futures: bool, feeds: BookFeeds | None = None
+) -> APIRouter:
+    """Ping, time, candles, book, trades and tickers of one venue.
+
+    :param feeds: books that are streamed; `/depth` then shows a state of the stream.
+    """
     router = APIRouter(default_response_class=JSONResponse)
     most = 1500 if futures else 1000
 
@@ -47,6 +53,11 @@ def shared_routes(market: Market, symbols: SymbolTable, *, futures: bool) -> API
 
     @router.get("/depth")
     def order_book(symbol: str, limit: Annotated[int, Query(ge=1)] = 100) -> Response:
+        streamed = feeds.snapshot(symbols[symbol].id, min(limit, 1000)) if feeds is not None else None
+        if streamed is not None:
+            number, bids, asks = streamed
+            times = {"E": market.now(), "T": market.now()} if futures else {}
+            return json({"lastUpdateId": number, **times, "bids": bids, "asks": asks})
         now, bids, asks = depth(market, symbols[symbol], min(limit, 1000))
         times = {"E": market.now(), "T": now.time} if futures else {}
         return json({"lastUpdateId": market.now(), **times, "bids": bids, "asks": asks})

@@ -1,16 +1,18 @@
 """Faults on demand: set on a `FaultRegistry`, by code, over `/admin/faults`, or by a schedule file."""
 
-from agent_market.sandbox.faults.board import FaultRegistry, MarketFaults
+from agent_market.sandbox.faults.board import FaultRegistry, MarketFaults, StreamStrike
 from agent_market.sandbox.faults.spec import (
     BadAnswer,
     Drop,
     FaultPlan,
+    FeedFault,
     FlashCrash,
     Latency,
     MalformedJson,
     MissingCandles,
     PromptInjection,
     RateLimit,
+    SequenceGap,
     ServerError,
     StaleCandles,
     TruncatedJson,
@@ -23,6 +25,7 @@ __all__ = [
     "Drop",
     "FaultPlan",
     "FaultRegistry",
+    "FeedFault",
     "FlashCrash",
     "Latency",
     "MalformedJson",
@@ -30,8 +33,10 @@ __all__ = [
     "MissingCandles",
     "PromptInjection",
     "RateLimit",
+    "SequenceGap",
     "ServerError",
     "StaleCandles",
+    "StreamStrike",
     "TruncatedJson",
     "install",
     "load_plan",

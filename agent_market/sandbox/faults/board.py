@@ -14,6 +14,7 @@ from agent_market.sandbox.faults.spec import (
     Drop,
     Fault,
     FaultPlan,
+    FeedFault,
     FlashCrash,
     Latency,
     MalformedJson,
@@ -22,6 +23,7 @@ from agent_market.sandbox.faults.spec import (
     RateLimit,
     RequestFailure,
     RequestFault,
+    SequenceGap,
     ServerError,
     StaleCandles,
     TruncatedJson,
@@ -54,6 +56,15 @@ class ActiveFault:
 
     latency_s: float = 0.0
     failure: RequestFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStrike:
+    """What one message of a stream suffers: a wait in seconds, being left out, or the end of its socket."""
+
+    latency_s: float = 0.0
+    gap: bool = False
+    drop: bool = False
 
 
 @dataclass(slots=True)
@@ -134,6 +145,23 @@ class FaultRegistry:
                     failure = fault
         return ActiveFault(latency_s, failure) if latency_s or failure else None
 
+    def stream_strike(self, path: str) -> StreamStrike | None:
+        """What a stream's message suffers, or None; draws and counts, so ask once a message."""
+        if not self._armed:
+            return None
+        latency_s, gap, drop = 0.0, False, False
+        with self._lock:
+            now = self._clock()
+            for armed in self._armed:
+                fault = armed.fault
+                if isinstance(fault, Latency) and armed.strikes(path, now):
+                    latency_s += fault.seconds + fault.jitter_s * armed.draws.random()
+                elif isinstance(fault, SequenceGap) and not gap:
+                    gap = armed.strikes(path, now)
+                elif isinstance(fault, Drop) and not drop:
+                    drop = armed.strikes(path, now)
+        return StreamStrike(latency_s, gap, drop) if latency_s or gap or drop else None
+
     def bad_answer(self, path: str) -> BadAnswer | None:
         """The first `bad_answer` that strikes this request; draws and counts, so ask once a request."""
         if not self._armed:
@@ -158,6 +186,15 @@ class FaultRegistry:
                 if armed.strikes(path, now):
                     return fault
         return None
+
+    def feed_faults(self, path: str) -> tuple[FeedFault, ...]:
+        """The feed faults that are on now for the feed at `path`."""
+        if not self._armed:
+            return ()
+        with self._lock:
+            now = self._clock()
+            on = [armed.fault for armed in self._armed if armed.state(now) == "on"]
+        return tuple(f for f in on if isinstance(f, FeedFault) and path.startswith(f.path))
 
     def market(self) -> MarketFaults:
         """The market faults that are on now; of two of one kind, the stronger."""

@@ -91,6 +91,15 @@ class TruncatedJson(RequestFault):
     """Share of the body that is sent."""
 
 
+class SequenceGap(RequestFault):
+    """A message of a WebSocket stream is left out; the ids of the next one show it.
+
+    Its `path` is that of the stream: /stream/btcusdt@depth, or /fstream/... for futures.
+    """
+
+    kind: Literal["sequence_gap"] = "sequence_gap"
+
+
 class BadAnswer(RequestFault):
     """The model answers over sound HTTP, with content that does not fit the schema asked for."""
 
@@ -138,6 +147,21 @@ class FlashCrash(Fault):
     """Fall as a share of price: 0.3 = down to 70 %."""
 
 
+class FeedFault(Fault):
+    """A feed of news, values or dates is wrong about some of its items (`sandbox.feeds`)."""
+
+    kind: Literal["feed"] = "feed"
+    style: Literal["late", "duplicate", "lie", "edited"]
+    """`late`: shown `seconds` after its own date; `duplicate`: shown twice, under two ids; `lie`: the
+    contrary under the same id and date; `edited`: a lie from `seconds` after publication on."""
+    path: str = Field(default="/", pattern=r"^/")
+    """Only feeds whose path (/rss/NAME, /json/NAME, /ics/NAME) starts with this."""
+    share: Share = 1.0
+    """Share of the items, the same ones each time."""
+    seconds: Seconds = 0.0
+    """For `late` and `edited`."""
+
+
 RequestFailure = RateLimit | ServerError | Drop | MalformedJson | TruncatedJson
 AnyFault = Annotated[
     Latency
@@ -146,6 +170,8 @@ AnyFault = Annotated[
     | Drop
     | MalformedJson
     | TruncatedJson
+    | SequenceGap
+    | FeedFault
     | BadAnswer
     | PromptInjection
     | MissingCandles
