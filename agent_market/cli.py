@@ -83,4 +83,4 @@ def _print_error(error: AgentMarketError) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)
+    Console(stderr=True, markup=False).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

@@ -21,10 +21,13 @@ from agent_market.store.database import Database, store_url
 def knowledge_digest(config: Mapping[str, Any]) -> str:
     """Hash of the notes that decisions of this backtest may see, and of what its named scope forgot.
 
+    With notes and an embedder its weights are in it: a folder may get another model.
+
     Empty where there is nothing of both, so that an untaught store changes no identity; and for a live bot,
     which must not train all its models anew for a note: it takes in what is taught at its next candle.
 
     :raises StoreError: the store cannot be read.
+    :raises ConfigError: the embedder cannot be loaded.
     """
     settings = load_settings(config)
     if config.get("runmode") in TRADE_MODES:
@@ -37,6 +40,12 @@ def knowledge_digest(config: Mapping[str, Any]) -> str:
         end = _end(config)
         notes = NoteStore(database).all() if settings.memory.text.lessons else ()
         lines = [_line(note) for note in notes if note.times.known <= end]
+        text = settings.memory.text
+        if lines and text.embedder is not None and text.dense_weight > 0:
+            # Which notes become lessons depends on the vectors, and those on the weights behind the name.
+            from agent_market.memory.text.embedder import weights_digest  # noqa: PLC0415 - torch
+
+            lines.append(f"embedder {weights_digest(text.embedder)}")
         scope = settings.memory.scope
         lines += sorted(forgotten(database, scope)) if scope else []
     finally:
