@@ -46,7 +46,7 @@ def list_debates(
         rounds = max((speech.round for speech in debate.turns), default=0)
         depth = f"{episode.decision.depth:+.1f}"
         table.add_row(episode.id, debate.held_reason, str(rounds), ruling, depth)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @app.command("show")

@@ -43,7 +43,7 @@ def decisions(
     elif digest:
         typer.echo(f"{len(episodes)} decisions, sha256 {digest_of(episodes)}")
     else:
-        Console().print(_table(manifest.scope, episodes[-last:], len(episodes)))
+        Console(markup=False).print(_table(manifest.scope, episodes[-last:], len(episodes)))
 
 
 def _table(scope: str, episodes: tuple[Episode, ...], total: int) -> object:

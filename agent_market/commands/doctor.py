@@ -112,7 +112,11 @@ def examine_config(files: list[Path], userdir: Path) -> Iterator[Finding]:
         yield candles.context_series(series, userdir)
     if parsed.perception.news.files:
         yield candles.news_files(parsed.perception.news, userdir)
-    yield services.database(store_url(parsed.store.url, userdir))
+    url = store_url(parsed.store.url, userdir)
+    stored = services.database(url)
+    yield stored
+    if stored.level == "ok" and (embedder := services.embedder(parsed.memory.text, url)) is not None:
+        yield embedder
     yield from services.model_endpoint(parsed.llm)
 
 
@@ -136,7 +140,7 @@ def _print_table(findings: tuple[Finding, ...]) -> None:
     for f in findings:
         lines = [f"{f.what}: {f.detail}", f"-> {f.advice}"] if f.advice else [f"{f.what}: {f.detail}"]
         table.add_row(Text(f.level, styles[f.level]), Text("\n".join(lines)))
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     counts = {level: sum(f.level == level for f in findings) for level in styles}
     console.print(

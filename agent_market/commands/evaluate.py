@@ -82,7 +82,7 @@ def _print(report: Report) -> None:
         table.add_column(heading, justify="right" if i else "left", no_wrap=True)
     for row in one.rows:
         table.add_row(*short_cells(row))
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     overfit = "unknown" if one.doubt.pbo is None else f"{one.doubt.pbo:.0%}"
     console.print(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.commands.arguments.free_text import FreeTextCommand
 from agent_market.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def show(
     show_factor(userdir, name)
 
 
-@app.command()
+@app.command(cls=FreeTextCommand)
 def explain(
     expression: Annotated[str, typer.Argument(help="The expression, e.g. 'zscore(volume, 24)'.")],
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Candles it would run on.")] = "1h",
@@ -131,7 +132,7 @@ def explain(
     lines += [f"{name:<10} {value}" for name, value in facts(factor, TIMEFRAMES[timeframe]).items()]
     lines.append("")
     lines += [f"{signature}: {meaning}" for signature, meaning in meanings(written).items()]
-    Console().print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    Console(markup=False).print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

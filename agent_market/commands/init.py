@@ -109,7 +109,7 @@ def init(
     from rich.console import Console
     from rich.syntax import Syntax
 
-    console = Console()
+    console = Console(markup=False)
     if not userdir.is_dir():
         raise ConfigError(
             f"--userdir {userdir} is no directory; "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.commands.arguments.free_text import FreeTextCommand
 from agent_market.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Time = Annotated[str | None, typer.Option(help="UTC time such as 2024-01-05T12:0
 USER_DATA = Path("user_data")
 
 
-@app.command()
+@app.command(cls=FreeTextCommand)
 def teach(
     text: Annotated[str, typer.Argument(help="What the agents should know, in a sentence or two.")],
     pair: Annotated[str | None, typer.Option(help="Only for this pair.")] = None,
@@ -75,7 +76,7 @@ def teach(
     typer.echo(f"taught {note.id}")
 
 
-@app.command()
+@app.command(cls=FreeTextCommand)
 def correct(
     note: Annotated[str, typer.Argument(help="Id of the note.")],
     text: Annotated[str, typer.Argument(help="What is true instead.")],
@@ -170,7 +171,7 @@ def show(
     from agent_market.commands.stores.opening import open_store, url_of_store
     from agent_market.memory.note_store import NoteStore, log_lines
 
-    console = Console()
+    console = Console(markup=False)
     with open_store(url_of_store(userdir, store)) as database:
         if subject is None:
             console.print(notes_table(NoteStore(database).all()))
@@ -180,7 +181,7 @@ def show(
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(cls=FreeTextCommand)
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, in words.")],
     asof: Time = None,

@@ -91,7 +91,7 @@ def stability(
         typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
         title = f"{len(chosen)} questions of {found.scope}, each asked {len(variants)} times"
-        Console().print(_table(title, rows))
+        Console(markup=False).print(_table(title, rows))
 
 
 def _spread(episodes: Sequence[Episode], count: int) -> list[Episode]:

@@ -48,12 +48,12 @@ def train(
     from agent_market.training.callbacks import RichProgress
     from agent_market.training.pipeline import TrainingPipeline
 
-    console = Console()
+    console = Console(markup=False)
     if models:
         _list_models(console)
         return
     settings = _settings(file, changes or [], model, config or [], userdir, timerange, data, backtest)
-    progress = RichProgress(Console(stderr=True))
+    progress = RichProgress(Console(stderr=True, markup=False))
     try:
         report = TrainingPipeline(settings, (progress,), progress.words).run()
     finally:

@@ -82,7 +82,7 @@ def _tune(found: Recorded, role: str, quiet: bool, scope: str) -> Campaign:
     settings = found.settings
     book = prompt_book(settings, found.database, scope)
     held = _asked_role(book.newest, role)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     answers = StrictAnswers(
         open_answers(settings.llm, found.database, settings.budget, f"tuning {found.scope}")
     )
@@ -202,7 +202,7 @@ def show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps([asdict(row) for row in rows], option=orjson.OPT_INDENT_2).decode())
     elif rows:
-        Console().print(_table(rows))
+        Console(markup=False).print(_table(rows))
     else:
         typer.echo("nothing has been promoted: every agent uses the prompt of its role table")
 

@@ -46,7 +46,7 @@ def weights(
     if as_json:
         typer.echo(json.dumps(_plain(manifest.scope, table), indent=2))
         return
-    console = Console()
+    console = Console(markup=False)
     console.print(_table(manifest.scope, table, weeks))
     for change in table.changes[:MOST_CHANGES]:
         console.print(change.words, highlight=False, soft_wrap=True)

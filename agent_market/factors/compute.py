@@ -53,20 +53,12 @@ def _windowed(kernel: Compute, *mode: float) -> Compute:
     return compute
 
 
-def _moment(kind: int, long: Compute) -> Compute:
-    """A statistic by the kernel for short windows, or by the one for long."""
-
-    def compute(x: Array, window: int) -> Array:
-        if window > short.LONGEST:
-            return finite(long(x, window))
-        out = np.empty_like(x)
-        short.moments(x, window, full_enough(window), kind, out)
-        return finite(out)
-
-    return compute
+def _moment(kernel: Compute, *mode: float) -> Compute:
+    windowed = _windowed(kernel, *mode)
+    return lambda x, window: finite(windowed(x, window))
 
 
-_mean = _moment(short.MEAN, _windowed(sums.mean, 1.0))
+_mean = _moment(sums.mean, 1.0)
 
 
 def _sum(x: Array, window: int) -> Array:
@@ -82,14 +74,13 @@ def _ema(x: Array, span: int) -> Array:
     out = np.empty_like(x)
     window = EMA_SPANS * span
     weighted.exponential(x, window, 1.0 - 2.0 / (span + 1.0), full_enough(window), out)
-    return out
+    return finite(out)
 
 
 def _joint(mode: int) -> Compute:
     def compute(x: Array, y: Array, window: int) -> Array:
         out = np.empty_like(x)
-        kernel = short.joint if window <= short.LONGEST_JOINT else pairs.joint
-        kernel(x, y, window, full_enough(window), mode, out)
+        pairs.joint(x, y, window, full_enough(window), mode, out)
         # Rounding may carry a correlation past 1 in the last digit.
         return np.clip(out, -1.0, 1.0, out=out) if mode == pairs.CORRELATION else finite(out)
 
@@ -144,10 +135,10 @@ COMPUTE: dict[str, Compute] = {
     "ts_return": _lagged(elementwise.change),
     "ts_sum": _sum,
     "ts_mean": _mean,
-    "ts_std": _moment(short.DEVIATION, _windowed(sums.spread, 0)),
-    "zscore": _moment(short.ZSCORE, _windowed(sums.spread, 1)),
-    "ts_skew": _moment(short.SKEWNESS, _windowed(sums.shape, 0)),
-    "ts_kurt": _moment(short.KURTOSIS, _windowed(sums.shape, 1)),
+    "ts_std": _moment(sums.spread, 0),
+    "zscore": _moment(sums.spread, 1),
+    "ts_skew": _moment(sums.shape, sums.SKEWNESS),
+    "ts_kurt": _moment(sums.shape, sums.KURTOSIS),
     "ts_min": _windowed(order.largest, -1.0),
     "ts_max": _windowed(order.largest, 1.0),
     "ts_argmin": _age(-1.0),
@@ -155,8 +146,8 @@ COMPUTE: dict[str, Compute] = {
     "ts_position": lambda x, window: finite(_windowed(order.position)(x, window)),
     "ts_rank": _windowed(order.rank),
     "ts_median": _windowed(order.median),
-    "decay_linear": _windowed(weighted.trend, 0),
-    "ts_slope": lambda x, window: finite(_windowed(weighted.trend, 1)(x, window)),
+    "decay_linear": _moment(weighted.trend, 0),
+    "ts_slope": _moment(weighted.trend, 1),
     "ts_ema": _ema,
     "ts_corr": _joint(pairs.CORRELATION),
     "ts_cov": _joint(pairs.COVARIANCE),

@@ -202,12 +202,9 @@ class _Reader:
     def _constant(self, value: object, sign: int = 1) -> Tree:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ExpressionError(
-                f"{value!r} is no number", "use a number; timeframes stand first in at('4h', x)"
+                f"{value!r:.40} is no number", "use a number; timeframes stand first in at('4h', x)"
             )
-        try:
-            return number(sign * float(value))
-        except OverflowError:
-            raise ExpressionError("the number is too large", f"stay below {self.limits.constant:g}") from None
+        return number(sign * float(_bounded(value, self.limits)))
 
     def _name(self, name: str) -> Tree:
         if name in self.fields:
@@ -254,7 +251,7 @@ class _Reader:
             if parameter.role == "series":
                 children.append(self.read(part, depth + 1))
             else:
-                constants.append(_literal(part, operator, parameter))
+                constants.append(_literal(part, operator, parameter, self.limits))
         return _positioned(operator.name, tuple(children), tuple(node.args), tuple(constants))
 
     def _operator(self, name: str) -> Operator:
@@ -282,19 +279,35 @@ def _positioned(
         raise
 
 
-def _literal(node: ast.expr, operator: Operator, parameter: Parameter) -> Value:
+def _bounded(value: float, limits: Limits) -> float:
+    """A number as it was read, before anything is computed with it: Python's whole numbers have no bound."""
+    if isinstance(value, int) and abs(value) > limits.constant:
+        raise ExpressionError("the number is too large", f"stay below {limits.constant:g}")
+    return value
+
+
+def _literal(node: ast.expr, operator: Operator, parameter: Parameter, limits: Limits) -> Value:
     match node:
-        case ast.Constant(value=int() | float() | str() as value) if not isinstance(value, bool):
+        case ast.Constant(value=str() as value):
             return value
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return _bounded_at(value, node, limits)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)) if (
             not isinstance(value, bool)
         ):
-            return -value
+            return -_bounded_at(value, node, limits)
     raise ExpressionError(
         f"`{parameter.name}` of `{operator.name}` must be a plain constant",
         f"write {operator.signature} with a constant there",
         position=node.col_offset,
     )
+
+
+def _bounded_at(value: float, node: ast.expr, limits: Limits) -> float:
+    try:
+        return _bounded(value, limits)
+    except ExpressionError as error:
+        raise error.at(node.col_offset) from None
 
 
 def _name_of(op: ast.AST, names: Mapping[type, str]) -> str:

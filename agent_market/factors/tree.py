@@ -7,7 +7,7 @@ exists is well typed.  Trees compare and hash by `digest`, so equal subtrees are
 from __future__ import annotations
 
 import hashlib
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ from agent_market.errors import ExpressionError
 from agent_market.factors.operators import AT, OPERATORS, TIMEFRAMES, Operator, Parameter, Value
 from agent_market.factors.type_rules import Misfit
 from agent_market.factors.types import FIELDS, RATIO, ZERO, ValueType
+
+_LARGEST = sys.float_info.max
 
 FIELD = "field"
 NUMBER = "number"
@@ -72,8 +74,8 @@ def number(value: float) -> Tree:
 
     :raises ExpressionError: if it is not finite.
     """
-    if not math.isfinite(value):
-        raise ExpressionError(f"{value} is no finite number", "use a number of ordinary size")
+    if not abs(value) <= _LARGEST:
+        raise ExpressionError(f"{_shown(value)} is no finite number", "use a number of ordinary size")
     kept = float(f"{value:.12g}") + 0.0  # + 0.0 makes -0.0 the same as 0.0
     return Tree(NUMBER, (), (kept,), RATIO if kept else ZERO, 1, 1, 1, 0.0, _digest(NUMBER, (kept,), ()))
 
@@ -147,9 +149,13 @@ def _checked(operator: Operator, parameter: Parameter, value: Value) -> Value:
             )
         return value
     if isinstance(value, str | bool):
-        raise ExpressionError(f"{where} is {value!r}", "use a number", argument=argument)
+        raise ExpressionError(f"{where} is {value!r:.40}", "use a number", argument=argument)
+    if not abs(value) <= _LARGEST:  # a whole number may have any number of digits
+        raise ExpressionError(
+            f"{where} is {_shown(value)}", "use a number of ordinary size", argument=argument
+        )
     if parameter.role == "number":
-        if not parameter.low <= value <= parameter.high or not math.isfinite(value):
+        if not parameter.low <= value <= parameter.high:
             raise ExpressionError(
                 f"{where} is {value}",
                 f"use a number from {parameter.low:g} to {parameter.high:g}",
@@ -158,7 +164,13 @@ def _checked(operator: Operator, parameter: Parameter, value: Value) -> Value:
         return float(f"{value:.12g}") + 0.0
     if not isinstance(value, int):
         raise ExpressionError(f"{where} is {value}", "use a whole number of candles", argument=argument)
-    if value < 0 or (value == 0 and parameter.role == "lag"):
+    if value == 0 and parameter.role == "lag":
+        raise ExpressionError(
+            f"{where} is 0, which is the candle itself",
+            f"use {parameter.low:g} or more: it counts candles into the past",
+            argument=argument,
+        )
+    if value < 0:
         raise ExpressionError(
             f"{where} is {value}, which would look at candles that have not closed",
             f"use {parameter.low:g} or more: it counts candles into the past",
@@ -188,6 +200,13 @@ def _position(operator: Operator, child: int) -> int:
 def _digest(operator: str, constants: tuple[Value, ...], children: tuple[Tree, ...]) -> str:
     parts = (operator, *map(repr, constants), *(child.digest for child in children))
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _shown(value: float) -> str:
+    """Python refuses to print whole numbers of thousands of digits, and nobody reads hundreds."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return "a whole number of more than 300 digits"
+    return str(value)
 
 
 def _short(tree: Tree) -> str:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from agent_market.flow.dry_run import dry_table
 from agent_market.flow.engine import FlowDone, run_flow
+from agent_market.flow.files import digest_of_values
 from agent_market.flow.plan import FlowPlan, make_plan
 from agent_market.flow.progress import Screen
 from agent_market.flow.resume import run_to_resume
@@ -40,6 +41,16 @@ def start(
     _print_done(console, plan, run_flow(plan, wanted, screen, force=force))
 
 
+def figures_digest(plan: FlowPlan, done: FlowDone) -> str:
+    """sha256 of the tables of all rounds, as printed: equal wherever every printed figure is.
+
+    The digest of the products covers their bytes, with figures to the last bit; other processors round those
+    otherwise, for the numerical libraries choose their instructions by the processor.
+    """
+    folders = [done.folders.get(("summary", round_.number)) for round_ in plan.rounds]
+    return digest_of_values([(folder / TABLES).read_text(encoding="utf-8") for folder in folders if folder])
+
+
 def _print_done(console: Console, plan: FlowPlan, done: FlowDone) -> None:
     for round_ in plan.rounds:
         folder = done.folders.get(("summary", round_.number))
@@ -54,6 +65,7 @@ def _print_done(console: Console, plan: FlowPlan, done: FlowDone) -> None:
     console.print()
     made, skipped = len(done.made), len(done.skipped)
     console.print(Text(f"{made} steps made, {skipped} skipped; products sha256 {str(done.digest)[:16]}"))
+    console.print(Text(f"figures sha256 {figures_digest(plan, done)[:16]}"))
     reports = [done.folders[key] for key in sorted(done.folders) if key[0] == "report"]
     if reports:
         console.print(Text(f"Report: {reports[-1] / REPORT}", style="bold"), soft_wrap=True)

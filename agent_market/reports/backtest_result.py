@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,16 @@ from freqtrade.data.btanalysis import (
     load_backtest_data,
     load_backtest_stats,
 )
-from freqtrade.optimize.optimize_reports import text_table_strategy
+from freqtrade.optimize.optimize_reports import (
+    text_table_add_metrics,
+    text_table_bt_results,
+    text_table_strategy,
+)
 
 from agent_market.errors import DataError
+
+TABLE_WIDTH = 170
+"""Columns of freqtrade's own tables as we print them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +111,40 @@ def load_run(path: Path) -> BacktestRun:
 
 
 def load_freqtrade_table(path: Path) -> str:
-    """freqtrade's own summary table of a result, as it prints it, one line a strategy."""
-    comparison = load_backtest_stats(path)["strategy_comparison"]
-    currency = load_run(path).first.stake_currency
+    """freqtrade's own tables of a result, as `freqtrade backtesting` prints them, in a fixed width.
+
+    For the first strategy the report by pair and the summary metrics; then one line a strategy.
+    """
+    stats = load_backtest_stats(path)
+    first = load_run(path).first
+    result = stats["strategy"][first.name]
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        text_table_strategy(comparison, currency, "FREQTRADE: STRATEGY SUMMARY")
+    with contextlib.redirect_stdout(printed), _columns(TABLE_WIDTH):
+        print(f"Result for strategy {first.name}")
+        text_table_bt_results(result["results_per_pair"], first.stake_currency, "BACKTESTING REPORT")
+        text_table_add_metrics(result)
+        text_table_strategy(stats["strategy_comparison"], first.stake_currency, "FREQTRADE: STRATEGY SUMMARY")
     return printed.getvalue().rstrip()
+
+
+@contextlib.contextmanager
+def _columns(width: int) -> Iterator[None]:
+    """Fix what freqtrade's tables take from the terminal: a product must not depend on it."""
+    wanted = {"COLUMNS": str(width), "FORCE_COLOR": None, "TTY_COMPATIBLE": None}
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_environment(wanted)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _strategy(name: str, result: Mapping[str, Any], path: Path) -> StrategyRun:

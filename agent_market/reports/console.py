@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -27,8 +26,8 @@ SPARED = ("Sortino", "In mkt", "Models", "Costs", "Month", "CAGR", "Won")
 
 def report_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
-    console = Console()
-    return console if console.is_terminal else Console(width=LOG_WIDTH)
+    console = Console(markup=False)
+    return console if console.is_terminal else Console(width=LOG_WIDTH, markup=False)
 
 
 def comparison_table(comparison: Comparison, left_out: Sequence[str] = ()) -> Table:
@@ -39,7 +38,7 @@ def comparison_table(comparison: Comparison, left_out: Sequence[str] = ()) -> Ta
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:
-        table.add_row(escape(contender.label), *(cell(contender) for cell in columns.values()))
+        table.add_row(contender.label, *(cell(contender) for cell in columns.values()))
     return table
 
 
@@ -72,7 +71,7 @@ def print_knowledge(console: Console, split: KnowledgeSplit) -> None:
                 figures = (signed_percent(result.total_return), number(result.sharpe))
                 lead = lead_in_words(result.lead)
                 name = era.name if place == 0 else ""
-                table.add_row(name, result.label, days, *figures, escape(lead), decisions, right)
+                table.add_row(name, result.label, days, *figures, lead, decisions, right)
             table.add_section()
         console.print(table)
     console.print(Text(split.statement))
@@ -88,9 +87,9 @@ def _fitting_table(console: Console, comparison: Comparison) -> Table:
     return comparison_table(comparison, SPARED)
 
 
-def _columns(comparison: Comparison) -> dict[str, Callable[[Contender], str]]:
+def _columns(comparison: Comparison) -> dict[str, Callable[[Contender], str | Text]]:
     has_year = any(c.performance.cagr is not None for c in comparison.contenders)
-    growth: dict[str, Callable[[Contender], str]] = (
+    growth: dict[str, Callable[[Contender], str | Text]] = (
         {"CAGR": lambda c: signed_percent(c.performance.cagr)}
         if has_year
         else {"Month": lambda c: signed_percent(c.performance.monthly)}
@@ -110,7 +109,7 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Contender], str]]:
     }
 
 
-def _lead(comparison: Comparison, contender: Contender) -> str:
+def _lead(comparison: Comparison, contender: Contender) -> str | Text:
     difference = comparison.difference_to(contender.part) if contender.part != "agents" else None
     if difference is None:
         return UNKNOWN
@@ -120,4 +119,4 @@ def _lead(comparison: Comparison, contender: Contender) -> str:
         return f"{mean} (n<{MIN_DAYS})"
     text = f"{mean} [{in_basis_points(interval.low)}, {in_basis_points(interval.high)}]"
     style = FINDING_STYLE.get(difference.finding)
-    return f"[{style}]{escape(text)}[/]" if style else escape(text)
+    return Text(text, style=style) if style else text

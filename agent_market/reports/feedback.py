@@ -16,7 +16,7 @@ from typing import Any
 from freqtrade.exchange import timeframe_to_seconds
 from pydantic import ValidationError
 
-from agent_market.agents.prompts.feedback import FeedbackEntry
+from agent_market.agents.prompts.feedback import LONGEST_ENTRY, FeedbackEntry
 from agent_market.errors import FlowError
 from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.content import ReportContent
@@ -157,8 +157,12 @@ def read_feedback(folder: Path) -> FeedbackFile:
     for n, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
+        packed = line.encode("utf-8", errors="surrogateescape")
+        if len(packed) > LONGEST_ENTRY:
+            bad.append((n, line, f"it has {len(packed)} bytes, and {LONGEST_ENTRY} are allowed"))
+            continue
         try:
-            FeedbackEntry.model_validate_json(line.encode("utf-8", errors="surrogateescape"))
+            FeedbackEntry.model_validate_json(packed)
         except ValidationError as error:
             bad.append((n, line, error.errors()[0]["msg"]))
         else:

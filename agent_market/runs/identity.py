@@ -26,7 +26,7 @@ from agent_market.books import shelf_digests
 from agent_market.config import SECTION
 from agent_market.errors import ConfigError
 from agent_market.runs.data_digest import ALL_SERIES_KEY, candle_digests, end_of
-from agent_market.runs.knowledge import earlier_episodes_digest, forgotten_digest
+from agent_market.runs.knowledge import earlier_episodes_digest, embedder_digest, forgotten_digest
 from agent_market.runs.user_code import feature_code, refused, whole_code
 from agent_market.universe import universe_of
 from agent_market.utils.durable import replace_bytes
@@ -167,6 +167,7 @@ def _parts(config: Mapping[str, Any], model: type) -> dict[str, Any]:
         "settings": _deciding_settings(config.get("agent_market", {})),
         "own keys": own_keys(config),
         "books": shelf_digests(config),
+        "embedder": embedder_digest(config),
         "forgotten": forgotten_digest(config),
         "earlier episodes": earlier_episodes_digest(config),
         "timeframe": config.get("timeframe"),

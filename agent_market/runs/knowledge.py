@@ -22,13 +22,38 @@ from agent_market.store.schema import episodes
 def knowledge_digest(config: Mapping[str, Any]) -> str:
     """Hash of the notes that decisions of this backtest may see, and of what its named scope forgot.
 
+    With notes and an embedder its weights are in it: a folder may get another model.
+
     Empty where there is nothing of both, so that an untaught store changes no identity; and for a live bot,
     which must not train all its models anew for a note: it takes in what is taught at its next candle.
 
     :raises StoreError: the store cannot be read.
+    :raises ConfigError: the embedder cannot be loaded.
     """
-    parts = (shelf_digests(config, ("lessons",))["lessons"], forgotten_digest(config))
+    parts = (
+        shelf_digests(config, ("lessons",))["lessons"],
+        embedder_digest(config),
+        forgotten_digest(config),
+    )
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16] if any(parts) else ""
+
+
+def embedder_digest(config: Mapping[str, Any]) -> str:
+    """Hash of the weights of the text embedder; empty where notes are not embedded, and for a live bot.
+
+    Which notes become lessons depends on the vectors, and those on the weights behind the name.
+
+    :raises ConfigError: the embedder cannot be loaded.
+    """
+    text = load_settings(config).memory.text
+    is_used = text.lessons and text.embedder is not None and text.dense_weight > 0
+    if not is_used or config.get("runmode") in TRADE_MODES:
+        return ""
+    if not shelf_digests(config, ("lessons",))["lessons"]:
+        return ""
+    from agent_market.memory.text.embedder import weights_digest  # noqa: PLC0415 - torch
+
+    return weights_digest(str(text.embedder))
 
 
 def forgotten_digest(config: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from freqtrade.enums import RunMode
 from agent_market.books import shelf_digests
 from agent_market.runs.data_digest import ALL_SERIES_KEY, candle_digests
 from agent_market.runs.identity import LIVE_PREDICTIONS, package_digest, versions
-from agent_market.runs.knowledge import earlier_episodes_digest, forgotten_digest
+from agent_market.runs.knowledge import earlier_episodes_digest, embedder_digest, forgotten_digest
 from agent_market.runs.user_code import refused, whole_code, whole_file
 
 STAMP = "agent_market_digest"
@@ -44,6 +44,7 @@ def stamp_result(config: dict[str, Any], strategy: object) -> None:
         "model": model.digest + refused(model),
         "candles": candle_digests(seen).through,
         "books": shelf_digests(config),
+        "embedder": embedder_digest(config),
         "forgotten": forgotten_digest(config),
         "earlier episodes": earlier_episodes_digest(config),
         "live predictions": _live_predictions(config),

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from alembic.util import CommandError
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from agent_market.errors import StoreError
-from agent_market.store.database import BUSY_TIMEOUT_S, Database
+from agent_market.store.database import Database, damage, make_at, open_read_only
 
 _NAME = re.compile(r"agent_market-(\d{8}T\d{6}Z)\.sqlite")
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -32,7 +35,7 @@ def back_up(url: str, folder: Path, at: datetime) -> Path:
     source = file_of(url)
     if not source.is_file():
         raise StoreError(f"there is no store at {source} to back up")
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     target = folder / f"agent_market-{at.astimezone(UTC):{_STAMP}}.sqlite"
     if target.exists():
         raise StoreError(f"{target} exists; one backup a second is enough")
@@ -53,19 +56,23 @@ def restore(url: str, backup: Path, at: datetime) -> Path | None:
         raise StoreError(f"there is no backup {backup}")
     _require_whole(backup)
     _require_ours(backup)
+    require_our_schema(backup)
     _require_unused(store)
-    store.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(store.parent)
     fresh = store.with_name(f"{store.name}.restoring")
-    fresh.unlink(missing_ok=True)
-    _copy(backup, fresh)
     former = None
-    if store.exists():
-        former = store.with_name(f"{store.name}.before-{at.astimezone(UTC):{_STAMP}}")
-        _keep_as(store, former)
-    # A log of the former store would be played into the new one.
-    for suffix in ("-wal", "-shm"):
-        store.with_name(store.name + suffix).unlink(missing_ok=True)
-    fresh.replace(store)
+    try:
+        fresh.unlink(missing_ok=True)
+        _copy(backup, fresh)
+        if store.exists():
+            former = store.with_name(f"{store.name}.before-{at.astimezone(UTC):{_STAMP}}")
+            _keep_as(store, former)
+        # A log of the former store would be played into the new one.
+        for suffix in ("-wal", "-shm"):
+            store.with_name(store.name + suffix).unlink(missing_ok=True)
+        fresh.replace(store)
+    except OSError as error:
+        raise StoreError(f"{backup} cannot be put in the place of {store}: {error}") from error
     return former
 
 
@@ -100,7 +107,10 @@ def prune(folder: Path, now: datetime, days: int = 7, weeks: int = 4) -> tuple[P
     files = dict(backups_in(folder))
     gone = tuple(files[t] for t in outdated(list(files), now, days, weeks))
     for file in gone:
-        file.unlink()
+        try:
+            file.unlink()
+        except OSError as error:
+            raise StoreError(f"the outdated copy {file} cannot be deleted: {error}") from error
     return gone
 
 
@@ -137,10 +147,10 @@ def file_of(url: str) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
     try:
+        partial.unlink(missing_ok=True)
         with (
-            closing(_open_to_read(source)) as old,
+            closing(open_read_only(source)) as old,
             closing(sqlite3.connect(partial)) as new,
         ):
             # In one step: between two, each write of another process would make SQLite begin anew, for ever.
@@ -152,12 +162,8 @@ def _copy(source: Path, target: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
     finally:
-        partial.unlink(missing_ok=True)
-
-
-def _open_to_read(file: Path) -> sqlite3.Connection:
-    """As a quoted URI: `#`, `?` and `%` in the name of a folder would end it or be read as something else."""
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        with suppress(OSError):  # what went wrong is being raised already
+            partial.unlink(missing_ok=True)
 
 
 def _keep_as(store: Path, former: Path) -> None:
@@ -170,18 +176,72 @@ def _keep_as(store: Path, former: Path) -> None:
 
 def _require_whole(file: Path) -> None:
     try:
-        with closing(_open_to_read(file)) as connection:
-            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        found = damage(file, thorough=True)
+        with closing(open_read_only(file)) as connection:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
         raise StoreError(f"{file} is no whole database: {error}") from error
-    if found != "ok" or tables == 0:
-        raise StoreError(f"{file} is damaged or empty: {found}")
+    if found is not None or tables == 0:
+        raise StoreError(f"{file} is damaged or empty: {found or 'it has no tables'}")
+
+
+def require_our_schema(file: Path) -> None:
+    """Refuse a file that holds anything but the tables and indexes of a store of its own version.
+
+    A trigger is code that runs with our next write, a view or a changed column lies to our next read.
+
+    :raises StoreError: naming what is too much, missing or different.
+    """
+    with closing(open_read_only(file)) as connection:
+        found = _schema_of(connection)
+        (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
+    engine = create_engine("sqlite://")
+    try:
+        with engine.begin() as fresh:
+            make_at(fresh, str(revision))
+            expected = _schema_of(fresh.connection.dbapi_connection)
+    except CommandError as error:
+        raise StoreError(
+            f"{file} is of schema revision {revision!r}, unknown here; upgrade Agent Market"
+        ) from error
+    finally:
+        engine.dispose()
+    strange = sorted(" ".join(key) for key in found.keys() - expected.keys())
+    missing = sorted(" ".join(key) for key in expected.keys() - found.keys())
+    changed = sorted(" ".join(key) for key in found.keys() & expected.keys() if found[key] != expected[key])
+    for what, names in (("holds", strange), ("lacks", missing), ("has another form of", changed)):
+        if names:
+            raise StoreError(
+                f"{file} {what} {', '.join(names[:5])}, unlike a store of Agent Market. Somebody changed "
+                "it by hand or with another program: name a copy that `agent-market backup` made."
+            )
+
+
+def _schema_of(connection: Any) -> dict[tuple[str, str], object]:
+    """What a database is made of, by type and name: columns with all that SQLite knows of them."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    schema: dict[tuple[str, str], object] = {}
+    for kind, name, sql in connection.execute(query).fetchall():
+        quoted = '"' + name.replace('"', '""') + '"'
+        pragma = {"table": "table_xinfo", "index": "index_xinfo"}.get(kind)
+        columns = connection.execute(f"PRAGMA {pragma}({quoted})").fetchall() if pragma else []
+        checks = str(sql or "").upper().count("CHECK")
+        schema[kind, name] = ([tuple(column) for column in columns], checks)
+    return schema
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be made: {error.strerror or error}. Choose another with --to."
+        ) from error
 
 
 def _require_ours(file: Path) -> None:
     """A database of another program (freqtrade's trades, say) would become a store without a word."""
-    with closing(_open_to_read(file)) as connection:
+    with closing(open_read_only(file)) as connection:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }

@@ -6,9 +6,11 @@ that were never reported as committed, and a reader never blocks the writer.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,12 @@ _MIGRATION_LOCK = 0x41674D6B
 SERVER_TIMEOUT_S = 5
 """So long a server that does not answer is waited for; the bot, its exits too, waits with it."""
 
+_BEING_MADE_S = 2.0
+"""So long a file of length zero may be a store that another process is making at this moment."""
+
 _migration_lock = threading.Lock()
+_whole: dict[Path, tuple[int, int, int]] = {}
+"""Files that were found whole, as they then were: looked through again only after they changed."""
 
 
 class Database:
@@ -41,15 +48,20 @@ class Database:
         """Open `url` and migrate it to the newest schema.
 
         :param url: SQLAlchemy URL, e.g. `sqlite:///user_data/agent_market.sqlite`.
-        :raises StoreError: the URL or file is no database, a newer version of Agent Market wrote it,
-            or the server refuses.
+        An SQLite file is looked through first (`PRAGMA quick_check`), once for each state of the file.
+
+        :raises StoreError: the URL or file is no database, is empty or damaged, a newer version of Agent
+            Market wrote it, or the server refuses.
         """
         self.url = url
         try:
+            file = sqlite_file(url)
+            if file is not None:
+                _require_sound(file)
             self.engine = _make_engine(url)
             with _migration_lock, self.engine.begin() as connection:
                 _migrate(connection)
-        except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
+        except (SQLAlchemyError, CommandError, ImportError, OSError, sqlite3.Error) as error:
             raise _translate(error, url) from error
 
     @contextmanager
@@ -82,6 +94,69 @@ class Database:
 def store_url(template: str, user_data: Path) -> str:
     """Fill `{user_data}` in the setting `store.url`."""
     return template.replace("{user_data}", str(user_data))
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for one that is on a server or in memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+def open_read_only(file: Path) -> sqlite3.Connection:
+    """An SQLite file, to read.
+
+    As a quoted URI: `#`, `?` and `%` in the name of a folder would end it or be read as something else.
+    """
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+
+
+def damage(file: Path, *, thorough: bool = False) -> str | None:
+    """What SQLite finds wrong with a database file; None where it finds nothing.
+
+    :param thorough: compare the indexes with their tables as well, which takes several times longer.
+    :raises sqlite3.OperationalError: it cannot be looked at now, locked by another process for one.
+    """
+    pragma = "integrity_check" if thorough else "quick_check"
+    with closing(open_read_only(file)) as connection:
+        try:
+            found = str(connection.execute(f"PRAGMA {pragma}(1)").fetchone()[0])
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            return str(error)
+    return None if found == "ok" else found.removeprefix("*** in database main ***").strip()
+
+
+def _require_sound(file: Path) -> None:
+    """Refuse a file that is empty or damaged; one that is absent will be made.
+
+    Else a bot would begin a new memory without a word, or go on until it meets the damage.
+    """
+    if not file.exists():
+        return
+    give_up = time.monotonic() + _BEING_MADE_S
+    while file.stat().st_size == 0:
+        if time.monotonic() > give_up:
+            raise StoreError(
+                f"{file} is empty (0 bytes): a store stood there, or its disk was full. Put a copy back with "
+                "`agent-market restore`, or delete the file to begin a new store."
+            )
+        time.sleep(0.05)
+    state = file.stat()
+    seen = (state.st_ino, state.st_size, state.st_mtime_ns)
+    if _whole.get(file) == seen:
+        return
+    found = damage(file)
+    if found is not None:
+        if "not a database" in found:
+            raise StoreError(_not_a_database(str(file)))
+        raise StoreError(
+            f"{file} is damaged ({found}). Stop all that uses it and put a copy back with "
+            "`agent-market restore`; what was there is kept beside it."
+        )
+    _whole[file] = seen
 
 
 def _make_engine(url: str) -> Engine:
@@ -126,10 +201,23 @@ def _switch_to_wal(cursor: Any) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
 
 
-def _migrate(connection: Connection) -> None:
+def make_at(connection: Connection, revision: str) -> None:
+    """Make all tables as they were at `revision`, in an empty database.
+
+    :raises CommandError: there is no such revision.
+    """
+    command.upgrade(_alembic(connection), revision)
+
+
+def _alembic(connection: Connection) -> AlembicConfig:
     config = AlembicConfig()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(connection: Connection) -> None:
+    config = _alembic(connection)
     known = ScriptDirectory.from_config(config)
     head = known.get_current_head()
     current = MigrationContext.configure(connection).get_current_revision()
@@ -160,9 +248,11 @@ def _translate(error: Exception, url: str) -> StoreError:
             "`store.url` is no SQLAlchemy URL; write for example sqlite:////folder/agent_market.sqlite"
         )
     if "not a database" in text:
+        return StoreError(_not_a_database(safe_url))
+    if "malformed" in text:
         return StoreError(
-            f"{safe_url} is not a database: the file holds something else or is damaged. "
-            "Move it away, or set another `store.url`."
+            f"{safe_url} is damaged ({text}). Stop all that uses it and put a copy back with "
+            "`agent-market restore`; what was there is kept beside it."
         )
     if "disk is full" in text or "No space left" in text:
         return StoreFull(
@@ -170,3 +260,10 @@ def _translate(error: Exception, url: str) -> StoreError:
             "everything committed before is kept."
         )
     return StoreError(f"cannot use the store {safe_url}: {text}")
+
+
+def _not_a_database(shown: str) -> str:
+    return (
+        f"{shown} is not a database: the file holds something else or is damaged. "
+        "Move it away, or set another `store.url`."
+    )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from agent_market.stress.suite import Report
 
-HELD = {True: "[green]yes[/]", False: "[bold red]NO[/]"}
+HELD = {True: Text("yes", style="green"), False: Text("NO", style="bold red")}
 WIDTH = 150
 
 
 def stress_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    console = Console(markup=False)
+    return console if console.is_terminal else Console(width=WIDTH, markup=False)
 
 
 def stress_table(report: Report) -> Table:
@@ -28,8 +27,10 @@ def stress_table(report: Report) -> Table:
     table.add_column("Held?", no_wrap=True)
     for finding in report.findings:
         for number, row in enumerate(finding.rows):
-            name = f"{escape(finding.name)}\n[dim]{finding.seconds:.0f} s[/]" if number == 0 else ""
-            table.add_row(name, escape(row.must), escape(row.measured), HELD[row.held])
+            name = Text(finding.name if number == 0 else "")
+            if number == 0:
+                name.append(f"\n{finding.seconds:.0f} s", "dim")
+            table.add_row(name, row.must, row.measured, HELD[row.held])
         table.add_section()
     return table
 

@@ -23,4 +23,4 @@ def _print_error(error: AgentMarketError) -> None:
     from rich.console import Console  # noqa: PLC0415 - rich loads slowly, and most commands never fail
     from rich.text import Text  # noqa: PLC0415
 
-    Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)
+    Console(stderr=True, markup=False).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

@@ -24,7 +24,16 @@ _PIECES = """
     lambda import __import__ __class__ eval exec os open for in await yield = := @ % // ~ f' \\ # ; é ª 💥
 """
 TOKENS = (*FIELDS, *OPERATORS, *_PIECES.split(), "\n", "\t", " ", "\x00")
+HUGE = 10**400
 TRICKS = (
+    f"close / {HUGE}",
+    f"close / open - {HUGE}.0",
+    f"delay(close, {HUGE}) / close",
+    f"ts_mean(close, -{HUGE}) / close",
+    f"clip(close / open, 0, {HUGE})",
+    f"signed_power(close / open, -{HUGE})",
+    f"{HUGE} * close / open",
+    f"if_else(close > {HUGE}, 1, {HUGE})",
     "__import__('os').system('true')",
     "close.__class__.__mro__[1].__subclasses__()",
     "(lambda: open('/etc/passwd').read())()",

@@ -33,7 +33,7 @@ def test_the_newest_values_equal_the_batch_for_every_operator() -> None:
     live = LiveFactors(TREES, market.window(0, 150))
     for row in range(150, 260, 1):
         values = live.update(market.times[row], newest_candles(market, row))
-        np.testing.assert_allclose(values, batch[:, :, row], rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(values, batch[:, :, row])
 
 
 def test_a_corrected_candle_replaces_the_one_before_it() -> None:

@@ -53,7 +53,7 @@ def test_infix_is_the_same_as_calls(infix: str, calls: str) -> None:
         ("close - close", 0, "its terms cancel"),
         ("close / open - close / open", 0, "its terms cancel"),
         ("delay(close, -1) / close", 13, "have not closed"),
-        ("delay(close, 0) / close", 13, "have not closed"),
+        ("delay(close, 0) / close", 13, "is the candle itself"),
         ("ts_mean(close, 2.5) / close", 15, "whole number"),
         ("ts_mean(close, volume) / close", 15, "plain constant"),
         ("ts_mean(close, window=5) / close", 22, "by position"),
@@ -136,3 +136,25 @@ def test_each_limit_is_held() -> None:
     assert "window" in str(refusal(growth, Limits(window=23)))
     assert "reach" in str(refusal(f"ts_mean({growth}, 24)", Limits(rows=47)))
     assert "cost" in str(refusal(f"ts_rank({growth}, 200)", Limits(cost=50)))
+
+
+@pytest.mark.parametrize("digits", [20, 400, 4_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "close / {}", "{} * close / open", "-{} + close / open", "delay(close, {}) / close",
+        "ts_mean(close, -{}) / close", "clip(close / open, 0, {})", "clip(close / open, -{}, 1)",
+        "signed_power(close / open, {})", "at({}, close / open)", "close / open > {}",
+    ],
+)  # fmt: skip
+def test_a_number_of_hundreds_of_digits_is_refused_where_it_stands(text: str, digits: int) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        parse(text.format("9" * digits), Limits(text=10_000))
+    assert len(str(refused.value)) < 10_000
+
+
+def test_a_lag_of_nothing_is_the_candle_itself_and_not_one_that_has_not_closed() -> None:
+    with pytest.raises(ExpressionError, match=r"is 0, which is the candle itself.*1 or more"):
+        parse("delay(close, 0) / close")
+    with pytest.raises(ExpressionError, match="have not closed"):
+        parse("delay(close, -1) / close")

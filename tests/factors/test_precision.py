@@ -104,3 +104,66 @@ def test_skewness_and_kurtosis_agree_with_extended_precision_on_heavy_tails(wind
     for name, function in (("ts_skew", skewness), ("ts_kurt", kurtosis)):
         ours = COMPUTE[name](values[None, :], window)[0]
         np.testing.assert_allclose(ours[whole], _exact(values, window, function)[whole], rtol=1e-9, atol=1e-9)
+
+
+MOMENTS = (
+    "ts_sum", "ts_mean", "ts_std", "zscore", "ts_skew", "ts_kurt", "decay_linear", "ts_slope", "ts_ema",
+    "ts_corr", "ts_cov", "ts_beta",
+)  # fmt: skip
+
+
+def _of(name: str, series: list[np.ndarray], window: int) -> np.ndarray:
+    pair = name in ("ts_corr", "ts_cov", "ts_beta")
+    return COMPUTE[name](*(np.ascontiguousarray(x) for x in series[: 1 + pair]), window)
+
+
+@pytest.mark.parametrize("kind", ["plain", "gaps", "spikes", "steps", "flat", "level"])
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_moment_is_the_same_bit_for_bit_on_a_part_and_on_the_whole(name: str, kind: str) -> None:
+    random = np.random.default_rng(11)
+    series = [random.normal(size=(2, 2_600)) for _ in range(2)]
+    for x in series:
+        if kind == "gaps":
+            x[random.random(x.shape) < 0.004] = np.nan
+        elif kind == "spikes":
+            x[random.random(x.shape) < 0.01] *= 1e12
+        elif kind == "steps":
+            x[:] = np.round(x)
+        elif kind == "flat":
+            x[:] = 7.0 + 1e-12 * (x > 1)
+        elif kind == "level":
+            x += 1e9
+    for window in (5, 8, 13, 60, 255, 600):
+        reach = 3 * window if name == "ts_ema" else window
+        whole = _of(name, series, window)
+        for start, stop in ((0, 2_000), (100, 2_100), (777, 2_599), (1_313, 2_600), (2_600 - reach, 2_600)):
+            part = _of(name, [x[:, start:stop] for x in series], window)
+            sure = part[:, reach - 1 :]
+            np.testing.assert_array_equal(
+                sure.view(np.int64), whole[:, start + reach - 1 : stop].view(np.int64), f"{window} {start}"
+            )
+
+
+@pytest.mark.parametrize("name", ["ts_skew", "ts_kurt"])
+@pytest.mark.parametrize("window", [5, 24, 60, 240])
+def test_the_third_and_fourth_moments_are_exact_beside_a_spike_and_at_any_level(
+    name: str, window: int
+) -> None:
+    random = np.random.default_rng(12)
+    plain = random.normal(size=700)
+    spiked = np.where(random.random(700) < 0.02, 1e7, 1.0) * plain
+    for values in (plain, spiked, 1e6 + np.round(plain, 3)):
+        exact = _exact(values, window, _skewness if name == "ts_skew" else _kurtosis)
+        ours = COMPUTE[name](values[None, :], window)[0]
+        there = slice(window - 1, None)
+        np.testing.assert_allclose(ours[there], exact[there], rtol=1e-11, atol=1e-11)
+
+
+def _skewness(x: np.ndarray) -> np.ndarray:
+    n, d = np.longdouble(len(x)), x - x.mean()
+    return np.sqrt(n * (n - 1)) / (n - 2) * (d**3).mean() / (d**2).mean() ** np.longdouble(1.5)
+
+
+def _kurtosis(x: np.ndarray) -> np.ndarray:
+    n, d = np.longdouble(len(x)), x - x.mean()
+    return (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * (d**4).mean() / (d**2).mean() ** 2 - 3 * (n - 1))

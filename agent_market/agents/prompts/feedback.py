@@ -13,12 +13,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from agent_market.errors import ConfigError
 
 logger = logging.getLogger(__name__)
+
+LONGEST_LINE = 500
+"""Characters of one line; ours have about a hundred. Every prompt carries them all."""
+MOST_LINES = 60
+"""Lines of one entry."""
+LONGEST_ENTRY = 64 * 1024
+"""Bytes of an entry in the file: room for all its lines in any script, escaped."""
 
 _SETTING = "setting `agent_market.agents.feedback_file`"
 
@@ -30,7 +38,7 @@ class FeedbackEntry(BaseModel):
 
     known_at: AwareDatetime
     round: int = Field(ge=0)
-    lines: tuple[str, ...]
+    lines: tuple[Annotated[str, Field(max_length=LONGEST_LINE)], ...] = Field(max_length=MOST_LINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,15 @@ def _entries(path: Path, lines: Iterable[bytes]) -> list[FeedbackEntry]:
     found = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
+            continue
+        if len(line) > LONGEST_ENTRY:
+            logger.warning(
+                "%s:%d is skipped: %d bytes, and %d are allowed",
+                path,
+                number,
+                len(line),
+                LONGEST_ENTRY,
+            )
             continue
         try:
             found.append(FeedbackEntry.model_validate_json(line))

@@ -12,7 +12,7 @@ from agent_market.agents.prompts.system_prompt import system_message
 from agent_market.agents.prompts.user_prompt import Brief
 from agent_market.agents.roles import ROLES
 from agent_market.commands.checks.finding import Finding, fail, ok, warn
-from agent_market.config import LLMSettings
+from agent_market.config import LLMSettings, TextSettings
 from agent_market.errors import AgentMarketError, AnswerInvalid, ConfigError, ModelUnavailable
 from agent_market.llm.answers.reading import read
 from agent_market.llm.answers.request import Request, RequestForm
@@ -183,12 +183,56 @@ def probe_request(settings: LLMSettings, size: int = 0) -> Request:
     return RequestForm(role.name, system_message(role), settings).fill(brief.user_message(role))
 
 
+def embedder(settings: TextSettings, url: str) -> Finding | None:
+    """Whether the embedder loads, and made the vectors in the store; None where none is set."""
+    from sqlalchemy import func, select
+
+    from agent_market.memory.text.embedder import label, open_embedder
+    from agent_market.store.database import Database
+    from agent_market.store.schema import text_vectors
+
+    if settings.embedder is None:
+        return None
+    what, store = "embedder", None
+    try:
+        store = Database(url)
+        held = open_embedder(settings.embedder, store)
+        assert held is not None
+        count = select(text_vectors.c.embedder, func.count()).group_by(text_vectors.c.embedder)
+        with store.begin() as connection:
+            counts = {name: int(number) for name, number in connection.execute(count).all()}
+    except AgentMarketError as error:
+        advice = "correct agent_market.memory.text.embedder, or unset it to recall by words alone"
+        return fail(what, str(error), advice)
+    finally:
+        if store is not None:
+            store.close()
+    stem = label(settings.embedder)
+    others = {
+        name: number
+        for name, number in counts.items()
+        if name != held.name and name.rpartition("@")[0] in ("", stem)
+    }
+    if others:
+        return warn(
+            what,
+            f"{settings.embedder} is {held.name} now; the store holds {sum(others.values()):,} vectors of "
+            f"{', '.join(sorted(others))}: another model has taken that name",
+            "put the former model back, or let the worker make new vectors; those of the other model are "
+            "not compared with them",
+        )
+    return ok(what, f"{held.name}, {counts.get(held.name, 0):,} vectors in the store")
+
+
 def database(url: str) -> Finding:
-    """Whether the store opens, is on the newest schema, and takes a write (which is rolled back)."""
+    """Whether the store opens, is whole, on the newest schema, and takes a write (which is rolled back)."""
+    import sqlite3
+
     from sqlalchemy import Engine, insert
     from sqlalchemy.exc import SQLAlchemyError
 
-    from agent_market.store.database import Database
+    from agent_market.store.backup import require_our_schema
+    from agent_market.store.database import Database, damage, sqlite_file
     from agent_market.store.schema import answers
 
     def write_and_roll_back(engine: Engine) -> None:
@@ -204,10 +248,21 @@ def database(url: str) -> Finding:
     except AgentMarketError as error:
         return fail(what, str(error), advice)
     shown = store.engine.url.render_as_string(hide_password=True)
+    file = sqlite_file(url)
+    try:
+        if file is not None:
+            if (found := damage(file, thorough=True)) is not None:
+                return fail(
+                    what, f"{shown} is damaged: {found}", "put a copy back with `agent-market restore`"
+                )
+            require_our_schema(file)
+    except (sqlite3.Error, AgentMarketError) as error:
+        store.close()
+        return fail(what, str(error), "put a copy back with `agent-market restore`")
     try:
         write_and_roll_back(store.engine)
     except SQLAlchemyError as error:
         return fail(what, f"{shown} takes no write: {error}", advice)
     finally:
         store.close()
-    return ok(what, f"{shown} opens, is on the newest schema, and takes a write")
+    return ok(what, f"{shown} opens, is whole, is on the newest schema, and takes a write")

@@ -56,7 +56,7 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
         str(config.get("trading_mode") or "spot"),
     )
     span, promote_span = spans_of(panel, wanted, settings.mining.promote_share)
-    console = Console(stderr=True, quiet=wanted.quiet)
+    console = Console(stderr=True, markup=False, quiet=wanted.quiet)
 
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -23,7 +23,7 @@ def show_result(result: MiningResult, published: Published | None, as_json: bool
     if as_json:
         typer.echo(_json(result))
         return
-    console = Console()
+    console = Console(markup=False)
     if result.pool:
         title = f"{result.pool_size} factors; joint IC {result.joint_in:+.4f}, later {result.joint_out:+.4f}"
         console.print(_table(result.pool, title))
@@ -62,7 +62,7 @@ def show_list(userdir: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(found.model_dump_json(by_alias=True, indent=2))
         return
-    console = Console()
+    console = Console(markup=False)
     state = "promoted" if found.promoted else "not promoted"
     console.print(
         _table(found.factors, f"{len(found.factors)} factors, known at {utc(found.known_at)}, {state}")
@@ -93,7 +93,7 @@ def show_factor(userdir: Path, name: str) -> None:
         known = ", ".join(factor.name for factor in held) or "none; run `agent-market factors mine`"
         raise ConfigError(f"{name!r} names {len(matches)} factors of the newest search; it has: {known}")
     (factor,) = matches
-    console = Console()
+    console = Console(markup=False)
     model = f" ({factor.model})" if factor.model else ""
     console.print(
         f"{factor.name}\n{factor.expression}\nproposed by {factor.proposer}{model}: {factor.rationale}\n"

@@ -32,7 +32,7 @@ class WorkerLoop:
 
     def __init__(self, config: Mapping[str, Any], console: Console | None = None) -> None:
         """:raises ConfigError: a bad setting."""
-        self._console = console or Console()
+        self._console = console or Console(markup=False)
         self._ended = threading.Event()
         self._place = WorkerContext.of(config, self._tell, lambda: not self._ended.is_set())
         self._settings = self._place.source.settings

@@ -1,4 +1,4 @@
-"""Two series over one moving window, by the two blocks of `sums`; rows without both values are left out."""
+"""Two series over a moving window, merged from spans as in `sums`. Rows without both values are left out."""
 
 # mypy: disallow-untyped-defs=False, check-untyped-defs=False
 # Types are numba's to infer.
@@ -9,175 +9,127 @@ import math
 import numpy as np
 from numba import njit
 
-from agent_market.factors.kernels.sums import inverses, whole
+from agent_market.factors.kernels.sums import (
+    gaps,
+    merge_means,
+    merge_products,
+    merge_squares,
+    next_stop,
+    tile_rows,
+    weights,
+    whole,
+)
 
 NAN = math.nan
 
 CORRELATION, COVARIANCE, SLOPE = 0, 1, 2
 
+# Rows of a state: means of x and y as distances to the newest row with both; the sums of products xy, yy and
+# xx around the means; x and y of that newest row; how many rows have both.
+_ROWS = 8
+
+
+@njit(cache=True, error_model="numpy")
+def _merge(x, y, old, new, to, gap, n_old, n_new, shift, mode):
+    size = len(x)
+    _, c, _, _, old_share, _ = weights(float(n_old), float(n_new))
+    gaps(x, new[0], shift, old[0], gap[0])
+    gaps(y, new[1], shift, old[1], gap[1])
+    dx, dy = gap[0, shift:size], gap[1, shift:size]
+    merge_means(new[0, shift:size], dx, to[0, shift:size], old_share)
+    merge_means(new[1, shift:size], dy, to[1, shift:size], old_share)
+    merge_products(dx, dy, old[2, : size - shift], new[2, shift:size], to[2, shift:size], c)
+    if mode != 1:
+        merge_squares(dy, old[3, : size - shift], new[3, shift:size], to[3, shift:size], c)
+    if mode == 0:
+        merge_squares(dx, old[4, : size - shift], new[4, shift:size], to[4, shift:size], c)
+
+
+@njit(cache=True, error_model="numpy")
+def _merge_counted(old, new, to, shift, size):
+    for i in range(size):
+        j = i - shift
+        a, b = old[7, j] if j >= 0 else 0.0, new[7, i]
+        if a == 0.0:
+            to[:, i] = new[:, i]
+            continue
+        if b == 0.0:
+            to[:, i] = old[:, j]
+            continue
+        _, c, _, _, old_share, _ = weights(a, b)
+        dx = (new[5, i] - old[5, j]) + (new[0, i] - old[0, j])
+        dy = (new[6, i] - old[6, j]) + (new[1, i] - old[1, j])
+        to[0, i] = new[0, i] - dx * old_share
+        to[1, i] = new[1, i] - dy * old_share
+        to[2, i] = old[2, j] + new[2, i] + dx * (dy * c)
+        to[3, i] = old[3, j] + new[3, i] + dy * (dy * c)
+        to[4, i] = old[4, j] + new[4, i] + dx * (dx * c)
+        to[5, i], to[6, i], to[7, i] = new[5, i], new[6, i], a + b
+
+
+@njit(cache=True, error_model="numpy")
+def _windows(x, y, window, mode, clean, states, gap):
+    """As `sums._windows`, for two series."""
+    size = len(x)
+    spans, twice, found, other = states[0], states[1], states[2], states[3]
+    spans[:, :size] = 0.0
+    if not clean:
+        for i in range(size):
+            if x[i] == x[i] and y[i] == y[i]:
+                spans[5, i], spans[6, i], spans[7, i] = x[i], y[i], 1.0
+    length, have, rest = 1, 0, window
+    while True:
+        if rest & 1:
+            if have == 0:
+                found[:, :size] = spans[:, :size]
+            else:
+                if clean:
+                    _merge(x, y, spans, found, other, gap, length, have, have, mode)
+                else:
+                    _merge_counted(spans, found, other, have, size)
+                found, other = other, found
+            have += length
+        rest >>= 1
+        if rest == 0:
+            return found
+        if clean:
+            _merge(x, y, spans, spans, twice, gap, length, length, length, mode)
+        else:
+            _merge_counted(spans, spans, twice, length, size)
+        spans, twice = twice, spans
+        length *= 2
+
 
 @njit(cache=True, inline="always", error_model="numpy")
-def _joint(mode, n, sx, sy, sxx, syy, sxy, need, inverse):
-    if n < need or n < 2.0:
-        return NAN
-    each = inverse[int(n)]
-    xy = sxy - sx * sy * each
+def _joint(mode, n, xy, yy, xx):
     if mode == 1:
-        return xy * inverse[int(n) - 1]
-    yy = syy - sy * sy * each
+        return xy / (n - 1.0)
     if mode == 2:
         return xy / yy if yy > 0.0 else NAN
-    xx = sxx - sx * sx * each
-    if xx <= 0.0 or yy <= 0.0:
-        return NAN
-    r = xy / (math.sqrt(xx) * math.sqrt(yy))
-    return r
-
-
-@njit(cache=True, error_model="numpy")
-def _accumulate(x, y, anchor_x, anchor_y, head):
-    """Sums of x, y, x^2, y^2 and xy around the anchors, from the start of a whole block, into rows 1 to 5."""
-    h1, h2, h3, h4, h5 = head[1], head[2], head[3], head[4], head[5]
-    sx, sy, sxx, syy, sxy = 0.0, 0.0, 0.0, 0.0, 0.0
-    for j in range(len(x)):
-        dx, dy = x[j] - anchor_x, y[j] - anchor_y
-        sx += dx
-        sy += dy
-        sxx += dx * dx
-        syy += dy * dy
-        sxy += dx * dy
-        h1[j] = sx
-        h2[j] = sy
-        h3[j] = sxx
-        h4[j] = syy
-        h5[j] = sxy
-
-
-@njit(cache=True, error_model="numpy")
-def _accumulate_back(x, y, following):
-    """The same around the newest values, from the end."""
-    t1, t2, t3, t4, t5 = following[1], following[2], following[3], following[4], following[5]
-    new_x, new_y = x[len(x) - 1], y[len(y) - 1]
-    sx, sy, sxx, syy, sxy = 0.0, 0.0, 0.0, 0.0, 0.0
-    for j in range(len(x) - 1, -1, -1):
-        dx, dy = x[j] - new_x, y[j] - new_y
-        sx += dx
-        sy += dy
-        sxx += dx * dx
-        syy += dy * dy
-        sxy += dx * dy
-        t1[j] = sx
-        t2[j] = sy
-        t3[j] = sxx
-        t4[j] = syy
-        t5[j] = sxy
+    return xy / (math.sqrt(xx) * math.sqrt(yy)) if xx > 0.0 and yy > 0.0 else NAN
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def joint(x, y, window, need, mode, out):
     """Correlation (mode 0), covariance (1) or slope of x on y (2)."""
-    inverse = inverses(window)
-    each, each_less = inverse[window], inverse[window - 1]
-    head, following = np.zeros((6, window + 1)), np.zeros((6, window + 1))
-    tail = np.zeros((6, window + 1))
     length = x.shape[1]
+    cap = min(tile_rows(window) + window, length)
+    states, gap = np.zeros((4, _ROWS, cap)), np.zeros((2, cap))
+    n, least = float(window), max(float(need), 2.0)
     for p in range(x.shape[0]):
         a, b, to = x[p], y[p], out[p]
-        tail[:] = 0.0
-        anchor_x, anchor_y, last, clean, counted = 0.0, 0.0, -1, False, True
-        for start in range(0, length, window):
-            stop = min(start + window, length)
-            clean_before = clean
-            clean = stop - start == window and whole(a[start:stop]) and whole(b[start:stop])
-            if clean and clean_before:
-                x_block, y_block, heads_to = a[start:stop], b[start:stop], to[start:stop]
-                _accumulate(x_block, y_block, anchor_x, anchor_y, head)
-                _accumulate_back(x_block, y_block, following)
-                tails_x, tails_y, tails_xx = tail[1, 1:], tail[2, 1:], tail[3, 1:]
-                tails_yy, tails_xy = tail[4, 1:], tail[5, 1:]
-                if mode == 1:
-                    for j in range(window - 1):
-                        x1, y1 = head[1, j] + tails_x[j], head[2, j] + tails_y[j]
-                        heads_to[j] = (head[5, j] + tails_xy[j] - x1 * y1 * each) * each_less
-                else:
-                    for j in range(window - 1):
-                        x1, y1 = head[1, j] + tails_x[j], head[2, j] + tails_y[j]
-                        xx = head[3, j] + tails_xx[j] - x1 * x1 * each if mode == 0 else 1.0
-                        yy = head[4, j] + tails_yy[j] - y1 * y1 * each
-                        xy = head[5, j] + tails_xy[j] - x1 * y1 * each
-                        root = math.sqrt(xx) * math.sqrt(yy) if mode == 0 else yy
-                        heads_to[j] = xy / root if xx > 0.0 and yy > 0.0 else NAN
-                t = following[:, 0]
-                to[stop - 1] = _joint(mode, float(window), t[1], t[2], t[3], t[4], t[5], need, inverse)
-                tail, following = following, tail
-                anchor_x, anchor_y, last, counted = a[stop - 1], b[stop - 1], window - 1, False
-                continue
-            if not counted:
-                for k in range(window):
-                    tail[0, k] = window - k
-                counted = True
-            heads = min(window - 1, stop - start)
-            for part in range(2):
-                base_x, base_y = anchor_x, anchor_y
-                low, high = 0, min(max(last, 0), heads)
-                if part == 1:
-                    low, high = max(last, 0), heads
-                    for i in range(start, stop):
-                        if a[i] == a[i] and b[i] == b[i]:
-                            base_x, base_y = a[i], b[i]
-                            break
-                if low >= high:
-                    continue
-                n, sx, sy, sxx, syy, sxy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-                for j in range(high):
-                    dx, dy = a[start + j] - base_x, b[start + j] - base_y
-                    if dx == dx and dy == dy:
-                        n += 1.0
-                        sx += dx
-                        sy += dy
-                        sxx += dx * dx
-                        syy += dy * dy
-                        sxy += dx * dy
-                    if j < low:
-                        continue
-                    if part == 0:
-                        t = tail[:, j + 1]
-                        to[start + j] = _joint(
-                            mode,
-                            n + t[0],
-                            sx + t[1],
-                            sy + t[2],
-                            sxx + t[3],
-                            syy + t[4],
-                            sxy + t[5],
-                            need,
-                            inverse,
-                        )
-                    else:
-                        to[start + j] = _joint(mode, n, sx, sy, sxx, syy, sxy, need, inverse)
-            if stop - start < window:
-                break
-            last = -1
-            for i in range(stop - 1, start - 1, -1):
-                if a[i] == a[i] and b[i] == b[i]:
-                    last = i - start
-                    anchor_x, anchor_y = a[i], b[i]
-                    break
-            n, sx, sy, sxx, syy, sxy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for k in range(window - 1, -1, -1):
-                dx, dy = a[start + k] - anchor_x, b[start + k] - anchor_y
-                if dx == dx and dy == dy:
-                    n += 1.0
-                    sx += dx
-                    sy += dy
-                    sxx += dx * dx
-                    syy += dy * dy
-                    sxy += dx * dy
-                t = tail[:, k]
-                t[0] = n
-                t[1] = sx
-                t[2] = sy
-                t[3] = sxx
-                t[4] = syy
-                t[5] = sxy
-            to[stop - 1] = _joint(mode, n, sx, sy, sxx, syy, sxy, need, inverse)
+        start = 0
+        while start < length:
+            stop = next_stop(start, window, length)
+            low = max(start - window + 1, 0)
+            clean = start >= window - 1 and whole(a[low:stop]) and whole(b[low:stop])
+            found = _windows(a[low:stop], b[low:stop], window, mode, clean, states, gap)
+            xy, yy, xx, count = found[2], found[3], found[4], found[7]
+            if clean:
+                for i in range(start - low, stop - low):
+                    to[low + i] = _joint(mode, n, xy[i], yy[i], xx[i])
+            else:
+                for i in range(start - low, stop - low):
+                    value = _joint(mode, count[i], xy[i], yy[i], xx[i])
+                    to[low + i] = value if count[i] >= least else NAN
+            start = stop

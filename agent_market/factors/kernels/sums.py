@@ -1,18 +1,24 @@
-"""Sums over a moving window that neither drift nor cancel.
+"""Moments of a moving window: numerically stable, and a function of nothing but the window's own values.
 
 The usual way (add the newest, take off the oldest) keeps the rounding error of every value that has ever
-been in the window: after one spike of 1e14 a mean stays wrong for good, and a deviation of 1e-3 around 1e5
-drowns. Here nothing is ever taken off. Time is cut into blocks of one window's length (van Herk 1992, Gil &
-Werman 1993); a window that ends in a block is a tail of the block before it, whose sums were made from its
-end backwards, plus a head of its own block, summed forwards. Each value is added twice, so the cost is the
-same, and a result depends on nothing outside its window.
+been in the window: after one spike of 1e14 a mean stays wrong for good. Sums that start at fixed rows are
+better, but how a window is cut by those rows shows in its last digits, so the same window gives other bits
+on a shorter history: live factors then differ from those of the batch.
 
-Sums are of distances to an *anchor*, a value in that very window.  Their square sum is then at most n + 1
-times the square sum around the mean, so the variance has a relative error of about n eps, whatever the
-level. A constant window gives exactly 0.
+Here a window is the merge of spans whose lengths are powers of two, the binary digits of its own length: 13
+rows are the newest 1, the 4 before them and the 8 before those. Spans of twice the length are made by merging
+two neighbours, for all rows at once. Which values meet in which order depends on their distance to the
+newest row alone: equal windows give equal bits, wherever they stand in a panel, however long it is.
 
-A block without gaps after one without gaps takes a short cut: no counting, head and tail summed in one
-loop (two chains of additions that do not wait for each other), and results made by vector instructions.
+Merged are means and central moments, by the update formulas of Chan, Golub & LeVeque (1979) and Pebay
+(2008, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
+moments"): nothing cancels, the error grows with the logarithm of the window, and a constant window has
+moments of exactly 0. The work per row grows with that logarithm as well, in loops over contiguous rows that
+the compiler turns into vector instructions.
+
+Rows are taken in tiles that fit the processor's cache. A tile in which a value is absent, or which starts
+before the panel has a whole window, counts its values cell by cell, by the same expressions: not a bit
+depends on which way was taken.
 
 All kernels take and fill arrays (pairs, times); `need` is the fewest values that must be present.
 """
@@ -27,24 +33,10 @@ import numpy as np
 from numba import njit
 
 NAN = math.nan
+_TILE = 1024
 
-
-@njit(cache=True, inline="always", error_model="numpy")
-def first_present(x, start, stop):
-    """The first value present in x[start:stop], or 0 where there is none (it is then never used)."""
-    for i in range(start, stop):
-        if x[i] == x[i]:
-            return x[i]
-    return 0.0
-
-
-@njit(cache=True, inline="always", error_model="numpy")
-def last_present(x, start, stop):
-    """Position in the block of its last value present, or -1."""
-    for i in range(stop - 1, start - 1, -1):
-        if x[i] == x[i]:
-            return i - start
-    return -1
+DEVIATION, ZSCORE = 0, 1
+SKEWNESS, KURTOSIS = 0, 1
 
 
 @njit(cache=True, error_model="numpy")
@@ -57,340 +49,281 @@ def whole(block):
 
 
 @njit(cache=True, error_model="numpy")
-def accumulate(block, anchor, head, following):
-    """Sums of a whole block around `anchor` from its start, and around its newest value from its end.
+def tile_rows(window):
+    """Rows of one tile: its arrays stay in the cache, and the rows read twice remain the smaller part."""
+    return max(_TILE, 2 * window)
 
-    Row i of `head` and `following` takes the sums of the i-th powers, from 1.
+
+@njit(cache=True, error_model="numpy")
+def next_stop(start, window, length):
+    """Where the tile that begins at `start` ends; the first holds the rows without a whole window."""
+    return min(window - 1 if start < window - 1 else start + tile_rows(window), length)
+
+
+# Outputs have loops of their own, and no loop writes where it reads: the compiler makes vectors only of loops
+# with few arrays that it finds apart.
+@njit(cache=True, error_model="numpy")
+def gaps(values, means, shift, old_means, to):
+    """Mean of the newer span less that of the older, which ends `shift` rows before it.
+
+    Means are kept as distances to the newest value of their span, so the level of the values drops out.
     """
-    powers, size = len(head), len(block)
-    newest = block[size - 1]
-    h1, t1 = head[1], following[1]
-    s1 = 0.0
-    for j in range(size):
-        s1 += block[j] - anchor
-        h1[j] = s1
-    s1 = 0.0
-    for j in range(size - 1, -1, -1):
-        s1 += block[j] - newest
-        t1[j] = s1
-    if powers < 3:
-        return
-    h2, t2 = head[2], following[2]
-    s2 = 0.0
-    for j in range(size):
-        d = block[j] - anchor
-        s2 += d * d
-        h2[j] = s2
-    s2 = 0.0
-    for j in range(size - 1, -1, -1):
-        d = block[j] - newest
-        s2 += d * d
-        t2[j] = s2
-    if powers < 5:
-        return
-    h3, t3, h4, t4 = head[3], following[3], head[4], following[4]
-    s3, s4 = 0.0, 0.0
-    for j in range(size):
-        d = block[j] - anchor
-        s3 += d * d * d
-        s4 += d * d * d * d
-        h3[j] = s3
-        h4[j] = s4
-    s3, s4 = 0.0, 0.0
-    for j in range(size - 1, -1, -1):
-        d = block[j] - newest
-        s3 += d * d * d
-        s4 += d * d * d * d
-        t3[j] = s3
-        t4[j] = s4
+    size = len(values)
+    old, new = values[: size - shift], values[shift:]
+    later, earlier = means[shift:size], old_means[: size - shift]
+    found = to[shift:size]
+    for i in range(size - shift):
+        found[i] = (new[i] - old[i]) + (later[i] - earlier[i])
+
+
+@njit(cache=True, error_model="numpy")
+def merge_means(new, gap, to, old_share):
+    """Mean of two spans, as a distance to the newest value; `old_share` is that of the older."""
+    for i in range(len(to)):
+        to[i] = new[i] - gap[i] * old_share
+
+
+@njit(cache=True, error_model="numpy")
+def merge_products(gap_x, gap_y, old, new, to, c):
+    """Sum of (x - mean x)(y - mean y) of two spans."""
+    for i in range(len(to)):
+        to[i] = old[i] + new[i] + gap_x[i] * (gap_y[i] * c)
+
+
+@njit(cache=True, error_model="numpy")
+def merge_squares(gap, old, new, to, c):
+    """Sum of (x - mean)^2 of two spans."""
+    for i in range(len(to)):
+        to[i] = old[i] + new[i] + gap[i] * (gap[i] * c)
+
+
+@njit(cache=True, error_model="numpy")
+def _merge_cubes(gap, old_2, new_2, old, new, to, c3, by_new, by_old):
+    for i in range(len(to)):
+        d = gap[i]
+        to[i] = old[i] + new[i] + d * (d * (d * c3) + (by_new * new_2[i] - by_old * old_2[i]))
+
+
+@njit(cache=True, error_model="numpy")
+def _merge_fourths(gap, old_2, new_2, old_3, new_3, old, new, to, c4, u2, v2, u3, v3):
+    for i in range(len(to)):
+        d = gap[i]
+        to[i] = (
+            old[i]
+            + new[i]
+            + d * (d * (d * (d * c4) + (u2 * new_2[i] + v2 * old_2[i])) + (u3 * new_3[i] - v3 * old_3[i]))
+        )
 
 
 @njit(cache=True, inline="always", error_model="numpy")
-def inverses(window):
-    """1 / n for n = 0 to window + 1: a look-up is several times faster than a division."""
-    out = np.empty(window + 2)
-    out[0] = np.inf
-    for n in range(1, window + 2):
-        out[n] = 1.0 / n
-    return out
+def weights(a, b):
+    """What merging `a` older and `b` newer values needs of their numbers alone."""
+    n = a + b
+    share = b / n
+    c = a * share
+    return n, c, c * (a - b) / n, c * (a * a - a * b + b * b) / (n * n), a / n, share
+
+
+@njit(cache=True, error_model="numpy")
+def _merge(values, old, new, to, gap, n_old, n_new, shift, power):
+    """Merge rows of `old` with those `shift` rows later of `new`, all whole, into `to`, up to `power`."""
+    size = len(values)
+    _, c, c3, c4, old_share, share = weights(float(n_old), float(n_new))
+    gaps(values, new[0], shift, old[0], gap)
+    d = gap[shift:size]
+    merge_means(new[0, shift:size], d, to[0, shift:size], old_share)
+    if power < 2:
+        return
+    o2, n2 = old[1, : size - shift], new[1, shift:size]
+    merge_squares(d, o2, n2, to[1, shift:size], c)
+    if power < 3:
+        return
+    o3, n3 = old[2, : size - shift], new[2, shift:size]
+    _merge_cubes(d, o2, n2, o3, n3, to[2, shift:size], c3, 3.0 * old_share, 3.0 * share)
+    if power < 4:
+        return
+    o4, n4, t4 = old[3, : size - shift], new[3, shift:size], to[3, shift:size]
+    u2, v2 = 6.0 * old_share * old_share, 6.0 * share * share
+    _merge_fourths(d, o2, n2, o3, n3, o4, n4, t4, c4, u2, v2, 4.0 * old_share, 4.0 * share)
+
+
+@njit(cache=True, error_model="numpy")
+def _merge_counted(old, new, to, shift, size, power):
+    """The same where values may be absent: the last two rows of a state are newest value and count."""
+    for i in range(size):
+        j = i - shift
+        a, b = old[-1, j] if j >= 0 else 0.0, new[-1, i]
+        if a == 0.0:
+            to[:, i] = new[:, i]
+            continue
+        if b == 0.0:
+            to[:, i] = old[:, j]
+            continue
+        _, c, c3, c4, old_share, share = weights(a, b)
+        d = (new[-2, i] - old[-2, j]) + (new[0, i] - old[0, j])
+        to[-1, i] = a + b
+        to[-2, i] = new[-2, i]
+        to[0, i] = new[0, i] - d * old_share
+        if power >= 2:
+            to[1, i] = old[1, j] + new[1, i] + d * (d * c)
+        if power >= 3:
+            by_new, by_old = 3.0 * old_share, 3.0 * share
+            to[2, i] = old[2, j] + new[2, i] + d * (d * (d * c3) + (by_new * new[1, i] - by_old * old[1, j]))
+        if power >= 4:
+            u2, v2 = 6.0 * old_share * old_share, 6.0 * share * share
+            u3, v3 = 4.0 * old_share, 4.0 * share
+            to[3, i] = (
+                old[3, j]
+                + new[3, i]
+                + d
+                * (d * (d * (d * c4) + (u2 * new[1, i] + v2 * old[1, j])) + (u3 * new[2, i] - v3 * old[2, j]))
+            )
+
+
+@njit(cache=True, error_model="numpy")
+def _windows(values, window, power, clean, states, gap):
+    """Mean and central moments, up to `power`, of the windows that end at each value.
+
+    :param clean: whether all values are present; then the first window - 1 columns are undefined, and so are
+        the last two rows.
+    :param states: room for four states (4, power + 2, at least as many columns as values).
+    :returns: one of them. Its rows are the mean as a distance to the newest value present, the moments,
+        that newest value, and how many are present.
+    """
+    size = len(values)
+    spans, twice, found, other = states[0], states[1], states[2], states[3]
+    spans[:, :size] = 0.0
+    if not clean:
+        for i in range(size):
+            if values[i] == values[i]:
+                spans[-2, i] = values[i]
+                spans[-1, i] = 1.0
+    length, have, rest = 1, 0, window
+    while True:
+        if rest & 1:
+            if have == 0:
+                found[:, :size] = spans[:, :size]
+            else:
+                if clean:
+                    _merge(values, spans, found, other, gap, length, have, have, power)
+                else:
+                    _merge_counted(spans, found, other, have, size, power)
+                found, other = other, found
+            have += length
+        rest >>= 1
+        if rest == 0:
+            return found
+        if clean:
+            _merge(values, spans, spans, twice, gap, length, length, length, power)
+        else:
+            _merge_counted(spans, spans, twice, length, size, power)
+        spans, twice = twice, spans
+        length *= 2
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+def _mean(newest, distance, scale):
+    return scale * (newest + distance)
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+def _spread(mode, distance, n, squares):
+    """Deviation (mode 0) or z-score of the newest value (mode 1)."""
+    deviation = math.sqrt(squares / (n - 1.0))
+    if mode == 0:
+        return deviation
+    return -distance / deviation if deviation > 0.0 else NAN
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+def _shape(mode, n, squares, last):
+    """Sample skewness (mode 0) or excess kurtosis (mode 1), from the sum of cubes or of fourth powers."""
+    m2 = squares / n
+    if mode == 0:
+        value = math.sqrt(n * (n - 1.0)) / (n - 2.0) * (last / n) / (m2 * math.sqrt(m2))
+    else:
+        value = (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * (last / n) / (m2 * m2) - 3.0 * (n - 1.0))
+    return value if m2 > 0.0 else NAN
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def mean(x, window, need, scale, out):
     """Mean of the window times `scale` (1, or the window for a sum)."""
-    inverse = inverses(window)
-    each = inverse[window]
-    head, following = np.zeros((2, window + 1)), np.zeros((2, window + 1))
-    tail = np.zeros((2, window + 1))
     length = x.shape[1]
+    cap = min(tile_rows(window) + window, length)
+    states, gap = np.zeros((4, 3, cap)), np.zeros(cap)
     for p in range(x.shape[0]):
         row, to = x[p], out[p]
-        tail[:] = 0.0
-        anchor, last, clean, counted = 0.0, -1, False, True
-        for start in range(0, length, window):
-            stop = min(start + window, length)
-            clean_before = clean
-            clean = stop - start == window and whole(row[start:stop])
-            if clean and clean_before:
-                block, heads_to, tails = row[start:stop], to[start:stop], tail[1, 1:]
-                accumulate(block, anchor, head, following)
-                for j in range(window - 1):
-                    heads_to[j] = scale * (anchor + (head[1, j] + tails[j]) * each)
-                to[stop - 1] = scale * (row[stop - 1] + following[1, 0] * each)
-                tail, following = following, tail
-                anchor, last, counted = row[stop - 1], window - 1, False
-                continue
-            if not counted:
-                for k in range(window):
-                    tail[0, k] = window - k
-                counted = True
-            heads = min(window - 1, stop - start)
-            total, count = 0.0, 0.0
-            for j in range(min(max(last, 0), heads)):
-                v = row[start + j]
-                if v == v:
-                    total += v - anchor
-                    count += 1.0
-                n = count + tail[0, j + 1]
-                if n >= need:
-                    to[start + j] = scale * (anchor + (total + tail[1, j + 1]) * inverse[int(n)])
-                else:
-                    to[start + j] = NAN
-            if last < heads:  # windows from here on hold nothing of the block before
-                own = first_present(row, start, stop)
-                total, count = 0.0, 0.0
-                for j in range(heads):
-                    v = row[start + j]
-                    if v == v:
-                        total += v - own
-                        count += 1.0
-                    if j >= last:
-                        to[start + j] = scale * (own + total / count) if count >= need else NAN
-            if stop - start < window:
-                break
-            last = last_present(row, start, stop)
-            anchor = row[start + last] if last >= 0 else 0.0
-            total, count = 0.0, 0.0
-            for k in range(window - 1, -1, -1):
-                v = row[start + k]
-                if v == v:
-                    total += v - anchor
-                    count += 1.0
-                tail[1, k] = total
-                tail[0, k] = count
-            to[stop - 1] = scale * (anchor + total / count) if count >= need else NAN
-
-
-@njit(cache=True, inline="always", error_model="numpy")
-def _spread(mode, newest, anchor, n, s1, s2, need, inverse):
-    """Deviation (mode 0) or z-score of the newest value (mode 1), from sums around the anchor."""
-    if n < need or n < 2.0:
-        return NAN
-    middle = s1 * inverse[int(n)]
-    variance = (s2 - s1 * middle) * inverse[int(n) - 1]
-    deviation = math.sqrt(variance) if variance > 0.0 else 0.0
-    if mode == 0:
-        return deviation
-    return (newest - anchor - middle) / deviation if deviation > 0.0 else NAN
+        start = 0
+        while start < length:
+            stop = next_stop(start, window, length)
+            low = max(start - window + 1, 0)
+            values, skip = row[low:stop], start - low
+            clean = start >= window - 1 and whole(values)
+            found = _windows(values, window, 1, clean, states, gap)
+            if clean:
+                for i in range(skip, len(values)):
+                    to[low + i] = _mean(values[i], found[0, i], scale)
+            else:
+                for i in range(skip, len(values)):
+                    to[low + i] = _mean(found[1, i], found[0, i], scale) if found[2, i] >= need else NAN
+            start = stop
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def spread(x, window, need, mode, out):
     """Sample deviation (mode 0) or z-score (mode 1)."""
-    inverse = inverses(window)
-    each, each_less = inverse[window], inverse[window - 1]
-    head, following = np.zeros((3, window + 1)), np.zeros((3, window + 1))
-    tail = np.zeros((3, window + 1))
-    middles = np.empty(window + 1)
     length = x.shape[1]
+    cap = min(tile_rows(window) + window, length)
+    states, gap = np.zeros((4, 4, cap)), np.zeros(cap)
+    n, least = float(window), max(float(need), 2.0)
     for p in range(x.shape[0]):
         row, to = x[p], out[p]
-        tail[:] = 0.0
-        anchor, last, clean, counted = 0.0, -1, False, True
-        for start in range(0, length, window):
-            stop = min(start + window, length)
-            clean_before = clean
-            clean = stop - start == window and whole(row[start:stop])
-            if clean and clean_before:
-                block, heads_to = row[start:stop], to[start:stop]
-                accumulate(block, anchor, head, following)
-                tails_1, tails_2 = tail[1, 1:], tail[2, 1:]
-                for j in range(window - 1):
-                    total = head[1, j] + tails_1[j]
-                    middles[j] = total * each
-                    variance = (head[2, j] + tails_2[j] - total * middles[j]) * each_less
-                    heads_to[j] = math.sqrt(variance) if variance > 0.0 else 0.0
-                if mode == 1:
-                    for j in range(window - 1):
-                        heads_to[j] = (block[j] - anchor - middles[j]) / heads_to[j]
-                b1, b2 = following[1, 0], following[2, 0]
-                to[stop - 1] = _spread(mode, block[-1], block[-1], float(window), b1, b2, need, inverse)
-                tail, following = following, tail
-                anchor, last, counted = row[stop - 1], window - 1, False
-                continue
-            if not counted:
-                for k in range(window):
-                    tail[0, k] = window - k
-                counted = True
-            heads = min(window - 1, stop - start)
-            s1, s2, n = 0.0, 0.0, 0.0
-            for j in range(min(max(last, 0), heads)):
-                v = row[start + j]
-                if v == v:
-                    d = v - anchor
-                    s1 += d
-                    s2 += d * d
-                    n += 1.0
-                to[start + j] = _spread(
-                    mode,
-                    v,
-                    anchor,
-                    n + tail[0, j + 1],
-                    s1 + tail[1, j + 1],
-                    s2 + tail[2, j + 1],
-                    need,
-                    inverse,
-                )
-            if last < heads:
-                own = first_present(row, start, stop)
-                s1, s2, n = 0.0, 0.0, 0.0
-                for j in range(heads):
-                    v = row[start + j]
-                    if v == v:
-                        d = v - own
-                        s1 += d
-                        s2 += d * d
-                        n += 1.0
-                    if j >= last:
-                        to[start + j] = _spread(mode, v, own, n, s1, s2, need, inverse)
-            if stop - start < window:
-                break
-            last = last_present(row, start, stop)
-            anchor = row[start + last] if last >= 0 else 0.0
-            s1, s2, n = 0.0, 0.0, 0.0
-            for k in range(window - 1, -1, -1):
-                v = row[start + k]
-                if v == v:
-                    d = v - anchor
-                    s1 += d
-                    s2 += d * d
-                    n += 1.0
-                tail[1, k] = s1
-                tail[2, k] = s2
-                tail[0, k] = n
-            to[stop - 1] = _spread(mode, row[stop - 1], anchor, n, s1, s2, need, inverse)
-
-
-@njit(cache=True, inline="always", error_model="numpy")
-def _shape(mode, n, s1, s2, s3, s4, need, inverse):
-    """Sample skewness (mode 0) or excess kurtosis (mode 1) from power sums around the anchor."""
-    if n < need or n < 3.0 + mode:
-        return NAN
-    each = inverse[int(n)]
-    m = s1 * each
-    m2 = s2 * each - m * m
-    if m2 <= 0.0:
-        return NAN
-    if mode == 0:
-        m3 = s3 * each - 3.0 * m * s2 * each + 2.0 * m * m * m
-        return math.sqrt(n * (n - 1.0)) * inverse[int(n) - 2] * m3 / (m2 * math.sqrt(m2))
-    m4 = s4 * each - 4.0 * m * s3 * each + 6.0 * m * m * s2 * each - 3.0 * m * m * m * m
-    bias = (n - 1.0) * inverse[int(n) - 2] * inverse[int(n) - 3]
-    return bias * ((n + 1.0) * m4 / (m2 * m2) - 3.0 * (n - 1.0))
+        start = 0
+        while start < length:
+            stop = next_stop(start, window, length)
+            low = max(start - window + 1, 0)
+            values, skip = row[low:stop], start - low
+            clean = start >= window - 1 and whole(values)
+            found = _windows(values, window, 2, clean, states, gap)
+            if n < least:
+                to[start:stop] = NAN
+            elif clean:
+                for i in range(skip, len(values)):
+                    to[low + i] = _spread(mode, found[0, i], n, found[1, i])
+            else:
+                for i in range(skip, len(values)):
+                    value = _spread(mode, found[0, i], found[3, i], found[1, i])
+                    absent = mode == 1 and values[i] != values[i]
+                    to[low + i] = value if found[3, i] >= least and not absent else NAN
+            start = stop
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def shape(x, window, need, mode, out):
     """Sample skewness (mode 0) or excess kurtosis (mode 1)."""
-    inverse = inverses(window)
-    each, size = inverse[window], float(window)
-    bias = math.sqrt(size * (size - 1.0)) * inverse[window - 2]
-    bias_4 = (size - 1.0) * inverse[window - 2] * inverse[window - 3]
-    head, following = np.zeros((5, window + 1)), np.zeros((5, window + 1))
-    tail = np.zeros((5, window + 1))
     length = x.shape[1]
+    cap = min(tile_rows(window) + window, length)
+    power = 3 + mode
+    states, gap = np.zeros((4, power + 2, cap)), np.zeros(cap)
+    n, least = float(window), max(float(need), 3.0 + mode)
     for p in range(x.shape[0]):
         row, to = x[p], out[p]
-        tail[:] = 0.0
-        anchor, last, clean, counted = 0.0, -1, False, True
-        for start in range(0, length, window):
-            stop = min(start + window, length)
-            clean_before = clean
-            clean = stop - start == window and whole(row[start:stop])
-            if clean and clean_before:
-                heads_to = to[start:stop]
-                accumulate(row[start:stop], anchor, head, following)
-                tails_1, tails_2, tails_3, tails_4 = tail[1, 1:], tail[2, 1:], tail[3, 1:], tail[4, 1:]
-                if mode == 0:
-                    for j in range(window - 1):
-                        m, p2 = (head[1, j] + tails_1[j]) * each, (head[2, j] + tails_2[j]) * each
-                        p3, m2 = (head[3, j] + tails_3[j]) * each, p2 - m * m
-                        value = bias * (p3 - 3.0 * m * p2 + 2.0 * m * m * m) / (m2 * math.sqrt(m2))
-                        heads_to[j] = value if m2 > 0.0 else NAN
-                else:
-                    for j in range(window - 1):
-                        m, p2 = (head[1, j] + tails_1[j]) * each, (head[2, j] + tails_2[j]) * each
-                        p3, p4 = (head[3, j] + tails_3[j]) * each, (head[4, j] + tails_4[j]) * each
-                        m2 = p2 - m * m
-                        m4 = p4 - 4.0 * m * p3 + 6.0 * m * m * p2 - 3.0 * m * m * m * m
-                        value = bias_4 * ((size + 1.0) * m4 / (m2 * m2) - 3.0 * (size - 1.0))
-                        heads_to[j] = value if m2 > 0.0 else NAN
-                b = following[:, 0]
-                to[stop - 1] = _shape(mode, size, b[1], b[2], b[3], b[4], need, inverse)
-                tail, following = following, tail
-                anchor, last, counted = row[stop - 1], window - 1, False
-                continue
-            if not counted:
-                for k in range(window):
-                    tail[0, k] = window - k
-                counted = True
-            heads = min(window - 1, stop - start)
-            n, s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0, 0.0
-            for j in range(min(max(last, 0), heads)):
-                v = row[start + j]
-                if v == v:
-                    d = v - anchor
-                    n += 1.0
-                    s1 += d
-                    s2 += d * d
-                    s3 += d * d * d
-                    s4 += d * d * d * d
-                t = tail[:, j + 1]
-                to[start + j] = _shape(
-                    mode, n + t[0], s1 + t[1], s2 + t[2], s3 + t[3], s4 + t[4], need, inverse
-                )
-            if last < heads:
-                own = first_present(row, start, stop)
-                n, s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0, 0.0
-                for j in range(heads):
-                    v = row[start + j]
-                    if v == v:
-                        d = v - own
-                        n += 1.0
-                        s1 += d
-                        s2 += d * d
-                        s3 += d * d * d
-                        s4 += d * d * d * d
-                    if j >= last:
-                        to[start + j] = _shape(mode, n, s1, s2, s3, s4, need, inverse)
-            if stop - start < window:
-                break
-            last = last_present(row, start, stop)
-            anchor = row[start + last] if last >= 0 else 0.0
-            n, s1, s2, s3, s4 = 0.0, 0.0, 0.0, 0.0, 0.0
-            for k in range(window - 1, -1, -1):
-                v = row[start + k]
-                if v == v:
-                    d = v - anchor
-                    n += 1.0
-                    s1 += d
-                    s2 += d * d
-                    s3 += d * d * d
-                    s4 += d * d * d * d
-                t = tail[:, k]
-                t[0] = n
-                t[1] = s1
-                t[2] = s2
-                t[3] = s3
-                t[4] = s4
-            to[stop - 1] = _shape(mode, n, s1, s2, s3, s4, need, inverse)
+        start = 0
+        while start < length:
+            stop = next_stop(start, window, length)
+            low = max(start - window + 1, 0)
+            values, skip = row[low:stop], start - low
+            clean = start >= window - 1 and whole(values)
+            found = _windows(values, window, power, clean, states, gap)
+            squares, last, count = found[1], found[power - 1], found[power + 1]
+            if n < least:
+                to[start:stop] = NAN
+            elif clean:
+                for i in range(skip, len(values)):
+                    to[low + i] = _shape(mode, n, squares[i], last[i])
+            else:
+                for i in range(skip, len(values)):
+                    value = _shape(mode, count[i], squares[i], last[i])
+                    to[low + i] = value if count[i] >= least else NAN
+            start = stop

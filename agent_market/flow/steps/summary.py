@@ -123,7 +123,7 @@ class Report(_Measures):
 
 def _tables(content: ReportContent) -> str:
     """freqtrade's own table and the comparison, as plain text of fixed width."""
-    console = Console(file=io.StringIO(), width=TABLE_WIDTH, color_system=None)
+    console = Console(file=io.StringIO(), width=TABLE_WIDTH, color_system=None, markup=False)
     console.print(Text(load_freqtrade_table(content.run.path)), soft_wrap=True)
     print_comparison(console, content.comparison, content.warnings)
     assert isinstance(console.file, io.StringIO)

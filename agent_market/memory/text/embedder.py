@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
+_DIGITS = 16
+_LONGEST_LABEL = 80
 _SETTING = "setting `agent_market.memory.text.embedder`"
 
 
@@ -27,7 +31,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """What made the vectors; those of another name are never compared with them."""
+        """What made the vectors, its weights included. Those of another name are never compared with them."""
         ...
 
     @property
@@ -48,9 +52,11 @@ class SentenceEmbedder:
         :param model: a name that sentence-transformers knows, or a folder with a saved model.
         :raises ConfigError: the extra `text` is not installed, or the model cannot be loaded.
         """
-        self.name = model
         self._model = _load(model, device)
         self.dim = int(self._model.get_embedding_dimension() or 0)
+        self.digest = _digest(self._model)
+        """First digits of sha256 of all weights, the vocabulary, and how tokens are pooled."""
+        self.name = f"{label(model)}@{self.digest}"
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`. One text at a time: in a batch, padding moves the last bits of a vector."""
@@ -92,12 +98,46 @@ class CachedEmbedder:
 
 def open_embedder(model: str | None, database: Database) -> CachedEmbedder | None:
     """The embedder of the setting `memory.text.embedder`; None where recall goes by words alone."""
-    return None if model is None else CachedEmbedder(_shared(model), database)
+    return None if model is None else CachedEmbedder(_shared(model, _state_of(model)), database)
+
+
+def weights_digest(model: str) -> str:
+    """The digest of the embedder of the setting, which is loaded for it.
+
+    :raises ConfigError: the extra `text` is not installed, or the model cannot be loaded.
+    """
+    return _shared(model, _state_of(model)).digest
+
+
+def label(model: str) -> str:
+    """The model's name, or the last part of its folder's: `Embedder.name` without the digest."""
+    return (Path(model).name if Path(model).is_dir() else model)[-_LONGEST_LABEL:]
 
 
 @lru_cache(maxsize=2)
-def _shared(model: str) -> SentenceEmbedder:
+def _shared(model: str, _state: tuple[tuple[str, int, int], ...]) -> SentenceEmbedder:
     return SentenceEmbedder(model)
+
+
+def _state_of(model: str) -> tuple[tuple[str, int, int], ...]:
+    """What tells that the files of a model's folder were replaced, without reading them; empty for a name."""
+    files = sorted(file for file in Path(model).rglob("*") if file.is_file()) if Path(model).is_dir() else []
+    states = [(file, file.stat()) for file in files]
+    return tuple((str(file), state.st_size, state.st_mtime_ns) for file, state in states)
+
+
+def _digest(model: SentenceTransformer) -> str:
+    """From the model in memory, so it holds for a folder as for a name whose files were replaced."""
+    import torch  # noqa: PLC0415 - the model brought it already
+
+    found = hashlib.sha256(repr(model).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        values = tensor.detach().cpu().contiguous()
+        found.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        found.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+    vocabulary: dict[str, int] = getattr(model.tokenizer, "get_vocab", dict)()
+    found.update(repr(sorted(vocabulary.items())).encode())
+    return found.hexdigest()[:_DIGITS]
 
 
 def _load(model: str, device: str) -> SentenceTransformer:
