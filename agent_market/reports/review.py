@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from freqtrade.persistence import Trade
 
-from agent_market.bot.queries.decisions import SCAN, DecisionRow, decision_page
+from agent_market.bot.queries.decisions import DecisionRow, decision_page
 from agent_market.bot.telegram.request import Asked
 from agent_market.records import DEPTH_LIMIT
 
 DAYS = 7
+REVIEWED = 2_000
+"""Most decisions of a review, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def review(asked: Asked) -> str:
     """
     days = asked.number(DAYS, 1, 365)
     since = datetime.now(UTC) - timedelta(days=days)
-    page = decision_page(asked.source, asked.log, since=since, limit=SCAN)
+    page = decision_page(asked.source, since=since, limit=REVIEWED)
     trades = Trade.get_trades([Trade.is_open.is_(False), Trade.close_date >= since.replace(tzinfo=None)])
     closed = [Closed(t.pair, float(t.close_profit or 0.0), float(t.close_profit_abs or 0.0)) for t in trades]
     currency = str(asked.attachment.strategy.config["stake_currency"])
