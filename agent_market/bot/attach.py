@@ -17,6 +17,7 @@ from freqtrade.enums import TRADE_MODES, RunMode
 
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.alerting.forwarding import Outbox, forwarder
+from agent_market.bot.alerting.history import AlertHistory
 from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.breaker.price_sources import tick_looks
 from agent_market.bot.confirmations import Confirmations
@@ -25,13 +26,17 @@ from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.gate.entry_gate import EntryGate
 from agent_market.bot.journal.decision_notes import DecisionNotes
 from agent_market.bot.journal.journal import Journal
+from agent_market.bot.journal.trade_mirror import TradeMirror
 from agent_market.bot.manual.manual_orders import ManualSheet
 from agent_market.bot.manual.watch import ManualWatch
 from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.risk_engine import RiskEngine
 from agent_market.bot.workers import Worker
-from agent_market.errors import GateMissing
+from agent_market.errors import DataError, GateMissing
+from agent_market.queries.run_context import open_source
+from agent_market.risk.execution import Fill
 from agent_market.runs.folders import control_folder
+from agent_market.store.trades import newest_fills
 from agent_market.utils.process_lock import hold
 from agent_market.utils.redaction import Redactor
 
@@ -81,8 +86,10 @@ def attach(strategy: Any) -> BotPlugin:
         raise
     except Exception as error:
         raise GateMissing(f"the risk gate cannot be installed: {error!r}") from error
+    _step(attachment, "the history of alerts", lambda: _keep_alerts(attachment))
     _step(attachment, "alerts", attachment.bus.start)
     _step(attachment, "the lock of its folder", lambda: _hold_folder(attachment))
+    _step(attachment, "the fills of before", lambda: _recall_fills(attachment))
     _step(attachment, "the bot's messages", lambda: _join_messages(attachment))
     _step(attachment, "Telegram", lambda: _join_telegram(attachment))
     _step(
@@ -209,4 +216,29 @@ def _join_messages(attachment: BotPlugin) -> None:
     outbox = Outbox("webhook", forwarder(manager, least, ("telegram",)))
     attachment.on_detach(outbox.stop)
     attachment.on_detach(attachment.bus.subscribe(outbox))
-    internals.listen(attachment.strategy, lambda message: None, attachment.detach)
+    mirror = TradeMirror(attachment.strategy.config)
+    attachment.on_detach(mirror.write)
+    _start(attachment, "trades", FLUSH_S, mirror.write)
+    internals.listen(attachment.strategy, mirror.heard, attachment.detach)
+
+
+def _keep_alerts(attachment: BotPlugin) -> None:
+    history = AlertHistory(attachment.strategy.config)
+    attachment.bus.subscribe(history)
+    attachment.history = history
+    _start(attachment, "alert-history", FLUSH_S, history.write)
+
+
+def _recall_fills(attachment: BotPlugin) -> None:
+    """Slippage seen before a restart counts after it."""
+    config = attachment.strategy.config
+    source = open_source(config)
+    limits = attachment.desk.settings.execution
+    try:
+        kept = newest_fills(source.database, source.scope, limits.fills, bool(config.get("dry_run", True)))
+    except DataError:  # no store yet
+        return
+    for fill in kept:
+        sign = 1 if fill.side == "buy" else -1
+        ordered_at = fill.at - timedelta(seconds=fill.seconds)
+        attachment.desk.fills.add(Fill(fill.pair, sign, fill.planned, fill.reached, ordered_at, fill.at))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent_market.bot.alerting.alerts import AlertBus
+from agent_market.bot.alerting.history import AlertHistory
 from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.breaker.failover import FailOver
 from agent_market.bot.breaker.ticks import Prices
@@ -46,6 +47,7 @@ class BotPlugin:
     workers: list[Worker] = field(default_factory=list)
     reducing: frozenset[str] = frozenset()
     prices: FailOver[Prices] | None = None
+    history: AlertHistory | None = None
     _warned: set[int] = field(default_factory=set)
     _faults: dict[str, int] = field(default_factory=dict)
     _locked_for: str | None = None  # not known: a bot that was killed may have left its lock behind
@@ -130,4 +132,6 @@ class BotPlugin:
             if not self.workers.pop().stop():
                 logger.error("a worker did not stop in time; it is a daemon and ends with the process")
         self.bus.stop()
+        if self.history is not None:
+            self.history.write()
         self.journal.flush()

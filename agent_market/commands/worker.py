@@ -1,4 +1,4 @@
-"""`agent-market worker`: the heavy jobs of a bot, in a process of their own."""
+"""`agent-market worker`: the jobs of a bot, in processes of their own."""
 
 from __future__ import annotations
 
@@ -28,19 +28,24 @@ def worker(
     show: Annotated[
         bool, typer.Option("--list", help="Show every job, when it ran and how, and end.")
     ] = False,
+    lane: Annotated[
+        list[str] | None,
+        typer.Option("--lane", help="Only this lane (sense, think or search); repeatable. All without it."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="This job, now, due or not, and end; repeatable.")
     ] = None,
 ) -> None:
-    """Run the heavy jobs of a bot beside it: memory, texts, graph, review, backup.
+    """Run the jobs of a bot beside it: memory, texts, graph, review, backup.
 
     It goes on until it is told to stop (Ctrl-C, SIGTERM), or with --once or --only until the work is done;
-    then the exit code is 1 if a job failed. Freqtrade's trades are only ever read. One worker a bot.
+    then the exit code is 1 if a job failed. Freqtrade's trades are only ever read. One worker for each lane
+    of a bot: with --lane several processes share the lanes, so that none waits for another's work.
     """
     from agent_market.commands.worker_loop.loop import WorkerLoop
     from agent_market.commands.worker_loop.opening import bot_config
 
-    shift = WorkerLoop(bot_config(config or [], userdir, db_url, datadir))
+    shift = WorkerLoop(bot_config(config or [], userdir, db_url, datadir), lanes=tuple(lane or ()))
     if show:
         shift.show()
         return

@@ -50,25 +50,30 @@ class BotSettings(Settings):
 
 
 class JobSettings(Settings):
-    """Work beside trading: light jobs in the bot, heavy ones in `agent-market worker`. 0 switches one off."""
+    """Work beside trading: light jobs in the bot, the others in `agent-market worker`. 0 switches one off."""
 
     in_bot: bool = True
     """Run the light jobs on a thread of the bot."""
     outcomes_minutes: float = Field(default=5.0, ge=0)
     """Light: outcomes that candles show by now, also of pairs that are seldom decided on."""
+    trades_minutes: float = Field(default=5.0, ge=0)
+    """Light: trades and fills that were not mirrored when they happened, from freqtrade's database."""
     costs_minutes: float = Field(default=5.0, ge=0)
     """Light: what models cost today, alerted once a day from `costs_alert` of a cap on."""
     costs_alert: float = Field(default=0.8, gt=0, le=1)
     """Share of a day's cap on calls, tokens or money from which it is alerted."""
     memory_hours: float = Field(default=24.0, ge=0)
-    """Heavy: layers and importance up to now (a month's re-assessment included), and the index files."""
+    """Lane search: layers and importance up to now (a month's re-assessment included), and index files."""
     texts_hours: float = Field(default=6.0, ge=0)
-    """Heavy: vectors of texts that have none yet; only where `memory.text.embedder` is set."""
+    """Lane think: vectors of texts that have none yet; only where `memory.text.embedder` is set."""
     graph_days: float = Field(default=7.0, ge=0)
-    """Heavy: a look for edges of the knowledge graph; it looks once a week at most."""
-    review_hours: float = Field(default=6.0, ge=0)
-    """Heavy: the review of each day that has ended, as a text beside the kill switch."""
+    """Lane search: a look for edges of the knowledge graph; it looks once a week at most."""
     backup_hours: float = Field(default=24.0, ge=0)
-    """Heavy: a copy of the store in `user_data/backups`; older ones go as `agent-market backup` has it."""
+    """Lane sense: a copy of the store in `user_data/backups`; older ones go as with `agent-market backup`."""
+    when: dict[str, str] = Field(default_factory=dict)
+    """Other times, by the name of the job: cron fields with or without a time zone
+    (`30 7 * * 1-5 Europe/Berlin`), an interval (`every 6 h`), or `off`."""
+    timezone: str = "UTC"
+    """Time zone of cron fields that name none; that of the daily review (00:10) too."""
     retry_minutes: float = Field(default=15.0, gt=0)
     """A job that failed or was killed is tried again after so long, or after its interval if that is less."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import logging
+from datetime import UTC, timedelta
 from typing import Any
 
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 from sqlalchemy import select
 
+from agent_market.errors import DataError
 from agent_market.jobs.job import JobContext
-from agent_market.jobs.trades import closed_trades
+from agent_market.jobs.light import trades
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.memory.graph.job import discover
 from agent_market.memory.long_term import LongTermMemory
-from agent_market.queries.decisions import SCAN, decision_page
-from agent_market.queries.risk_log import risk_log_of
-from agent_market.reports.review import review_text
+from agent_market.queries.decisions import decision_page
+from agent_market.reports.review import REVIEWED, Closed, review_text
 from agent_market.store.backup import back_up, backups_in, prune
 from agent_market.store.schema import episodes
+from agent_market.store.trades import trades_closed
 from agent_market.utils.durable import replace_text
+
+logger = logging.getLogger(__name__)
 
 GRAPH_CANDLES = 2_000
 REVIEWS = "reviews"
@@ -67,13 +71,16 @@ def review(bench: JobContext) -> dict[str, Any]:
     file = bench.source.folder / REVIEWS / f"{start:%Y-%m-%d}.txt"
     if file.exists():
         return {"file": file.name, "written": False}
-    log = risk_log_of(bench.source.folder)
-    page = decision_page(bench.source, log, since=start, limit=SCAN)
-    rows = [row for row in page.rows if _within(row.episode.view.asof, start, end)]
-    closed = closed_trades(bench.trades, start, end) if bench.trades and bench.trades.exists() else ()
-    text = review_text(1, rows, closed, bench.currency, more=page.next is not None)
+    page = decision_page(bench.source, since=start, until=end, limit=REVIEWED)
+    try:
+        trades(bench)  # the bot may be off, or have its light jobs off
+    except DataError as error:
+        logger.warning("the review of %s counts the trades mirrored so far: %s", file.stem, error)
+    done = trades_closed(bench.database, bench.source.scope, start, end)
+    closed = [Closed(trade.pair, trade.ratio or 0.0, trade.profit or 0.0) for trade in done]
+    text = review_text(1, page.rows, closed, bench.currency, more=page.next is not None)
     replace_text(file, f"{start:%Y-%m-%d} UTC, written {bench.now:%Y-%m-%d %H:%M}\n{text}\n")
-    return {"file": file.name, "written": True, "decisions": len(rows), "trades": len(closed)}
+    return {"file": file.name, "written": True, "decisions": len(page.rows), "trades": len(closed)}
 
 
 def backup(bench: JobContext) -> dict[str, Any]:
@@ -88,7 +95,3 @@ def _pairs_decided(bench: JobContext, scope: str) -> list[str]:
     query = select(episodes.c.pair).where(episodes.c.scope == scope).distinct().order_by(episodes.c.pair)
     with bench.database.begin() as connection:
         return list(connection.scalars(query))
-
-
-def _within(moment: datetime, start: datetime, end: datetime) -> bool:
-    return start <= moment < end

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_market.errors import DataError
+from agent_market.errors import ConfigError, DataError
+from agent_market.jobs.freqtrade_db import freqtrade_trades
 from agent_market.jobs.job import Job, JobContext, Tell
 from agent_market.jobs.prices import prices_of_bot
 from agent_market.jobs.registry import jobs_of
 from agent_market.jobs.runner import Runner
+from agent_market.jobs.when import Interval
 from agent_market.queries.run_context import open_source
 from agent_market.utils.redaction import Redactor
 
@@ -31,6 +33,11 @@ class LightJobs:
         self._strategy = strategy
         self._source = open_source(strategy.config)
         self._tell = tell
+        try:
+            self._trades = freqtrade_trades(strategy.config)
+        except ConfigError as error:  # the other jobs go on, and the listener mirrors what it hears
+            tell("warning", f"trades missed by the listener cannot be repaired: {error}")
+            self._trades = None
         self._ended = threading.Event()
         settings = self._source.settings.jobs
         jobs = jobs_of(self._source.settings, "light")
@@ -42,7 +49,8 @@ class LightJobs:
             retry,
             Redactor(strategy.config),
         )
-        least = min((job.every.total_seconds() for job in jobs), default=LOOK_S)
+        intervals = [job.when.every for job in jobs if isinstance(job.when, Interval)]
+        least = min((every.total_seconds() for every in intervals), default=LOOK_S)
         self.every_s = min(LOOK_S, max(least, 0.01))
 
     @property
@@ -72,7 +80,7 @@ class LightJobs:
             timeframe=strategy.timeframe,
             datadir=Path(strategy.config["datadir"]),
             prices=prices_of_bot(strategy),
-            trades=None,  # nothing of the bot reads its trades from outside
+            trades=self._trades,
             currency=str(strategy.config["stake_currency"]),
             now=now,
             tell=self._tell,

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from agent_market.config import AgentMarketSettings
+from agent_market.jobs.freqtrade_db import FreqtradeTrades
 from agent_market.jobs.prices import Prices
+from agent_market.jobs.when import When
 from agent_market.queries.run_context import RunContext
 from agent_market.store.database import Database
 
-Weight = Literal["light", "heavy"]
+Lane = Literal["light", "sense", "think", "search"]
+"""Who waits for whom: jobs of one lane run one after the other, lanes beside each other.
+
+`light`: on a thread of the bot; `sense`: network and disk; `think`: language models and embedders;
+`search`: CPU.
+"""
 Tell = Callable[[Literal["info", "warning", "critical"], str], object]
 """Alerts a human."""
 Found = Mapping[str, Any]
@@ -28,8 +35,9 @@ class Stopped(Exception):
 class JobContext:
     """What a job works with. Everything it writes is written in transactions or put in place in one step.
 
-    `prices` gives the candles of a pair (the bot's own, or those on disk), `trades` is the file of
-    freqtrade's trades, None where there is none; `wanted` is False from when bot or worker ends.
+    `prices` gives the candles of a pair (the bot's own, or those on disk), `trades` reads
+    freqtrade's own database, None where that is in memory; `wanted` is False from when bot or worker ends.
+    `now` is the moment as of which the job is done: of a calendar the time that was due.
     """
 
     source: RunContext
@@ -37,7 +45,7 @@ class JobContext:
     timeframe: str
     datadir: Path
     prices: Prices
-    trades: Path | None
+    trades: FreqtradeTrades | None
     currency: str
     now: datetime
     tell: Tell
@@ -66,10 +74,13 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One kind of work. `run` may be repeated at any time, and be killed at any moment, without harm."""
+    """One kind of work. `run` may be repeated at any time, and be killed at any moment, without harm.
+
+    Its bench's `now` is the time that `when` says the run stands for.
+    """
 
     name: str
     about: str
-    weight: Weight
-    every: timedelta
+    lane: Lane
+    when: When
     run: Callable[[JobContext], Found]

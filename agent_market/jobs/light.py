@@ -15,6 +15,7 @@ from agent_market.outcomes import outcome_of
 from agent_market.queries.cost import cost_of
 from agent_market.records import Episode, Outcome
 from agent_market.store.outcomes import put_outcomes, unsettled
+from agent_market.store.trades import closed_ids, mirror_trades
 
 
 def outcomes(bench: JobContext) -> dict[str, Any]:
@@ -46,6 +47,21 @@ def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSetti
     return outcome_of(episode, opens_s, opened, high, low, closed, length, settings.costs.round_trip)
 
 
+def trades(bench: JobContext) -> dict[str, Any]:
+    """Mirror what the listener of the bot's messages missed: compare the store with freqtrade's database.
+
+    :raises DataError: freqtrade's database cannot be read.
+    """
+    if bench.trades is None:  # in memory: the listener alone sees them
+        return {"trades": 0}
+    scope, count = bench.source.scope, 0
+    for batch in bench.trades.changed(closed_ids(bench.database, scope)):
+        bench.pause()
+        mirror_trades(bench.database, scope, batch)
+        count += len(batch)
+    return {"trades": count}
+
+
 def costs(bench: JobContext) -> dict[str, Any]:
     """What models cost today; beyond a share of a cap it is alerted, once a day and cap."""
     cost = cost_of(bench.source, bench.now)
@@ -54,7 +70,7 @@ def costs(bench: JobContext) -> dict[str, Any]:
     money = today.cost_nano / 1e9
     spent = {"calls": (today.calls, caps.calls), "tokens": (tokens, caps.tokens), "cost": (money, caps.cost)}
     day = f"{bench.now:%Y-%m-%d}"
-    before = states_of(bench.database).get("costs")
+    before = states_of(bench.database, bench.source.scope).get("costs")
     told = list(before.found.get("told", [])) if before and before.found.get("day") == day else []
     for name, (used, cap) in spent.items():
         if name not in told and cap > 0 and used >= cap * bench.settings.jobs.costs_alert:

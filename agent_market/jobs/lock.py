@@ -1,4 +1,4 @@
-"""One worker at a time for a bot.
+"""One worker at a time for each lane of a bot.
 
 The lock is the operating system's: it ends with who holds it, `kill -9` included.
 """
@@ -6,32 +6,53 @@ The lock is the operating system's: it ends with who holds it, `kill -9` include
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from agent_market.errors import ConfigError
-
-LOCK = "worker.lock"
-HOLDER = "worker.pid"
+from agent_market.jobs.job import Lane
 
 
 @contextmanager
-def only_worker(folder: Path) -> Iterator[None]:
-    """Hold the lock of the bot's folder while the block lasts.
+def only_worker(folder: Path, lanes: Sequence[Lane]) -> Iterator[None]:
+    """Hold the locks of some lanes of a bot while the block lasts.
 
-    :raises ConfigError: another process holds it; its process id is in the message.
+    :param folder: the bot's.
+    :raises ConfigError: another process holds one of them; its process id is in the message.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder / LOCK), folder / HOLDER
+    with ExitStack() as held:
+        for lane in lanes:
+            held.enter_context(_only(folder, lane))
+        yield
+
+
+def is_held(folder: Path, lane: Lane) -> bool:
+    """Whether a worker is at work on a lane at this moment."""
+    if not _lock(folder, lane).exists():
+        return False
+    lock = FileLock(_lock(folder, lane))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def _only(folder: Path, lane: Lane) -> Iterator[None]:
+    lock, holder = FileLock(_lock(folder, lane)), folder / f"worker-{lane}.pid"
     try:
         lock.acquire(timeout=0)
     except Timeout:
         other = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
         raise ConfigError(
-            f"another worker is at work for this bot (process {other}); end it first, or name another bot"
+            f"another worker is at work on the lane {lane!r} of this bot (process {other}); end it first, "
+            "name other lanes with --lane, or name another bot"
         ) from None
     try:
         holder.write_text(f"{os.getpid()}\n", encoding="utf-8")
@@ -41,14 +62,5 @@ def only_worker(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a worker is at work at this moment."""
-    if not (folder / LOCK).exists():
-        return False
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+def _lock(folder: Path, lane: Lane) -> Path:
+    return folder / f"worker-{lane}.lock"

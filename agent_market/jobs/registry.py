@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 
-from agent_market.config import AgentMarketSettings
+from agent_market.config import AgentMarketSettings, JobSettings
+from agent_market.errors import ConfigError
 from agent_market.jobs import heavy, light
-from agent_market.jobs.job import Job, Weight
+from agent_market.jobs.job import Found, Job, JobContext, Lane
+from agent_market.jobs.when import Calendar, Interval, When, parse_when
+
+REVIEW_TIME = "10 0 * * *"
+
+
+WORKER_LANES: tuple[Lane, ...] = ("sense", "think", "search")
+"""Lanes of `agent-market worker`; `light` is the bot's."""
 
 
 def job_table(settings: AgentMarketSettings) -> tuple[Job, ...]:
-    """Every job that is switched on, in the order in which those that are due run."""
+    """Every job that is switched on, in the order in which those that are due run.
+
+    :raises ConfigError: `jobs.when` names an unknown job or a time that cannot be read.
+    """
     jobs = settings.jobs
     minutes, hours, days = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", "days"))
-    table = (
-        Job("outcomes", "what became of decisions", "light", jobs.outcomes_minutes * minutes, light.outcomes),
-        Job("costs", "what models cost today", "light", jobs.costs_minutes * minutes, light.costs),
-        Job("memory", "layers, importance and index files", "heavy", jobs.memory_hours * hours, heavy.memory),
-        Job("texts", "vectors of texts", "heavy", jobs.texts_hours * hours, heavy.texts),
-        Job("graph", "edges of the knowledge graph", "heavy", jobs.graph_days * days, heavy.graph),
-        Job("review", "the review of the day before", "heavy", jobs.review_hours * hours, heavy.review),
-        Job("backup", "a copy of the store", "heavy", jobs.backup_hours * hours, heavy.backup),
+    daily = Calendar(REVIEW_TIME, jobs.timezone)
+    rows: tuple[tuple[str, str, Lane, timedelta | Calendar, Callable[[JobContext], Found]], ...] = (
+        ("outcomes", "what became of decisions", "light", jobs.outcomes_minutes * minutes, light.outcomes),
+        ("trades", "trades and fills that were missed", "light", jobs.trades_minutes * minutes, light.trades),
+        ("costs", "what models cost today", "light", jobs.costs_minutes * minutes, light.costs),
+        ("memory", "layers, importance and index files", "search", jobs.memory_hours * hours, heavy.memory),
+        ("texts", "vectors of texts", "think", jobs.texts_hours * hours, heavy.texts),
+        ("graph", "edges of the knowledge graph", "search", jobs.graph_days * days, heavy.graph),
+        ("review", "the review of the day before", "think", daily, heavy.review),
+        ("backup", "a copy of the store", "sense", jobs.backup_hours * hours, heavy.backup),
     )
-    return tuple(job for job in table if job.every and job.name not in _idle(settings))
+    _refuse_unknown(jobs.when, [name for name, *_ in rows])
+    table = [
+        Job(name, about, lane, when, run)
+        for name, about, lane, usual, run in rows
+        if (when := _when(name, usual, jobs)) is not None
+    ]
+    return tuple(job for job in table if job.name not in _idle(settings))
+
+
+def jobs_of(settings: AgentMarketSettings, *lanes: Lane) -> tuple[Job, ...]:
+    """Those of some lanes."""
+    return tuple(job for job in job_table(settings) if job.lane in lanes)
+
+
+def _when(name: str, usual: timedelta | Calendar, settings: JobSettings) -> When | None:
+    if name in settings.when:
+        try:
+            return parse_when(settings.when[name], settings.timezone)
+        except ConfigError as error:
+            raise ConfigError(f"`agent_market.jobs.when.{name}`: {error}") from error
+    if isinstance(usual, timedelta):
+        return Interval(usual) if usual else None
+    return usual
+
+
+def _refuse_unknown(named: Iterable[str], known: Collection[str]) -> None:
+    unknown = sorted(set(named) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"`agent_market.jobs.when` names {', '.join(unknown)}; the jobs are {', '.join(known)}"
+        )
 
 
 def _idle(settings: AgentMarketSettings) -> set[str]:
     """Jobs that these settings leave nothing to do: a server's store is backed up with the server's tools."""
     idle = set() if settings.memory.text.embedder else {"texts"}
     return idle if settings.store.url.startswith("sqlite") else {*idle, "backup"}
-
-
-def jobs_of(settings: AgentMarketSettings, weight: Weight) -> tuple[Job, ...]:
-    """Those of one weight."""
-    return tuple(job for job in job_table(settings) if job.weight == weight)

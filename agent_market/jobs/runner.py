@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from agent_market.jobs.job import Job, JobContext, Stopped
-from agent_market.jobs.state import JobState, due_at, note, states_of
+from agent_market.jobs.state import JobState, claim, is_due, note, states_of
 from agent_market.store.database import Database
 from agent_market.utils.redaction import Redactor
 
@@ -37,7 +37,7 @@ class Runner:
         """
         :param bench: what a job works with as of a time.
         :param failed: told of each failure; it is logged already.
-        :param retry: see `due_at`.
+        :param retry: see `next_start`.
         :param redactor: keeps secrets out of what is noted.
         """
         self.jobs = tuple(jobs)
@@ -47,21 +47,15 @@ class Runner:
         self._redactor = redactor
         self._clock = clock
 
-    def due(self, database: Database, now: datetime | None = None) -> tuple[Job, ...]:
+    def due(self, database: Database, scope: str, now: datetime | None = None) -> tuple[Job, ...]:
         """The jobs whose time has come, in their order.
 
+        :param scope: whose jobs: the bot's.
         :raises StoreError: the store cannot be read.
         """
         moment = now or self._clock()
-        states = states_of(database)
-        found = []
-        for job in self.jobs:
-            state = states.get(job.name)
-            at = due_at(job, state, self._retry)
-            ahead = state is not None and state.at > moment  # of a clock that was ahead: for years, maybe
-            if at is None or at <= moment or ahead:
-                found.append(job)
-        return tuple(found)
+        states = states_of(database, scope)
+        return tuple(job for job in self.jobs if is_due(job, states.get(job.name), moment, self._retry))
 
     def run_due(self) -> Iterator[tuple[Job, JobState]]:
         """Run what is due now, and give each as it ends; it ends early where the bench no longer wants work.
@@ -70,27 +64,36 @@ class Runner:
         :raises StoreError: the store cannot be used.
         """
         bench = self._bench(self._clock())
-        for job in self.due(bench.database, bench.now):
+        for job in self.due(bench.database, bench.source.scope, bench.now):
             if not bench.wanted():
                 return
-            yield job, self.run(job)
+            state = self.run(job, only_if_due=True)
+            if state is not None:
+                yield job, state
 
-    def run(self, job: Job) -> JobState:
-        """Run one job now, due or not, and note how it ended.
+    def run(self, job: Job, only_if_due: bool = False) -> JobState | None:
+        """Run one job now, due or not, for the newest time that was due, and note how it ended.
 
+        :param only_if_due: not where another process has done it since it was found due.
+        :returns: None where it did not run: another process was first.
         :raises DataError: there is no store yet.
         :raises StoreError: its end cannot be noted.
         """
-        bench = self._bench(self._clock())
-        before = states_of(bench.database).get(job.name)
-        state = JobState(bench.now, "running")
+        now = self._clock()
+        bench = self._bench(job.when.newest(now))
+        scope = bench.source.scope
+        before = states_of(bench.database, scope).get(job.name)
+        if only_if_due and not is_due(job, before, now, self._retry):
+            return None
+        state = JobState(now, "running", due=bench.now)
         if before is not None:
             state = replace(state, done_at=before.done_at, found=before.found)
-        note(bench.database, job, state)
+        if not claim(bench.database, scope, job, before, state):
+            return None
         start = time.monotonic()
         try:
             found = job.run(bench)
-            state = replace(state, end="done", found=found, done_at=bench.now)
+            state = replace(state, end="done", found=found, done_at=now)
         except Stopped:
             state = replace(state, end="stopped")
         except Exception as error:  # whatever one job meets, the next one runs
@@ -99,5 +102,5 @@ class Runner:
             state = replace(state, end="failed", error=told[:500])
             self._failed(job, error)
         state = replace(state, seconds=time.monotonic() - start)
-        note(bench.database, job, state)
+        note(bench.database, scope, job, state)
         return state

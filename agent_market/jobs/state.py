@@ -1,4 +1,4 @@
-"""When each job last ran and how that ended, in the store's table `jobs`: a row a job, `job/<name>`."""
+"""When each job last ran and how that ended, in the store's table `jobs`: a row by (scope, name)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any, Literal
 
 from agent_market.jobs.job import Job
 from agent_market.store.database import Database
-from agent_market.store.jobs import note_run, runs
-
-PREFIX = "job/"
+from agent_market.store.jobs import claim_run, note_run, runs
 
 End = Literal["running", "done", "failed", "stopped"]
 """`running` in the store and at work nowhere: the process was killed."""
@@ -19,7 +17,10 @@ End = Literal["running", "done", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The newest run of a job. `done_at` is the start of the last one that ended well, None if none did."""
+    """The newest run of a job. `done_at` is the start of the last one that ended well, None if none did.
+
+    `at` is when it started, by the clock; `due` is the time that it stands for, `at` where that is None.
+    """
 
     at: datetime
     end: End
@@ -27,47 +28,78 @@ class JobState:
     error: str = ""
     done_at: datetime | None = None
     found: Mapping[str, Any] = field(default_factory=dict)
+    due: datetime | None = None
 
 
-def states_of(database: Database) -> dict[str, JobState]:
-    """The state of every job that ever began, by name.
+def states_of(database: Database, scope: str) -> dict[str, JobState]:
+    """The state of every job of a bot that ever began, by name.
+
+    :param scope: that of the bot's decisions.
 
     :raises StoreError: the store cannot be read.
     """
-    return {
-        name.removeprefix(PREFIX): _state(at, result)
-        for name, (at, result) in runs(database).items()
-        if name.startswith(PREFIX)
-    }
+    return {name: _state(at, result) for name, (at, result) in runs(database, scope).items()}
 
 
-def note(database: Database, job: Job, state: JobState) -> None:
+def claim(database: Database, scope: str, job: Job, before: JobState | None, state: JobState) -> bool:
+    """Note that a job begins; False where another process did so since `before` was read.
+
+    :raises StoreError: it cannot be written.
+    """
+    held = runs(database, scope).get(job.name)
+    if before != (None if held is None else _state(*held)):
+        return False
+    return claim_run(database, scope, job.name, held, state.at, _result(state))
+
+
+def note(database: Database, scope: str, job: Job, state: JobState) -> None:
     """Replace what is stored of a job.
 
     :raises StoreError: it cannot be written.
     """
-    result = {
+    note_run(database, job.name, state.at, _result(state), scope)
+
+
+def next_start(job: Job, state: JobState | None, retry: timedelta) -> datetime | None:
+    """When a job is to start next; None = now, for it never ran or was stopped.
+
+    :param retry: after a failure or a kill it is tried again so much later, or at its next time if that is
+        earlier.
+    """
+    if state is None or state.end == "stopped":
+        return None
+    following = job.when.after(state.due or state.at)
+    return following if state.end == "done" else min(following, state.at + retry)
+
+
+def is_due(job: Job, state: JobState | None, now: datetime, retry: timedelta) -> bool:
+    """Whether a job is to start by `now`.
+
+    A clock that jumps back does not make a calendar job run twice for one time: what was handled stays
+    handled. Only what lies so far ahead that the clock must have been wrong then is done anew.
+    """
+    start = next_start(job, state, retry)
+    if state is None or start is None or start <= now:
+        return True
+    if state.end != "done":
+        return state.at > now
+    handled = state.due or state.at
+    return handled > now + job.when.most_ahead(handled)
+
+
+def _result(state: JobState) -> dict[str, Any]:
+    return {
         "end": state.end,
         "seconds": round(state.seconds, 3),
         "error": state.error,
         "done_at": state.done_at.isoformat() if state.done_at else None,
+        "due": state.due.isoformat() if state.due else None,
         "found": dict(state.found),
     }
-    note_run(database, f"{PREFIX}{job.name}", state.at, result)
-
-
-def due_at(job: Job, state: JobState | None, retry: timedelta) -> datetime | None:
-    """When a job is to run next; None = now, for it never ran.
-
-    :param retry: after a failure or a kill it is tried again so much later, if its interval is longer.
-    """
-    if state is None or state.end == "stopped":
-        return None
-    return state.at + (job.every if state.end == "done" else min(job.every, retry))
 
 
 def _state(at: datetime, result: Mapping[str, Any]) -> JobState:
-    done = result.get("done_at")
+    done, due = result.get("done_at"), result.get("due")
     return JobState(
         at=at,
         end=result.get("end", "failed"),
@@ -75,4 +107,5 @@ def _state(at: datetime, result: Mapping[str, Any]) -> JobState:
         error=str(result.get("error", "")),
         done_at=datetime.fromisoformat(done) if done else None,
         found=result.get("found", {}),
+        due=datetime.fromisoformat(due) if due else None,
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from freqtrade.enums import RunMode
 
+from agent_market.jobs.freqtrade_db import FreqtradeTrades, freqtrade_trades
 from agent_market.jobs.job import JobContext, Tell
 from agent_market.jobs.prices import prices_on_disk
-from agent_market.jobs.trades import trades_file
 from agent_market.queries.run_context import RunContext, open_source
 from agent_market.universe import universe_of
 
@@ -23,7 +23,7 @@ class WorkerContext:
 
     source: RunContext
     config: Mapping[str, Any]
-    trades: Path | None
+    trades: FreqtradeTrades | None
     tell: Tell
     wanted: Callable[[], bool]
 
@@ -39,7 +39,7 @@ class WorkerContext:
         :raises ConfigError: a bad setting, or a `db_url` that cannot be read from outside.
         """
         as_bot = {**config, "runmode": RunMode.DRY_RUN}  # its decisions, not those of the newest backtest
-        return cls(open_source(as_bot), config, trades_file(config), tell, wanted)
+        return cls(open_source(as_bot), config, freqtrade_trades(config), tell, wanted)
 
     def bench(self, now: datetime) -> JobContext:
         """The bench as of `now`."""

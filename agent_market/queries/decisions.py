@@ -1,14 +1,18 @@
-"""Decisions newest first, with what became of them: traded, refused at the gate, clamped away, or neither."""
+"""Decisions newest first, with what became of them: traded, refused at the gate, clamped away, or neither.
+
+The database filters, sorts and pages, by the indexed summary columns of `episodes`.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, func, literal, select, tuple_
 
 from agent_market.errors import ConfigError, DataError
 from agent_market.queries.risk_log import Line, RiskLog
@@ -16,18 +20,11 @@ from agent_market.queries.run_context import RunContext
 from agent_market.records import Debate, Episode
 from agent_market.runs.parts import BASELINES
 from agent_market.store.episode_json import moment, record_from_json, seconds
-from agent_market.store.episodes import find_episode, read_debate
-from agent_market.store.risk_notes import backtest_run, risk_notes_of
+from agent_market.store.episodes import collector_paused, find_episode, read_debate
+from agent_market.store.fates import DecisionStatus, fate_from
+from agent_market.store.risk_notes import backtest_run, refusals_of, risk_notes_of
 from agent_market.store.schema import episodes
 
-DecisionStatus = Literal["traded", "refused", "clamped", "hold", "not_traded"]
-"""`traded`: an entry filled; `refused`: the gate let no order through; `clamped`: limits on depth took the
-side away; `hold`: the committee wanted none; `not_traded`: a side was wanted and no entry asked for it (below
-the strategy's threshold, a trade was open, no free slot)."""
-
-SCAN = 2_000
-"""Most decisions that one page looks at."""
-BATCH = 200
 _BASELINES = frozenset(backtest_run(part.strategy) for part in BASELINES if part.strategy)
 _CURSOR = re.compile(r"(\d{1,12})~(.+)")
 
@@ -44,39 +41,48 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows newest first; `next` asks for the rows after these, None at the end. `scanned` = looked at."""
+    """Rows newest first; `next` asks for the rows after these, None where there are none."""
 
     rows: tuple[DecisionRow, ...]
     next: str | None
-    scanned: int
 
 
 def decision_page(
     source: RunContext,
-    log: RiskLog,
     pair: str | None = None,
     fate: DecisionStatus | None = None,
     since: datetime | None = None,
     before: str | None = None,
     limit: int = 50,
     debated: bool | None = None,
+    until: datetime | None = None,
 ) -> Page:
-    """One page, newest first. A page that looked at `SCAN` decisions ends early, with a `next`.
+    """One page, newest first.
 
+    :param since: decided at or after; `until`: decided before.
     :param before: `next` of the page before this one.
-    :raises ConfigError: `before` is none.
+    :param limit: most rows, at least 1.
+    :raises ConfigError: `before` is not a `next`.
+    :raises DataError: there is no store yet.
     """
-    rows: list[DecisionRow] = []
-    scanned, cursor, last = 0, _parsed(before), None
-    for row in _newest_first(source, pair, since, cursor, debated):
-        if len(rows) == limit or scanned == SCAN:
-            return Page(tuple(rows), last, scanned)
-        scanned += 1
-        last = f"{row.asof}~{row.pair}"
-        found = _row(source, row, log)
-        if fate in (None, found.fate):
-            rows.append(found)
-    return Page(tuple(rows), None, scanned)
+    query = _filtered(source.scope, pair, fate, since, until, _parsed(before), debated).limit(limit + 1)
+    with source.database.begin() as connection:
+        found = connection.execute(query).all()
+    shown = found[:limit]
+    refused = [row.id for row in shown if row.fate in ("refused", "traded")]
+    causes = refusals_of(source.database, source.scope, refused) if refused else {}
+    with collector_paused():
+        rows = tuple(
+            DecisionRow(
+                record_from_json(source.scope, row.record, row.outcome),
+                row.fate,
+                causes.get(row.id, ""),
+                bool(row.debated),
+            )
+            for row in shown
+        )
+    more = len(found) > limit
+    return Page(rows, f"{shown[-1].asof}~{shown[-1].pair}" if more else None)
 
 
 def decision_whole(
@@ -123,13 +129,8 @@ def fate_of(episode: Episode, lines: Sequence[Line]) -> tuple[DecisionStatus, st
     lines = [line for line in lines if line.get("run") not in _BASELINES]
     causes = [str(line.get("cause", "")) for line in lines if line["kind"] == "refusal"]
     cause = causes[-1] if causes else ""
-    if any(line["kind"] == "fill" for line in lines):
-        return "traded", cause
-    if causes:
-        return "refused", cause
-    if episode.decision.action == "hold":
-        return "hold", ""
-    return ("clamped" if episode.verdict.action == "hold" else "not_traded"), ""
+    kinds = {line["kind"] for line in lines}
+    return fate_from(episode.decision.action, episode.verdict.action, kinds), cause
 
 
 def _lines_of(source: RunContext, log: RiskLog, decision: str) -> tuple[Line, ...]:
@@ -153,41 +154,33 @@ def _kept_lines(source: RunContext, decision: str) -> tuple[Line, ...]:
     )
 
 
-def _row(source: RunContext, row: Any, log: RiskLog) -> DecisionRow:
-    episode = record_from_json(source.scope, row.record, row.outcome)
-    lines = log.of(episode.id) if source.is_bots else _kept_lines(source, episode.id)
-    fate, refusal = fate_of(episode, lines)
-    return DecisionRow(episode, fate, refusal, bool(row.debated))
-
-
-def _newest_first(
-    source: RunContext,
+def _filtered(
+    scope: str,
     pair: str | None,
+    fate: DecisionStatus | None,
     since: datetime | None,
+    until: datetime | None,
     cursor: tuple[int, str] | None,
     debated: bool | None,
-) -> Iterator[Any]:
+) -> Select[Any]:
     table = episodes.c
     held = table.debate.is_not(None)
-    query = select(table.asof, table.pair, table.record, table.outcome, held.label("debated"))
-    query = query.where(table.scope == source.scope).order_by(table.asof.desc(), table.pair.desc())
+    columns = (table.id, table.asof, table.pair, table.fate, table.record, table.outcome)
+    query = select(*columns, held.label("debated"))
+    query = query.where(table.scope == scope).order_by(table.asof.desc(), table.pair.desc())
     if pair is not None:
         query = query.where(table.pair == pair)
+    if fate is not None:
+        query = query.where(table.fate == fate)
     if since is not None:
         query = query.where(table.asof >= seconds(since.replace(microsecond=0)))
+    if until is not None:
+        query = query.where(table.asof < math.ceil(until.timestamp()))
     if debated is not None:
         query = query.where(held if debated else table.debate.is_(None))
-    while True:
-        batch = query.limit(BATCH)
-        if cursor is not None:
-            at, name = cursor
-            batch = batch.where(or_(table.asof < at, and_(table.asof == at, table.pair < name)))
-        with source.database.begin() as connection:
-            rows = connection.execute(batch).all()
-        yield from rows
-        if len(rows) < BATCH:
-            return
-        cursor = (rows[-1].asof, rows[-1].pair)
+    if cursor is not None:
+        query = query.where(tuple_(table.asof, table.pair) < tuple_(*map(literal, cursor)))
+    return query
 
 
 def _parsed(cursor: str | None) -> tuple[int, str] | None:

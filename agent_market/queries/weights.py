@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent_market.queries.decisions import decision_page
-from agent_market.queries.risk_log import RiskLog
 from agent_market.queries.run_context import RunContext
 
 
@@ -23,13 +22,12 @@ class Weighing:
 
 def weights_over_time(
     source: RunContext,
-    log: RiskLog,
     pair: str | None = None,
     since: datetime | None = None,
     limit: int = 200,
 ) -> tuple[Weighing, ...]:
     """The newest `limit` weighings, oldest first."""
-    page = decision_page(source, log, pair, None, since, None, limit)
+    page = decision_page(source, pair, None, since, None, limit)
     return tuple(
         Weighing(e.view.asof, e.view.pair, e.id, e.decision.weights)
         for e in (row.episode for row in reversed(page.rows))

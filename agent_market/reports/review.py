@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from agent_market.queries.decisions import DecisionRow
 from agent_market.records import DEPTH_LIMIT
 
+REVIEWED = 2_000
+"""Most decisions of a review, the newest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:

@@ -24,6 +24,7 @@ from agent_market.store.episode_json import (
     record_to_json,
     seconds,
 )
+from agent_market.store.fates import fate_from, noted, refresh_fates
 from agent_market.store.generations import STATE, raise_generation
 from agent_market.store.schema import episodes
 
@@ -50,6 +51,9 @@ def put_episodes(connection: Connection, batch: Iterable[Episode]) -> None:
     if not rows:
         return
     connection.execute(_upsert(connection.dialect.name), rows)
+    for scope in sorted({row["scope"] for row in rows}):
+        ids = [row["id"] for row in rows if row["scope"] == scope]
+        refresh_fates(connection, scope, noted(connection, scope, ids))
     for scope, pair in sorted({(row["scope"], row["pair"]) for row in rows}):
         raise_generation(connection, scope, pair, STATE)
 
@@ -149,6 +153,14 @@ def _row(episode: Episode) -> dict[str, Any]:
         "record": record_to_json(episode),
         "outcome": None if outcome is None else outcome_to_json(outcome),
         "debate": None if episode.debate is None else debate_to_json(episode.debate),
+        "depth": episode.decision.depth,
+        "allowed": episode.verdict.depth,
+        "action": episode.decision.action,
+        "confidence": episode.decision.confidence,
+        "regime": episode.view.regime,
+        "market_return": None if outcome is None else outcome.market_return,
+        "reward": None if outcome is None else outcome.reward(episode.verdict.depth),
+        "fate": fate_from(episode.decision.action, episode.verdict.action, ()),
     }
 
 
@@ -163,10 +175,11 @@ def _upsert(dialect: str) -> Any:
     new = insert.excluded
     same = new.record == episodes.c.record
     values = {c.name: new[c.name] for c in episodes.c if c.name not in _KEY}
-    for name in ("known_at", "outcome"):
+    for name in ("known_at", "outcome", "market_return", "reward"):
         values[name] = case((new.outcome.is_(None) & same, episodes.c[name]), else_=new[name])
     # An episode that was read back and is now settled comes without its debate.
     values["debate"] = case((new.debate.is_(None) & same, episodes.c.debate), else_=new.debate)
     # What a human forgot stays forgotten when a run decides the same again.
     values["invalid_from"] = case((same, episodes.c.invalid_from), else_=None)
+    values["mix"] = case((same, episodes.c.mix), else_=new.mix)
     return insert.on_conflict_do_update(index_elements=list(_KEY), set_=values)

@@ -54,7 +54,12 @@ def put_outcomes(database: Database, found: Iterable[tuple[Episode, Outcome]]) -
                     episodes.c.id == episode.id,
                     episodes.c.outcome.is_(None),
                 )
-                .values(outcome=outcome_to_json(outcome), known_at=seconds(outcome.known_at))
+                .values(
+                    outcome=outcome_to_json(outcome),
+                    known_at=seconds(outcome.known_at),
+                    market_return=outcome.market_return,
+                    reward=outcome.reward(episode.verdict.depth),
+                )
             )
             changed[place] = changed.get(place, 0) + connection.execute(statement).rowcount
         for (scope, pair), count in sorted(changed.items()):

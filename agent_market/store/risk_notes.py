@@ -5,7 +5,7 @@ Lines are only added.  A backtest's begin afresh with it, as its episodes are wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select
 
 from agent_market.store.database import Database
 from agent_market.store.episode_json import moment, seconds
+from agent_market.store.fates import refresh_fates
 from agent_market.store.schema import risk_notes
 
 LIVE = "live"
@@ -36,10 +37,12 @@ class RiskNote:
     data: Mapping[str, Any]
     run: str = LIVE
     """Of what: `LIVE`, or a backtest by its name."""
+    baseline: bool = False
+    """Of a baseline, which is backtested over the same decisions and trades on a depth of its own."""
 
 
 def add_risk_notes(database: Database, scope: str, notes: Iterable[RiskNote]) -> None:
-    """Add lines in one transaction.
+    """Add lines in one transaction, and with them what became of the decisions (`episodes.fate`).
 
     :raises StoreError: the database fails; none was kept.
     """
@@ -52,18 +55,23 @@ def add_risk_notes(database: Database, scope: str, notes: Iterable[RiskNote]) ->
             "kind": note.kind,
             "known_at": seconds(note.known_at.replace(microsecond=0)),
             "data": orjson.dumps(note.data, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+            "baseline": note.baseline,
         }
         for note in notes
     ]
     if rows:
         with database.begin() as connection:
             connection.execute(insert(risk_notes), rows)
+            refresh_fates(connection, scope, {str(row["decision"]) for row in rows if not row["baseline"]})
 
 
 def begin_run(database: Database, scope: str, run: str) -> None:
     """Take away what an earlier backtest of that name left in the scope."""
+    of_run = (risk_notes.c.scope == scope) & (risk_notes.c.run == run)
     with database.begin() as connection:
-        connection.execute(delete(risk_notes).where(risk_notes.c.scope == scope, risk_notes.c.run == run))
+        decisions = connection.scalars(select(risk_notes.c.decision).where(of_run).distinct()).all()
+        connection.execute(delete(risk_notes).where(of_run))
+        refresh_fates(connection, scope, decisions)
 
 
 def risk_notes_of(
@@ -80,6 +88,31 @@ def risk_notes_of(
     with database.begin() as connection:
         rows = connection.execute(query).all()
     return tuple(
-        RiskNote(row.decision, row.pair, row.kind, moment(row.known_at), orjson.loads(row.data), row.run)
+        RiskNote(
+            row.decision,
+            row.pair,
+            row.kind,
+            moment(row.known_at),
+            orjson.loads(row.data),
+            row.run,
+            bool(row.baseline),
+        )
         for row in rows
     )
+
+
+def refusals_of(database: Database, scope: str, decisions: Collection[str]) -> dict[str, str]:
+    """The newest cause for which the gate refused an order, by decision; baselines left out."""
+    query = (
+        select(risk_notes.c.decision, risk_notes.c.data)
+        .where(
+            risk_notes.c.scope == scope,
+            risk_notes.c.decision.in_(decisions),
+            risk_notes.c.kind == "refusal",
+            risk_notes.c.baseline.is_(False),
+        )
+        .order_by(risk_notes.c.id)
+    )
+    with database.begin() as connection:
+        rows = connection.execute(query).all()
+    return {row.decision: str(orjson.loads(row.data).get("cause", "")) for row in rows}

@@ -16,7 +16,7 @@ def insert_into(database: Database, table: Table) -> Any:
 
     :raises StoreError: the store is neither SQLite nor PostgreSQL.
     """
-    return _insert_for(database.engine.dialect.name, table)
+    return insert_for(database.engine.dialect.name, table)
 
 
 def upsert(database: Database, table: Table) -> Any:
@@ -26,13 +26,14 @@ def upsert(database: Database, table: Table) -> Any:
 
 def upsert_for(dialect: str, table: Table) -> Any:
     """`upsert` by the name of the dialect, for who has a connection and no `Database`."""
-    insert = _insert_for(dialect, table)
+    insert = insert_for(dialect, table)
     keys = [column.name for column in table.primary_key]
     changed = {c.name: insert.excluded[c.name] for c in table.c if c.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
-def _insert_for(dialect: str, table: Table) -> Any:
+def insert_for(dialect: str, table: Table) -> Any:
+    """`insert_into` by the name of the dialect."""
     if dialect == "sqlite":
         return sqlite.insert(table)
     if dialect == "postgresql":

@@ -60,7 +60,7 @@ def test_the_bot_gives_a_decision_its_outcome_from_its_own_candles(tmp_path: Pat
     asof = episodes_of(store, "live")[0].view.asof
     inside = frame[(frame["date"] >= asof) & (frame["date"] < asof + timedelta(minutes=12))]
     assert outcome.market_return == inside["close"].iloc[-1] / inside["open"].iloc[0] - 1.0
-    assert states_of(store)["outcomes"].end == "done"
+    assert states_of(store, "live")["outcomes"].end == "done"
     assert threads() == 0
 
 
@@ -77,8 +77,8 @@ def test_a_job_that_fails_is_alerted_and_the_bot_trades_on(
         assert "the job outcomes failed: RuntimeError('planted')" in alerts(dry)
         dry.process()
         assert dry.orders
-        until(lambda: (s := states_of(store).get("costs")) and s.end == "done")
-    assert states_of(store)["outcomes"].error == "RuntimeError: planted"
+        until(lambda: (s := states_of(store, "live").get("costs")) and s.end == "done")
+    assert states_of(store, "live")["outcomes"].error == "RuntimeError: planted"
 
 
 def alerts(dry: DryBot) -> str:
@@ -103,7 +103,7 @@ def test_a_reload_in_the_middle_of_a_job_ends_it_and_leaves_no_thread_over(
         assert threads() == 1
         dry.bot.cleanup()  # what /reload_config does, and then makes the bot anew
         assert threads() == 0
-        assert states_of(store)["outcomes"].end == "stopped"
+        assert states_of(store, "live")["outcomes"].end == "stopped"
         begun.clear()
         second = make_bot(tmp_path / "config.json")
         try:

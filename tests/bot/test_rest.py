@@ -71,7 +71,7 @@ def token(secret: str, **changes: Any) -> dict[str, str]:
 )
 def test_nobody_gets_past_the_door_anywhere(api: ApiBot, headers: dict[str, str]) -> None:
     operations = every_operation(api)
-    assert len(operations) == 17
+    assert len(operations) == 18
     before = api.dry.attachment.control.state()
     with httpx.Client(base_url=api.url) as stranger:
         for method, path in operations:
@@ -209,6 +209,23 @@ def test_alerts_can_be_asked_for_from_where_one_left_off(api: ApiBot) -> None:
     newest = api.get("alerts", limit=1)["alerts"][0]
     assert (newest["number"], newest["text"], newest["data"]) == (alert.number, "planted", {"pair": "A/B"})
     assert api.get("alerts", after=alert.number)["alerts"] == []
+
+
+def test_an_alert_is_resolved_by_its_id_and_leaves_the_open_ones(api: ApiBot) -> None:
+    api.dry.attachment.bus.publish("warning", "fault", "planted to resolve")
+
+    def planted(**asked: Any) -> list[dict[str, Any]]:
+        found = api.get("alerts", limit=500, **asked)["alerts"]
+        return [alert for alert in found if alert["text"] == "planted to resolve"]
+
+    deadline = time.monotonic() + 60.0
+    while (alert := planted()[0])["id"] is None:
+        assert time.monotonic() < deadline
+    answer = api.client.post(f"/api/v1/agents/alerts/{alert['id']}/resolve")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["resolved_by"] == f"rest:{USER}"
+    assert planted(open=True) == []
+    assert planted()[0]["resolved_at"] is not None
 
 
 def test_a_filled_entry_carries_its_decision_where_frequi_looks(api: ApiBot) -> None:

@@ -49,5 +49,5 @@ def test_nothing_that_fits_or_misses_the_description_makes_a_server_error(tmp_pa
 
                 ask()
         assert problems == []
-        assert len(tried) == 17
+        assert len(tried) == 18
         assert sum(tried.values()) > 17 * EXAMPLES / 2

@@ -37,7 +37,7 @@ def test_decisions_and_kill_switch_work_without_a_bot(tmp_path: Path) -> None:
             assert (status["runmode"], status["attached"], status["breaker"]) == ("webserver", False, None)
             assert client.get(f"/agents/decisions/{TRADED}").json()["episode"]["decision"]["depth"] == 4.0
             assert client.get("/agents/risk").json()["budget"] is None
-            assert client.get("/agents/alerts").json() == {"alerts": []}
+            assert client.get("/agents/alerts").json() == {"process": None, "alerts": []}
             assert client.post("/agents/control/pause", json={"reason": "night"}).json()["paused"]
             assert Control(tmp_path / "agent_market").state().paused_by == f"rest:{USER}"
             assert httpx.get(f"http://127.0.0.1:{port}/api/v1/agents/status").status_code == 401

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from freqtrade.persistence import Order, Trade
+from freqtrade.persistence.base import ModelBase
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from agent_market.jobs.job import JobContext
 from agent_market.jobs.worker import WorkerContext
@@ -106,19 +108,74 @@ def _from(frame: pd.DataFrame, start: datetime) -> pd.DataFrame:
     return frame[frame["date"] >= start] if len(frame) else frame
 
 
-def trades_in(folder: Path) -> Path:
-    """Freqtrade's trades, as far as jobs read them: one closed on each of the first two days, one open."""
+def a_trade(number: int, pair: str, hour: int, closed: int | None, profit: float = 0.0, **more: Any) -> Trade:
+    """A trade of freqtrade's: opened at an hour for 100 at 100, and closed at hour `closed` with a profit."""
+    trade = Trade(
+        id=number,
+        exchange="binance",
+        pair=pair,
+        base_currency=pair.partition("/")[0],
+        stake_currency="USDT",
+        is_open=closed is None,
+        fee_open=0.001,
+        fee_close=0.001,
+        open_rate=100.0,
+        open_trade_value=100.1,
+        stake_amount=100.0,
+        amount=1.0,
+        open_date=at(hour).replace(tzinfo=None),
+        max_rate=110.0,
+        min_rate=95.0,
+        **more,
+    )
+    trade.orders.append(an_order(f"in-{number}", pair, "buy", 100.0, 100.5, hour))
+    if closed is not None:
+        trade.close_date = at(closed).replace(tzinfo=None)
+        trade.close_rate = 100.0 + profit
+        trade.close_profit, trade.close_profit_abs = profit / 100.0, profit
+        trade.exit_reason = "roi"
+        trade.orders.append(an_order(f"out-{number}", pair, "sell", 100.0 + profit, 100.0 + profit, closed))
+    return trade
+
+
+def an_order(name: str, pair: str, side: str, planned: float, reached: float, hour: int) -> Order:
+    """A filled order for one coin; it took 30 seconds."""
+    return Order(
+        order_id=name,
+        ft_pair=pair,
+        symbol=pair,
+        ft_order_side=side,
+        side=side,
+        ft_is_open=False,
+        status="closed",
+        ft_amount=1.0,
+        amount=1.0,
+        filled=1.0,
+        remaining=0.0,
+        ft_price=planned,
+        price=planned,
+        average=reached,
+        order_date=(at(hour) - timedelta(seconds=30)).replace(tzinfo=None),
+        order_filled_date=at(hour).replace(tzinfo=None),
+    )
+
+
+def trades_in(folder: Path, url: str | None = None) -> Path:
+    """Freqtrade's database as freqtrade makes it: a trade closed on each of the first two days, one open."""
     file = folder / "trades.sqlite"
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(
-            "CREATE TABLE trades (id INTEGER PRIMARY KEY, pair TEXT, is_open BOOLEAN, close_profit FLOAT, "
-            "close_profit_abs FLOAT, close_date DATETIME)"
+    engine = create_engine(url or f"sqlite:///{file}")
+    if url is None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    ModelBase.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all(
+            [
+                a_trade(1, PAIR, 2, 10, 2.0, enter_tag=f"buy {PAIR}@2"),
+                a_trade(2, OTHER, 5, 30, -1.0),
+                a_trade(3, PAIR, 31, None),
+            ]
         )
-        rows = [
-            (1, PAIR, 0, 0.02, 2.0, f"{at(10):%Y-%m-%d %H:%M:%S.%f}"),
-            (2, OTHER, 0, -0.01, -1.0, f"{at(30):%Y-%m-%d %H:%M:%S.%f}"),
-            (3, PAIR, 1, None, None, None),
-        ]
-        connection.executemany("INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)", rows)
+        session.commit()
+    engine.dispose()
     return file

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent_market.config import AgentMarketSettings
-from agent_market.errors import ConfigError, DataError
 from agent_market.jobs import heavy
 from agent_market.jobs.job import Stopped
 from agent_market.jobs.registry import job_table
-from agent_market.jobs.trades import closed_trades, open_trades_database, trades_file
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.backup import backups_in
 from agent_market.store.memory_moves import moves_of
@@ -80,57 +78,9 @@ def test_memory_ends_between_two_pairs_when_told_to(tmp_path: Path) -> None:
 
 def test_a_job_with_interval_0_is_off_and_texts_need_a_model() -> None:
     settings = AgentMarketSettings.model_validate({"jobs": {"graph_days": 0, "costs_minutes": 0}})
-    assert [job.name for job in job_table(settings)] == ["outcomes", "memory", "review", "backup"]
+    assert [job.name for job in job_table(settings)] == ["outcomes", "trades", "memory", "review", "backup"]
     named = AgentMarketSettings.model_validate({"memory": {"text": {"embedder": "mini"}}})
     assert "texts" in [job.name for job in job_table(named)]
     server = AgentMarketSettings.model_validate({"store": {"url": "postgresql://localhost/bot"}})
     assert "backup" not in [job.name for job in job_table(server)]
-    assert all(job.every >= timedelta(minutes=1) for job in job_table(named))
-
-
-# --- freqtrade's trades -----------------------------------------------------------------------------------
-
-
-def test_the_trades_database_cannot_be_written_and_no_lock_is_held(tmp_path: Path) -> None:
-    file = trades_in(tmp_path)
-    with closing(open_trades_database(file)) as reader:
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.execute("DELETE FROM trades")
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.execute("CREATE TABLE mine (id INTEGER)")
-        reader.rollback()
-        reader.execute("BEGIN")
-        assert reader.execute("SELECT count(*) FROM trades").fetchone() == (3,)
-        # The bot writes at once while somebody reads: with a timeout of 0 any lock in its way would raise.
-        with closing(sqlite3.connect(file, timeout=0)) as bot, bot:
-            bot.execute("UPDATE trades SET is_open = 0 WHERE id = 3")
-
-
-def test_a_review_leaves_the_trades_database_as_it_was(tmp_path: Path) -> None:
-    store_in(tmp_path, [decided(2)])
-    file = trades_in(tmp_path)
-    before = file.read_bytes()
-    heavy.review(bench_in(tmp_path, at(32)))
-    assert file.read_bytes() == before
-
-
-def test_closed_trades_are_those_of_the_span(tmp_path: Path) -> None:
-    file = trades_in(tmp_path)
-    assert [(t.pair, t.profit) for t in closed_trades(file, at(0), at(24))] == [(PAIR, 2.0)]
-    assert [t.pair for t in closed_trades(file, at(10), at(31))] == [PAIR, OTHER]
-    assert closed_trades(file, at(11), at(30)) == ()
-
-
-def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no trades at"):
-        open_trades_database(tmp_path / "absent.sqlite")
-    assert not (tmp_path / "absent.sqlite").exists(), "and is not made"
-    (tmp_path / "other.sqlite").write_text("no database, " * 20)
-    with pytest.raises(DataError, match="holds no trades"):
-        closed_trades(tmp_path / "other.sqlite", at(0), at(1))
-    with pytest.raises(ConfigError, match="SQLite files only") as refused:
-        trades_file({"db_url": "postgresql://anna:secret@localhost/trades"})
-    assert "secret" not in str(refused.value)
-    assert trades_file({"db_url": "sqlite://"}) is None
-    assert trades_file({"dry_run": True}) == Path("tradesv3.dryrun.sqlite")
-    assert trades_file({"dry_run": False}) == Path("tradesv3.sqlite")
+    assert all(job.when.after(at(0)) >= at(0) + timedelta(minutes=1) for job in job_table(named))

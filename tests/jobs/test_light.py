@@ -12,6 +12,7 @@ from agent_market.config import MemorySettings
 from agent_market.jobs.job import Job, Stopped
 from agent_market.jobs.light import costs, outcomes
 from agent_market.jobs.runner import Runner
+from agent_market.jobs.when import Interval
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.store.episodes import episodes_of, write_episodes
 from agent_market.store.generations import STATE, generation_of
@@ -93,7 +94,7 @@ def test_a_cap_that_comes_near_is_alerted_once_a_day(tmp_path: Path) -> None:
     told = Told()
     budget = {"day": {"calls": 10, "tokens": 1_000, "cost": 1.0}}
     now = [at(1)]
-    job = Job("costs", "x", "light", timedelta(minutes=5), costs)
+    job = Job("costs", "x", "light", Interval(timedelta(minutes=5)), costs)
     runner = Runner(
         [job],
         lambda at: bench_in(tmp_path, at, told, budget=budget),

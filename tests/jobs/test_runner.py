@@ -17,7 +17,8 @@ from agent_market.errors import DataError
 from agent_market.jobs import heavy
 from agent_market.jobs.job import Job, JobContext
 from agent_market.jobs.runner import Runner
-from agent_market.jobs.state import JobState, due_at, states_of
+from agent_market.jobs.state import JobState, next_start, states_of
+from agent_market.jobs.when import Interval, When
 from agent_market.utils.redaction import Redactor
 from tests.helpers.benches import Told, bench_in, store_in
 
@@ -27,8 +28,10 @@ RETRY = timedelta(minutes=15)
 SECRET = {"exchange": {"secret": "planted-secret-1"}}
 
 
-def a_job(name: str, run: Callable[[JobContext], Mapping[str, Any]], every: timedelta = HOUR) -> Job:
-    return Job(name, "a job of a test", "light", every, run)
+def a_job(name: str, run: Callable[[JobContext], Mapping[str, Any]], every: timedelta | When = HOUR) -> Job:
+    return Job(
+        name, "a job of a test", "light", every if not isinstance(every, timedelta) else Interval(every), run
+    )
 
 
 def found(**facts: Any) -> Callable[[JobContext], Mapping[str, Any]]:
@@ -68,7 +71,7 @@ def test_a_job_runs_when_its_interval_has_passed_and_not_before(tmp_path: Path) 
     assert clocked.ran() == ["one done"]
     clocked.now += HOUR
     assert clocked.ran() == ["one done", "two done"]
-    state = states_of(clocked.database)["two"]
+    state = states_of(clocked.database, "live")["two"]
     assert (state.at, state.done_at, state.end, state.found) == (clocked.now, clocked.now, "done", {"n": 2})
 
 
@@ -89,7 +92,7 @@ def test_a_job_that_fails_is_noted_reported_and_tried_again_sooner_and_the_next_
     clocked = Clocked(tmp_path, a_job("bad", broken), a_job("good", found()))
     assert clocked.ran() == ["bad failed", "good done"]
     assert clocked.failures == ["bad: planted"]
-    state = states_of(clocked.database)["bad"]
+    state = states_of(clocked.database, "live")["bad"]
     assert (state.end, state.error, state.done_at) == ("failed", "ValueError: planted", None)
     assert "planted" in caplog.text
     clocked.now += RETRY - timedelta(seconds=1)
@@ -109,7 +112,7 @@ def test_a_failure_keeps_when_the_job_last_ended_well_and_what_it_found_then(tmp
     good[0] = False
     clocked.now += HOUR
     assert clocked.ran() == ["fickle failed"]
-    state = states_of(clocked.database)["fickle"]
+    state = states_of(clocked.database, "live")["fickle"]
     assert (state.at, state.done_at, state.found) == (NOW + HOUR, NOW, {"n": 1})
 
 
@@ -119,7 +122,7 @@ def test_no_secret_is_noted_with_a_failure(tmp_path: Path) -> None:
 
     clocked = Clocked(tmp_path, a_job("leaky", leaky))
     clocked.ran()
-    assert states_of(clocked.database)["leaky"].error == "RuntimeError: the exchange refused ***"
+    assert states_of(clocked.database, "live")["leaky"].error == "RuntimeError: the exchange refused ***"
 
 
 def test_a_job_that_is_told_to_end_runs_again_from_the_start_and_no_other_begins(tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def test_a_job_that_is_told_to_end_runs_again_from_the_start_and_no_other_begins
     clocked = Clocked(tmp_path, a_job("endless", endless), a_job("next", found()))
     assert clocked.ran() == ["endless stopped"]
     clocked.told.wanted = True
-    assert [job.name for job in clocked.runner.due(clocked.database)] == ["endless", "next"]
+    assert [job.name for job in clocked.runner.due(clocked.database, "live")] == ["endless", "next"]
     assert clocked.failures == []
 
 
@@ -155,10 +158,10 @@ def test_without_a_store_there_is_nothing_to_do(tmp_path: Path) -> None:
     ],
 )
 def test_when_a_job_is_due(state: JobState | None, expected: datetime | None) -> None:
-    assert due_at(a_job("x", found()), state, RETRY) == expected
+    assert next_start(a_job("x", found()), state, RETRY) == expected
     often = a_job("x", found(), timedelta(minutes=1))
     if state is not None and state.end != "stopped":
-        assert due_at(often, state, RETRY) == NOW + timedelta(minutes=1), "never later than its interval"
+        assert next_start(often, state, RETRY) == NOW + timedelta(minutes=1), "never later than its interval"
 
 
 KILLED = """
@@ -167,6 +170,7 @@ from pathlib import Path
 from datetime import UTC, datetime, timedelta
 from tests.helpers.benches import bench_in, decided, store_in
 from agent_market.jobs.job import Job
+from agent_market.jobs.when import Interval
 from agent_market.jobs.runner import Runner
 from agent_market.memory.episodic import EpisodicMemory
 from agent_market.jobs import heavy
@@ -181,7 +185,7 @@ def struck(memory):
     os.kill(os.getpid(), signal.SIGKILL)
 
 EpisodicMemory.flush = struck
-job = Job("memory", "x", "heavy", timedelta(hours=1), heavy.memory)
+job = Job("memory", "x", "search", Interval(timedelta(hours=1)), heavy.memory)
 now = datetime(2024, 1, 3, tzinfo=UTC)
 retry, redactor = timedelta(minutes=15), Redactor({})
 Runner([job], lambda at: bench_in(folder, at), print, retry, redactor, lambda: now).run(job)
@@ -202,10 +206,10 @@ def test_a_worker_killed_in_the_middle_of_a_job_leaves_a_sound_store_and_the_job
     database = store_in(tmp_path)
     with database.begin() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
-    state = states_of(database)["memory"]
+    state = states_of(database, "live")["memory"]
     assert (state.end, state.at) == ("running", NOW)
     clocked = Clocked(tmp_path, a_job("memory", heavy.memory))
     assert clocked.ran() == []
     clocked.now += RETRY
     assert clocked.ran() == ["memory done"]
-    assert states_of(database)["memory"].found["episodes"] == 20
+    assert states_of(database, "live")["memory"].found["episodes"] == 20

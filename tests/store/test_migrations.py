@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from agent_market.store.answers import AnswerStore
 from agent_market.store.database import MIGRATIONS, Database
 from agent_market.store.episode_json import outcome_to_json, record_to_json
 from agent_market.store.episodes import episodes_of
+from agent_market.store.jobs import runs_of_all_scopes
 from agent_market.store.prompts import StoredPrompt, promote, promotions, read_prompt
-from agent_market.store.schema import metadata
+from agent_market.store.schema import episodes, metadata
 from tests.helpers.episode_makers import SCOPE, an_episode, an_outcome
 
 EPISODE = an_episode(3, state=(0.5, -0.5), outcome=an_outcome(15))
@@ -171,3 +173,78 @@ def test_a_store_of_every_version_is_brought_up_to_date_with_its_rows(version: s
 def test_the_same_on_postgresql(version: str, empty_postgres: str) -> None:
     create_at(empty_postgres, version)
     check_newest(empty_postgres)
+
+
+def test_summaries_are_filled_in_batches_and_a_damaged_row_stops_nothing(tmp_path: Path) -> None:
+    check_filled(f"sqlite:///{tmp_path}/store.sqlite")
+
+
+def test_summaries_are_filled_on_postgresql(empty_postgres: str) -> None:
+    check_filled(empty_postgres)
+
+
+def check_filled(url: str) -> None:
+    """A store of 0007 with more episodes than one batch, notes on some of them, and jobs by name alone."""
+    create_at(url, "0007")
+    engine = create_engine(url)
+    more = [an_episode(hour) for hour in range(100, 1_300)]
+    buy = [
+        replace(e, decision=replace(e.decision, action="buy"), verdict=replace(e.verdict, action="buy"))
+        for e in more[:4]
+    ]
+    rows = [
+        {
+            "scope": SCOPE,
+            "pair": e.view.pair,
+            "asof": int(e.view.asof.timestamp()),
+            "id": e.id,
+            "due": 0,
+            "state": b"",
+            "record": record_to_json(e),
+        }
+        for e in (*buy, *more[4:])
+    ]
+    rows[-1]["record"] = b"{damaged"
+    notes = [
+        (buy[0].id, "fill", "live"),
+        (buy[0].id, "refusal", "live"),
+        (buy[1].id, "refusal", "live"),
+        (buy[2].id, "fill", "backtest/AgentMarketQuantOnly"),
+    ]
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO episodes (scope, pair, asof, id, due, state, record) "
+                "VALUES (:scope, :pair, :asof, :id, :due, :state, :record)"
+            ),
+            rows,
+        )
+        for decision, kind, run in notes:
+            connection.execute(
+                text(
+                    "INSERT INTO risk_notes (scope, run, decision, pair, kind, known_at, data) "
+                    "VALUES (:scope, :run, :decision, 'x', :kind, 0, :raw)"
+                ),
+                {"scope": SCOPE, "run": run, "decision": decision, "kind": kind, "raw": b"{}"},
+            )
+        for name in ("job/costs", "backup"):
+            connection.execute(
+                text("INSERT INTO jobs (name, at, result) VALUES (:name, 1, :raw)"),
+                {"name": name, "raw": b"{}"},
+            )
+    engine.dispose()
+    database = Database(url)
+    with database.begin() as connection:
+        found = {row.id: row for row in connection.execute(select(episodes))}
+    assert EPISODE.outcome is not None
+    settled = found[EPISODE.id]
+    assert (settled.depth, settled.allowed) == (EPISODE.decision.depth, EPISODE.verdict.depth)
+    assert (settled.confidence, settled.regime) == (EPISODE.decision.confidence, EPISODE.view.regime)
+    assert settled.market_return == EPISODE.outcome.market_return
+    assert settled.reward == pytest.approx(EPISODE.outcome.reward(EPISODE.verdict.depth))
+    assert [found[e.id].fate for e in buy] == ["traded", "refused", "not_traded", "not_traded"]
+    assert {found[e.id].fate for e in more[4:-1]} == {"hold"}
+    assert found[more[-1].id].fate is None
+    assert found[more[5].id].market_return is None
+    assert set(runs_of_all_scopes(database)) == {("live", "costs"), ("", "backup")}
+    database.close()

@@ -70,7 +70,9 @@ class BreakerService:
             self._seen.clear()
             self._keep()
         if before.frozen:
-            self._bus.publish("warning", "breaker", f"reset by {by}; was frozen: {before.reason}", by=by)
+            self._bus.publish(
+                "warning", "breaker", f"reset by {by}; was frozen: {before.reason}", by=by, resolves="breaker"
+            )
         return self._state
 
     def _tell(self, before: BreakerState, after: BreakerState) -> None:
@@ -81,7 +83,8 @@ class BreakerService:
                 "critical", "breaker", f"entries frozen{until}: {after.reason}", **breaker_json(after)
             )
         elif before.frozen and not after.frozen:
-            self._bus.publish("warning", "breaker", f"entries thawed; was frozen: {before.reason}")
+            text = f"entries thawed; was frozen: {before.reason}"
+            self._bus.publish("warning", "breaker", text, resolves="breaker")
 
     def _keep(self) -> None:
         state, written = self._state, self._written

@@ -11,11 +11,13 @@ from freqtrade.enums import TRADE_MODES
 
 from agent_market.errors import AgentMarketError, DataError
 from agent_market.queries.run_context import RunContext, open_source, own_source
+from agent_market.runs.parts import BASELINES
 from agent_market.store.risk_notes import LIVE, RiskNote, add_risk_notes, backtest_run, begin_run
 
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
+_BASELINES = frozenset(backtest_run(part.strategy) for part in BASELINES if part.strategy)
 
 Line = Mapping[str, Any]
 
@@ -69,4 +71,4 @@ def _note(line: Line, run: str) -> RiskNote:
     """In a backtest it was known at its candle, live when it happened."""
     known_at = datetime.fromisoformat(str(line.get("candle") or line["at"]))
     data = {key: value for key, value in line.items() if key not in ("at", "pair", "decision", "kind")}
-    return RiskNote(line["decision"], line["pair"], line["kind"], known_at, data, run)
+    return RiskNote(line["decision"], line["pair"], line["kind"], known_at, data, run, run in _BASELINES)

@@ -36,7 +36,7 @@ def decisions(
     limit: Limit = 50,
 ) -> schemas.DecisionPage:
     """All of them, those that were refused or not traded included."""
-    page = decision_page(source, risk_log_of(source.folder), pair, fate, since, before, limit)
+    page = decision_page(source, pair, fate, since, before, limit)
     return schemas.DecisionPage(decisions=[summary_of(row) for row in page.rows], next=page.next)
 
 
@@ -54,8 +54,7 @@ def debates(
     source: Asked, pair: Pair = None, since: Since = None, before: Before = None, limit: Limit = 50
 ) -> schemas.DebatePage:
     """The decisions that a full debate led to."""
-    log = risk_log_of(source.folder)
-    page = decision_page(source, log, pair, None, since, before, limit, debated=True)
+    page = decision_page(source, pair, None, since, before, limit, debated=True)
     found = [
         schemas.DebateSummary(
             decision=row.episode.id,
@@ -114,7 +113,7 @@ def weights(
     limit: Annotated[int, Query(description="Newest decisions.", ge=1, le=1000)] = 200,
 ) -> schemas.WeightsAnswer:
     """Who was trusted how much at each of the newest decisions, oldest first."""
-    found = weights_over_time(source, risk_log_of(source.folder), pair, since, limit)
+    found = weights_over_time(source, pair, since, limit)
     return schemas.WeightsAnswer(weighings=[schemas.WeighingAnswer.model_validate(w) for w in found])
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from agent_market import __version__
 from agent_market.bot.account import book_of
+from agent_market.bot.alerting.alert_queries import alert_history, resolve
 from agent_market.bot.attach import current
 from agent_market.bot.control import Control
 from agent_market.bot.freqtrade_internals import api as internals
 from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.rest import schemas
-from agent_market.bot.rest.dependencies import Asked
+from agent_market.bot.rest.dependencies import Asked, User
 from agent_market.bot.rest.errors import RESPONSES, AgentsRoute
 from agent_market.config import Caps
 from agent_market.errors import DataError
@@ -23,6 +24,8 @@ from agent_market.queries.decisions import newest_asof
 from agent_market.queries.risk_log import risk_log_of
 from agent_market.queries.run_context import runs_of
 from agent_market.store.spend import Spent
+
+MOST_ID = 2**31 - 1
 
 router = APIRouter(prefix="/agents", tags=["Agents"], route_class=AgentsRoute, responses=RESPONSES)
 
@@ -86,13 +89,33 @@ def cost(source: Asked) -> schemas.CostAnswer:
 
 @router.get("/alerts", summary="Newest alerts")
 def alerts(
+    source: Asked,
     limit: Annotated[int, Query(description="How many.", ge=1, le=500)] = 50,
-    after: Annotated[int, Query(description="Only with a number above this.", ge=0)] = 0,
+    after: Annotated[
+        int, Query(description="Only of the bot in this process, with a number above this.", ge=0)
+    ] = 0,
+    before: Annotated[int | None, Query(description="Only with an id below this.", ge=1, le=MOST_ID)] = None,
+    only_open: Annotated[bool, Query(alias="open", description="Only those not resolved.")] = False,
 ) -> schemas.AlertsAnswer:
     """What a trader must hear of, oldest first; ask again with the last `number` as `after`."""
     bot = current()
-    found = bot.bus.recent(limit, after) if bot else ()
-    return schemas.AlertsAnswer(alerts=[schemas.AlertAnswer.model_validate(asdict(a)) for a in found])
+    history = bot.history if bot else None
+    recent = bot.bus.recent(limit, after) if bot else ()
+    found = alert_history(source, history, recent, limit, after, before, only_open)
+    return schemas.AlertsAnswer(
+        process=history.process if history else None,
+        alerts=[schemas.AlertAnswer.model_validate(asdict(record)) for record in found],
+    )
+
+
+@router.post("/alerts/{number}/resolve", summary="Resolve an alert")
+def resolve_alert(
+    source: Asked, number: Annotated[int, Path(description="Its id.", ge=1, le=MOST_ID)], user: User
+) -> schemas.AlertAnswer:
+    """Who resolves it first stays named."""
+    bot = current()
+    found = resolve(source, bot.history if bot else None, number, f"rest:{user}")
+    return schemas.AlertAnswer.model_validate(asdict(found))
 
 
 def _breaker(bot: BotPlugin | None) -> schemas.Breaker | None:

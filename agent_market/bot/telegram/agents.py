@@ -18,7 +18,7 @@ def agents(asked: Asked) -> str:
 
     :raises DataError: there is no store yet.
     """
-    page = decision_page(asked.source, asked.log, limit=LOOKED_AT)
+    page = decision_page(asked.source, limit=LOOKED_AT)
     episodes = [row.episode for row in page.rows]
     return agents_text(episodes, scorecards(episodes, asked.source.settings.decision))
 

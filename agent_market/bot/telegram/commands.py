@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_market.bot.telegram.agents import agents
+from agent_market.bot.telegram.alerts import alerts
 from agent_market.bot.telegram.control import mode, pause_ai, resume_ai
 from agent_market.bot.telegram.cost import cost
 from agent_market.bot.telegram.memory import memory, teach
@@ -32,6 +33,7 @@ COMMANDS = (
     Command("debate", "[id]", "What the agents said to each other", debate),
     Command("memory", "text", "What is recalled on these words", memory),
     Command("risk", "", "Switch, breaker, book and newest clamps", risk),
+    Command("alerts", "[all|done id]", "Open warnings, over restarts too; done resolves one", alerts),
     Command("plan", "", "The newest decision on each pair, and what waits", plan),
     Command("cost", "", "What asking models has cost", cost),
     Command("pause_ai", "[reason]", "No entry of any kind, over restarts too", pause_ai, urgent=True),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from freqtrade.persistence import Trade
 
 from agent_market.bot.telegram.request import Asked
-from agent_market.queries.decisions import SCAN, decision_page
-from agent_market.reports.review import Closed, review_text
+from agent_market.queries.decisions import decision_page
+from agent_market.reports.review import REVIEWED, Closed, review_text
 
 DAYS = 7
 
@@ -21,7 +21,7 @@ def review(asked: Asked) -> str:
     """
     days = asked.number(DAYS, 1, 365)
     since = datetime.now(UTC) - timedelta(days=days)
-    page = decision_page(asked.source, asked.log, since=since, limit=SCAN)
+    page = decision_page(asked.source, since=since, limit=REVIEWED)
     trades = Trade.get_trades([Trade.is_open.is_(False), Trade.close_date >= since.replace(tzinfo=None)])
     closed = [Closed(t.pair, float(t.close_profit or 0.0), float(t.close_profit_abs or 0.0)) for t in trades]
     currency = str(asked.attachment.strategy.config["stake_currency"])

@@ -44,7 +44,7 @@ def plan(asked: Asked) -> str:
     newest = [
         row
         for pair in bot.strategy.dp.current_whitelist()
-        for row in decision_page(asked.source, asked.log, pair=pair, limit=1).rows
+        for row in decision_page(asked.source, pair=pair, limit=1).rows
     ]
     return plan_text(newest, bot.confirmations.pending(), bot.control.state(), datetime.now(UTC))
 

@@ -33,7 +33,7 @@ def debate(asked: Asked) -> str:
     if asked.words:
         decision, _ = _meant(asked)
     else:
-        page = decision_page(asked.source, asked.log, debated=True, limit=1)
+        page = decision_page(asked.source, debated=True, limit=1)
         if not page.rows:
             raise DataError("no full debate yet; /why shows what each agent said")
         decision = page.rows[0].episode.id
@@ -55,7 +55,7 @@ def _meant(asked: Asked) -> tuple[str, str]:
         followed = [trade for trade in open_trades() if decision_of(trade.enter_tag)]
         if followed:
             return _of_trade(max(followed, key=lambda trade: int(trade.id)))
-    page = decision_page(asked.source, asked.log, pair=word.upper() or None, limit=1)
+    page = decision_page(asked.source, pair=word.upper() or None, limit=1)
     if not page.rows:
         raise DataError(f"no decision on {word.upper()!r}" if word else "no decision yet")
     return page.rows[0].episode.id, "Newest decision"

@@ -18,7 +18,7 @@ from agent_market.memory.notes import Note
 from agent_market.memory.rejections import refusal_counts
 from agent_market.store.database import Database
 from agent_market.store.episodes import read_episodes
-from agent_market.store.jobs import runs
+from agent_market.store.jobs import runs_of_all_scopes
 from agent_market.store.schema import episodes, graph_edges, memory_log, notes, text_vectors
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def stats_lines(database: Database) -> tuple[str, ...]:
         f"refused {row.scope or 'notes'} {row.rule}: {row.count:,}, last {_when(row.last_at)} ({row.sample})"
         for row in refusal_counts(database)
     ]
-    lines += [f"job {name}: {_when(at)} {result}" for name, (at, result) in runs(database).items()]
+    lines += [
+        f"job {f'{scope} ' if scope else ''}{name}: {_when(at)} {result}"
+        for (scope, name), (at, result) in runs_of_all_scopes(database).items()
+    ]
     return tuple(lines)
 
 

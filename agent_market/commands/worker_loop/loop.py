@@ -14,9 +14,9 @@ from rich.text import Text
 
 from agent_market.commands.worker_loop.shown import ENDS, found_words, job_table_shown
 from agent_market.errors import ConfigError, DataError
-from agent_market.jobs.job import Job
+from agent_market.jobs.job import Job, Lane
 from agent_market.jobs.lock import is_held, only_worker
-from agent_market.jobs.registry import job_table, jobs_of
+from agent_market.jobs.registry import WORKER_LANES, job_table, jobs_of
 from agent_market.jobs.runner import Runner
 from agent_market.jobs.state import JobState, states_of
 from agent_market.jobs.worker import WorkerContext
@@ -30,39 +30,43 @@ LOOK_S = 30.0
 class WorkerLoop:
     """One worker process."""
 
-    def __init__(self, config: Mapping[str, Any], console: Console | None = None) -> None:
-        """:raises ConfigError: a bad setting."""
+    def __init__(
+        self, config: Mapping[str, Any], console: Console | None = None, lanes: Sequence[str] = ()
+    ) -> None:
+        """
+        :param lanes: names of the lanes to work on; none = all of `WORKER_LANES`.
+        :raises ConfigError: a bad setting, or an unknown lane.
+        """
+        self._lanes = _lanes(lanes)
         self._console = console or Console(markup=False)
         self._ended = threading.Event()
         self._place = WorkerContext.of(config, self._tell, lambda: not self._ended.is_set())
         self._settings = self._place.source.settings
         self._retry = timedelta(minutes=self._settings.jobs.retry_minutes)
         hide_in_logs(config)
-        heavy = jobs_of(self._settings, "heavy")
-        self._runner = Runner(
-            heavy, self._place.bench, lambda job, error: None, self._retry, Redactor(config)
-        )
+        jobs = jobs_of(self._settings, *self._lanes)
+        self._runner = Runner(jobs, self._place.bench, lambda job, error: None, self._retry, Redactor(config))
 
     def show(self) -> None:
         """The table of all jobs, light ones of the bot included."""
         try:
-            states = states_of(self._place.source.database)
+            states = states_of(self._place.source.database, self._place.source.scope)
         except DataError:
             states = {}
-        held = is_held(self._place.source.folder)
+        held = frozenset(lane for lane in WORKER_LANES if is_held(self._place.source.folder, lane))
         jobs, now = job_table(self._settings), datetime.now(UTC)
         self._console.print(job_table_shown(jobs, states, now, self._retry, held))
 
     def run(self, once: bool, only: Sequence[str] = ()) -> bool:
         """Work until told to stop, or once; whether no job failed.
 
-        :raises ConfigError: another worker is at work for this bot, or a job of `only` is not there.
+        :raises ConfigError: another worker is at work on a lane, or a job of `only` is not there.
         :raises StoreError: the store cannot be used.
         """
         chosen = self._chosen(only)
-        with only_worker(self._place.source.folder), self._told_by_signals():
+        with only_worker(self._place.source.folder, self._lanes), self._told_by_signals():
             if chosen:
-                return self._work(chosen)
+                return self._work(chosen, forced=True)
             if once:
                 return self._due()
             names = ", ".join(job.name for job in self._runner.jobs) or "none: all are switched off"
@@ -75,22 +79,24 @@ class WorkerLoop:
 
     def _due(self) -> bool:
         try:
-            due = self._runner.due(self._place.source.database)
+            due = self._runner.due(self._place.source.database, self._place.source.scope)
         except DataError as error:
             self._console.print(f"nothing to do: {error}", highlight=False)
             return True
         return self._work(due)
 
-    def _work(self, jobs: Sequence[Job]) -> bool:
+    def _work(self, jobs: Sequence[Job], forced: bool = False) -> bool:
         """Run all, also after one that failed; whether none did."""
-        ends = [self._say(job, self._run(job)) for job in jobs if not self._ended.is_set()]
+        ends = [self._say(job, self._run(job, forced)) for job in jobs if not self._ended.is_set()]
         return all(ends)
 
-    def _run(self, job: Job) -> JobState:
+    def _run(self, job: Job, forced: bool) -> JobState | None:
         with self._console.status(f"{job.name}: {job.about}"):
-            return self._runner.run(job)
+            return self._runner.run(job, only_if_due=not forced)
 
-    def _say(self, job: Job, state: JobState) -> bool:
+    def _say(self, job: Job, state: JobState | None) -> bool:
+        if state is None:  # another process was first
+            return True
         word, style = ENDS[state.end]
         line = Text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}  ")
         line.append(f"{job.name:9}", "bold").append(f" {word:8}", style).append(f" {state.seconds:6.1f} s  ")
@@ -102,10 +108,12 @@ class WorkerLoop:
         jobs = {job.name: job for job in self._runner.jobs}
         for name in only:
             if name not in jobs:
-                known = {job.name: job.weight for job in job_table(self._settings)}
+                known = {job.name: job.lane for job in job_table(self._settings)}
                 why = (
                     "runs in the bot"
                     if known.get(name) == "light"
+                    else f"is of the lane {known[name]!r}, which --lane leaves out"
+                    if name in known
                     else f"is switched off or unknown; these can run: {', '.join(jobs) or 'none'}"
                 )
                 raise ConfigError(f"--only {name}: the job {why}")
@@ -128,3 +136,11 @@ class WorkerLoop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _lanes(names: Sequence[str]) -> tuple[Lane, ...]:
+    unknown = [name for name in names if name not in WORKER_LANES]
+    if unknown:
+        why = "the lane of the bot itself" if unknown[0] == "light" else "an unknown lane"
+        raise ConfigError(f"--lane {unknown[0]}: {why}; a worker's are {', '.join(WORKER_LANES)}")
+    return tuple(lane for lane in WORKER_LANES if not names or lane in names)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from agent_market.jobs.job import Job
-from agent_market.jobs.state import End, JobState, due_at
+from agent_market.jobs.job import Job, Lane
+from agent_market.jobs.state import End, JobState, is_due, next_start
 
 ENDS: Mapping[End, tuple[str, str]] = {
     "done": ("done", "green"),
@@ -21,28 +21,33 @@ ENDS: Mapping[End, tuple[str, str]] = {
 
 
 def job_table_shown(
-    jobs: Sequence[Job], states: Mapping[str, JobState], now: datetime, retry: timedelta, at_work: bool
+    jobs: Sequence[Job],
+    states: Mapping[str, JobState],
+    now: datetime,
+    retry: timedelta,
+    at_work: Collection[Lane],
 ) -> Table:
     """One row a job.
 
-    :param at_work: whether a worker is at work now; else what counts as running was killed.
+    :param at_work: lanes that a worker is at work on now; elsewhere what counts as running was killed.
     """
     table = Table(
-        title=f"Jobs; a worker is {'' if at_work else 'not '}at work",
+        title=f"Jobs; workers are at work on: {', '.join(sorted(at_work)) or 'no lane'}",
         title_justify="left",
-        caption="light: in the bot; heavy: in `agent-market worker`. Times are UTC.",
+        caption="light: in the bot; other lanes: in `agent-market worker`. Last run and next are in UTC.",
         caption_justify="left",
     )
-    for name in ("job", "weight", "every", "last run", "next", "status", "what came of it"):
+    for name in ("job", "lane", "when", "last run", "next", "status", "what came of it"):
         table.add_column(name, overflow="fold" if name == "what came of it" else "ellipsis", no_wrap=True)
     table.columns[-1].no_wrap = False
     for job in jobs:
         state = states.get(job.name)
-        next_at = due_at(job, state, retry)
+        next_at = None if is_due(job, state, now, retry) else next_start(job, state, retry)
         waits = "now" if next_at is None or next_at <= now else f"in {span(next_at - now)}"
         last = f"{state.at:%Y-%m-%d %H:%M}" if state else "never"
         found = (state.error or found_words(state.found)) if state else job.about
-        table.add_row(job.name, job.weight, span(job.every), last, waits, _status(job, state, at_work), found)
+        status = _status(job, state, at_work)
+        table.add_row(job.name, job.lane, str(job.when), last, waits, status, found)
     return table
 
 
@@ -67,9 +72,9 @@ def span(length: timedelta) -> str:
     return f"{seconds:.3g} s"
 
 
-def _status(job: Job, state: JobState | None, at_work: bool) -> Text:
+def _status(job: Job, state: JobState | None, at_work: Collection[Lane]) -> Text:
     if state is None:
         return Text("-")
-    if state.end == "running" and (at_work or job.weight == "light"):
+    if state.end == "running" and (job.lane in at_work or job.lane == "light"):
         return Text("running", "cyan")
     return Text(*ENDS[state.end])

@@ -104,6 +104,7 @@ def test_every_command_is_answered(session: tuple[DryBot, Chat]) -> None:
         "teach": chat.asks("/teach BTC/USDT funding turns before price", "Taught on BTC/USDT as note"),
         "memory": chat.asks("/memory funding turns", "funding turns before price ["),
         "risk": chat.asks("/risk", "Breaker: not frozen"),
+        "alerts": chat.asks("/alerts all", "Newest alerts"),
         "plan": chat.asks("/plan", "- ETH/USDT: buy at depth +3.0, traded"),
         "cost": chat.asks("/cost", "Today: 0.0000 of"),
         "pause_ai": chat.asks("/pause_ai big news", "by telegram:42 (anna): big news; mode auto"),

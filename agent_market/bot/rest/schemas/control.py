@@ -11,6 +11,10 @@ from agent_market.bot.rest.schemas.base import Answer
 class AlertAnswer(Answer):
     """One thing that happened."""
 
+    id: int | None
+    """Over restarts; null for a moment, until it is stored."""
+    process: str
+    """One start of a bot."""
     number: int
     """Rises by one each, from 1 at the bot's start."""
     at: datetime
@@ -23,10 +27,17 @@ class AlertAnswer(Answer):
     """For people."""
     data: dict[str, Any]
     """For programs."""
+    resolved_at: datetime | None
+    """When it was resolved; null = open."""
+    resolved_by: str | None
+    """Who, or what, resolved it."""
 
 
 class AlertsAnswer(Answer):
-    """The newest alerts of the bot in this process, oldest first; none without a bot."""
+    """Alerts, oldest first, those before a restart included."""
+
+    process: str | None
+    """Of the bot in this process, to whose numbers `after` refers; null without a bot."""
 
     alerts: list[AlertAnswer]
     """Alerts."""
