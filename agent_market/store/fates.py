@@ -23,7 +23,7 @@ AT_ONCE = 500
 """Ids in one statement: SQLite allows a limited number of parameters."""
 
 
-def fate_from(action: str, allowed: str, kinds: Collection[str]) -> Fate:
+def fate_from(action: str, allowed: str, kinds: Collection[str]) -> DecisionStatus:
     """The fate of one decision.
 
     :param action: of the decision ("buy", "sell" or "hold"); `allowed` is that of the verdict.
