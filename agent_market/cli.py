@@ -80,7 +80,8 @@ def run_app(run: Callable[[], object]) -> None:
 
 
 def _print_error(error: AgentMarketError) -> None:
-    from rich.console import Console
     from rich.text import Text
+
+    from agent_market.terminal import Console
 
     Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

@@ -107,8 +107,9 @@ def init(
     Asks before it replaces a file that differs, after showing the difference; what is replaced is kept as
     FILE.bak-N. Where it cannot ask (no terminal) it keeps your file and says so, unless --yes is given.
     """
-    from rich.console import Console
     from rich.syntax import Syntax
+
+    from agent_market.terminal import Console
 
     console = Console()
     if not userdir.is_dir():

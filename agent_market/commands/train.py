@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent_market.plain_text import echo_json
+
 if TYPE_CHECKING:
     from agent_market.training.report import TrainingReport
     from agent_market.training.settings import TrainingSettings
@@ -43,8 +45,7 @@ def train(
     From a training file, or from options: --model NAME --config FILE --timerange A-B [--userdir DIR --data
     FOLDER].
     """
-    from rich.console import Console
-
+    from agent_market.terminal import Console
     from agent_market.training.callbacks import RichProgress
     from agent_market.training.pipeline import TrainingPipeline
 
@@ -59,7 +60,7 @@ def train(
     finally:
         progress.close()
     if as_json:
-        typer.echo(report.to_json(), nl=False)
+        echo_json(report.to_json().rstrip())
     else:
         _print(console, report, settings)
 

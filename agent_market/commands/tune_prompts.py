@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.plain_text import echo, echo_json
+
 if TYPE_CHECKING:
     from agent_market.agents.roles import Role
     from agent_market.agents.tuning.campaign import Campaign
@@ -57,14 +59,13 @@ def tune_prompts(
 
 
 def _tune(found: Recorded, role: str, quiet: bool) -> Campaign:
-    from rich.console import Console
-
     from agent_market.agents.committee import Committee, prompt_book, seat_committee
     from agent_market.agents.tuning.campaign import run_campaign
     from agent_market.agents.tuning.panel import PromptPanel, StrictAnswers
     from agent_market.agents.tuning.reflection import Reflector
     from agent_market.agents.tuning.versions import PromptBook, model_of
     from agent_market.llm.answers.sources import open_answers
+    from agent_market.terminal import Console
 
     settings = found.settings
     book = prompt_book(settings, found.database)
@@ -116,30 +117,28 @@ def _show_campaign(done: Campaign, as_json: bool) -> None:
     import orjson
 
     if as_json:
-        typer.echo(orjson.dumps(asdict(done), option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(asdict(done), option=orjson.OPT_INDENT_2))
         return
-    typer.echo(
+    echo(
         f"{len(done.tried)} candidates tried now, {done.trials} in all on this span "
         f"({done.effective:.1f} effective); mean reward of the prompt in force on the training span "
         f"{done.incumbent.training:+.4f}"
     )
     if done.chosen is None or done.verdict is None:
-        typer.echo("no candidate was better on the training span: the prompt in force stays")
+        echo("no candidate was better on the training span: the prompt in force stays")
         return
-    typer.echo(
-        f"best: {done.chosen.version}, {done.chosen.training:+.4f} there; validation {done.verdict.reason}"
-    )
-    typer.echo(
+    echo(f"best: {done.chosen.version}, {done.chosen.training:+.4f} there; validation {done.verdict.reason}")
+    echo(
         f"deflated Sharpe ratio {done.verdict.deflated_sharpe:.2f}; "
         f"mean block of {done.verdict.test.block} moments"
     )
     if not done.promoted:
-        typer.echo("not promoted: the prompt in force stays")
+        echo("not promoted: the prompt in force stays")
         return
-    typer.echo(f"promoted: decisions of {done.role} from {done.known_at:%Y-%m-%d %H:%M} UTC on use it")
+    echo(f"promoted: decisions of {done.role} from {done.known_at:%Y-%m-%d %H:%M} UTC on use it")
     for part, text in done.chosen.texts.items():
         if text != done.incumbent.texts.get(part):
-            typer.echo(f"\n{part}: {text}")
+            echo(f"\n{part}: {text}")
 
 
 def _roll_back(found: Recorded, role: str, as_json: bool) -> None:
@@ -152,26 +151,26 @@ def _roll_back(found: Recorded, role: str, as_json: bool) -> None:
     if undone is None:
         raise DataError(f"no promotion of agent {role!r} stands; --list shows all")
     if as_json:
-        typer.echo(orjson.dumps({"withdrawn": undone.prompt.version, "in_force": undone.replaced}).decode())
+        echo_json(orjson.dumps({"withdrawn": undone.prompt.version, "in_force": undone.replaced}))
     else:
-        typer.echo(f"{undone.prompt.version} is withdrawn; {undone.replaced} is in force again")
+        echo(f"{undone.prompt.version} is withdrawn; {undone.replaced} is in force again")
 
 
 def _show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     import orjson
-    from rich.console import Console
 
     from agent_market.store.prompts import promotions
+    from agent_market.terminal import Console
 
     rows = promotions(found.database, role)
     if as_json:
-        typer.echo(orjson.dumps([asdict(row) for row in rows], option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps([asdict(row) for row in rows], option=orjson.OPT_INDENT_2))
     elif rows:
         Console().print(_table(rows))
     else:
-        typer.echo("nothing has been promoted: every agent uses the prompt of its role table")
+        echo("nothing has been promoted: every agent uses the prompt of its role table")
 
 
 def _table(rows: Sequence[Promotion]) -> object:

@@ -14,6 +14,7 @@ from agent_market.bot.queries.decisions import DecisionRow, decision_page, decis
 from agent_market.bot.queries.risk_log import Line
 from agent_market.bot.telegram.request import Asked, moment
 from agent_market.errors import DataError
+from agent_market.plain_text import one_line
 from agent_market.records import AgentView, Debate, Episode
 from agent_market.store.risk_notes import LIVE
 
@@ -70,7 +71,7 @@ def why_text(row: DecisionRow, debate: Debate | None, lines: Sequence[Line], tra
         text.append(f"Since then the market returned {episode.outcome.market_return:+.2%}")
     else:
         text.append(f"Its outcome is known at {moment(episode.due)}")
-    return "\n".join(text)
+    return "\n".join(map(one_line, text))
 
 
 def _remembered(episode: Episode) -> list[str]:

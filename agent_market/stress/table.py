@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from agent_market.stress.suite import Report
+from agent_market.terminal import Console
 
 HELD = {True: "[green]yes[/]", False: "[bold red]NO[/]"}
 WIDTH = 150
@@ -15,8 +15,8 @@ WIDTH = 150
 
 def stress_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    console = Console(markup=True)
+    return console if console.is_terminal else Console(width=WIDTH, markup=True)
 
 
 def stress_table(report: Report) -> Table:

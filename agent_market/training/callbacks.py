@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agent_market.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from agent_market.terminal import Console
     from agent_market.training.report import TrainingReport
 
 

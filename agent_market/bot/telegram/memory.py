@@ -12,6 +12,7 @@ from agent_market.memory.bitemporal import Times
 from agent_market.memory.note_store import AuditEntry, NoteStore
 from agent_market.memory.notes import Note
 from agent_market.memory.text.index import Aspects, Hit
+from agent_market.plain_text import one_line
 
 AUTHOR_LENGTH = 128
 
@@ -58,4 +59,4 @@ def memory_text(asked_for: str, hits: Sequence[Hit]) -> str:
         lines.append(f"- {hit.item.text} [{hit.item.id}, known {known}]")
         if hit.contested_by:
             lines.append(f"  contradicted by {', '.join(hit.contested_by)}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))

@@ -39,10 +39,9 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
     :raises ConfigError: the config is refused, or the days are out of order.
     :raises DataError: candles are missing.
     """
-    from rich.console import Console
-
     from agent_market.factors.mining.api import mine, panel_of
     from agent_market.store.database import Database, store_url
+    from agent_market.terminal import Console
 
     settings, config = settings_of(wanted.userdir, wanted.config)
     changes = {"candidates": wanted.candidates, "seed": wanted.seed}
