@@ -67,6 +67,7 @@ def attach(strategy: Any) -> BotPlugin:
     if _current is not None:
         _current.detach()
     attachment = _assemble(strategy, live=True)
+    attachment.control.latch()
     attachment.on_detach(lambda: _forget(attachment))
     try:
         bot = internals.running_bot(strategy)

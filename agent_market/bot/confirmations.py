@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
+
+from agent_market.bot.steady_clock import steady_now
 
 FORGOTTEN_AFTER = timedelta(days=7)
 
@@ -35,14 +37,10 @@ class EntryProposal:
     occasion: str = ""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Confirmations:
     """Proposals by (pair, side, tag). Thread-safe; kept in memory only, so that a restart means no."""
 
-    def __init__(self, patience: timedelta, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, patience: timedelta, clock: Callable[[], datetime] = steady_now) -> None:
         self._patience = patience
         self._clock = clock
         self._proposals: dict[tuple[str, str, str], EntryProposal] = {}

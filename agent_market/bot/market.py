@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,16 @@ class Market:
         """Open time of the newest analysed candle; None without one."""
         frame = self.frame(pair)
         return pd.Timestamp(frame["date"].iloc[-1]) if len(frame) else None
+
+    def newest_close(self, pairs: Iterable[str]) -> datetime | None:
+        """Close of the newest candle of any of `pairs`, in UTC; None without one."""
+        opened = [frame["date"].iloc[-1] for frame in map(self.frame, pairs) if len(frame)]
+        if not opened:
+            return None
+        newest = pd.Timestamp(max(opened))
+        utc = newest.tz_convert("UTC") if newest.tzinfo else newest.tz_localize("UTC")
+        closes: datetime = utc.to_pydatetime() + timedelta(seconds=self.timeframe_s)
+        return closes
 
     def returns(self, pair: str, candles: int) -> pd.Series:
         """The newest returns by candle date, at most `candles`, finite."""

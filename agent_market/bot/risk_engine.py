@@ -19,6 +19,7 @@ from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.gate.splits import SplitBook
 from agent_market.bot.journal.journal import Journal
 from agent_market.bot.market import Market
+from agent_market.bot.steady_clock import boot_seconds
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.execution import FillBook
@@ -28,6 +29,10 @@ from agent_market.risk.tightening import tightening
 from agent_market.utils.arrays import Floats
 
 LEAST_HISTORY = 30
+LOOK_HOLDS_S = 1.0
+"""So long a look of the breaker serves further entries."""
+CANDLE_COMES = timedelta(minutes=1)
+"""So late after its close a candle may reach the bot."""
 
 
 class RiskEngine:
@@ -46,6 +51,8 @@ class RiskEngine:
         self.splits = SplitBook(settings.liquidity.split_minutes)
         self._looked: datetime | None = None
         self._looked_at: dict[str, Any] = {}
+        self._looked_s: float | None = None
+        self._looked_even_s = 0.0
         self._today: date | None = None
         self._at: datetime | None = None
 
@@ -155,6 +162,7 @@ class RiskEngine:
         self.fills = FillBook(self.settings.execution)
         self.splits = SplitBook(self.settings.liquidity.split_minutes)
         self.breaker.reset("a new epoch")
+        self.journal.forget_days()
         self._looked = self._today = None
 
     def catch_up(self, now: datetime) -> None:
@@ -163,20 +171,39 @@ class RiskEngine:
         A look at each candle would cost a backtest more than its trades do, so it is taken before an entry.
         """
         candle = timedelta(seconds=self.market.timeframe_s)
+        on_candle = self._candle_of(now)
         window = timedelta(minutes=self.settings.breaker.cooldown_minutes)
         back = int(window / candle)
         if self._looked is not None:
             back = min(back, max(int((now - self._looked) / candle) - 1, 0))
-        for age in range(back, -1, -1):
-            self.look(now - age * candle, age)
+        for age in range(back, 0, -1):
+            self.look(on_candle - age * candle, age)
+        self.look(now)
+
+    def _candle_of(self, now: datetime) -> datetime:
+        """Backtests: close of the newest candle; with `--timeframe-detail` `now` may lie within the next."""
+        newest = (
+            self.market.newest_close(self._pairs()) if self.strategy.config.get("timeframe_detail") else None
+        )
+        return now if newest is None else min(newest, now)
 
     def look_at_new(self, pair: str, now: datetime) -> None:
-        """Live, before an entry: look, if the pair has a candle that no look has seen.
+        """Live, before an entry: look, unless a look has just been taken that saw the pair's newest candle.
 
-        Freqtrade analyses new candles after `bot_loop_start` and enters on them in the same iteration.
+        Freqtrade analyses new candles after `bot_loop_start` and enters on them in the same iteration. A
+        forced entry comes at any time, also while the loop sleeps: for long, after the clock went back.
         """
-        if self._looked_at.get(pair) != self.market.newest(pair):
+        fresh = self._looked_s is not None and boot_seconds() - self._looked_s < LOOK_HOLDS_S
+        if fresh and abs(self._even_s(now) - self._looked_even_s) > LOOK_HOLDS_S:
+            fresh = False  # somebody has set the clock
+        if not fresh or self._looked_at.get(pair) != self.market.newest(pair):
             self.look(now)
+
+    def _even_s(self, now: datetime) -> float:
+        return now.timestamp() - boot_seconds()
+
+    def _pairs(self) -> set[str]:
+        return {*self.strategy.dp.current_whitelist(), *(t.pair for t in open_trades())}
 
     def look(self, now: datetime, back: int = 0) -> None:
         """One look of the breaker at candles and account; live, once an iteration.
@@ -184,19 +211,37 @@ class RiskEngine:
         :param back: candles to leave out, where `now` lies so far back.
         """
         self._looked = now
-        pairs = {*self.strategy.dp.current_whitelist(), *(t.pair for t in open_trades())}
-        if self.market.live:
-            self._looked_at = {pair: self.market.newest(pair) for pair in pairs}
+        pairs = self._pairs()
+        live = self.market.live
+        newest = {pair: self.market.newest(pair) for pair in pairs} if live else {}
         readings = self.market.readings(sorted(pairs), now, back)
         book = book_of(self.strategy, self.market.close)
         if not back:
-            started = self.journal.day_start(_day(now), book.equity)
+            started = self.journal.day_start(self._day_of(now), book.equity)
             readings = replace(
                 readings,
                 day_return=book.equity / started - 1.0 if started > 0.0 else None,
                 free_share=book.free / book.equity if book.equity > 0.0 else 0.0,
             )
-        self.breaker.see("candles", alarms(readings, self.settings.breaker), now)
+        found = alarms(readings, self.settings.breaker)
+        if live:
+            candle = max((moment for moment in newest.values() if moment is not None), default=None)
+            self.breaker.see("candles", found, evidence=candle)
+            self._looked_at = newest
+            self._looked_s, self._looked_even_s = boot_seconds(), self._even_s(now)
+        else:
+            known = now if back else self._candle_of(now)
+            self.breaker.see("candles", found, now, evidence=known, known_at=known)
+
+    def _day_of(self, now: datetime) -> date:
+        """The UTC day that the day's loss counts in: live, no later than the newest candle lets it be.
+
+        A clock that was set ahead over midnight would begin a new day, and with it forgive a loss.
+        """
+        newest = self.market.newest_close(self._pairs()) if self.market.live else None
+        if newest is not None:
+            now = min(now, newest + timedelta(seconds=self.market.timeframe_s) + CANDLE_COMES)
+        return _day(now)
 
     def beyond_safe_level(self) -> tuple[str, ...]:
         """Ids of the trades to sell while frozen, largest first, until the book is down to its safe level."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 
 def backup(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
@@ -35,14 +37,14 @@ def backup(
     url = url_of_store(userdir, store)
     folder = to or userdir / "backups"
     copy = back_up(url, folder, now)
-    typer.echo(f"copied to {copy} ({megabytes(copy.stat().st_size)})")
+    echo(f"copied to {copy} ({megabytes(copy.stat().st_size)})")
     for gone in () if keep_all else prune(folder, now, days, weeks):
-        typer.echo(f"deleted {gone}")
+        echo(f"deleted {gone}")
     kept = len(backups_in(folder))
-    typer.echo(f"{kept} {'copy' if kept == 1 else 'copies'} in {folder}")
+    echo(f"{kept} {'copy' if kept == 1 else 'copies'} in {folder}")
     with open_store(url) as database:
         note_run(database, "backup", now, {"file": copy.name, "bytes": copy.stat().st_size})
         if vacuum:
             before, after = compact(database)
             note_run(database, "vacuum", now, {"before": before, "after": after})
-            typer.echo(f"compacted the store: {megabytes(before)} before, {megabytes(after)} after")
+            echo(f"compacted the store: {megabytes(before)} before, {megabytes(after)} after")

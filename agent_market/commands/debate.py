@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 if TYPE_CHECKING:
     from agent_market.records import Episode
     from agent_market.store.database import Database
@@ -24,10 +26,10 @@ def list_debates(
     last: Annotated[int, typer.Option(min=1, help="How many of the newest to show.")] = 20,
 ) -> None:
     """List the decisions that a full debate led to, newest last."""
-    from rich.console import Console
     from rich.table import Table
 
     from agent_market.store.episodes import debated, read_debate
+    from agent_market.utils.console import Console
 
     database, name, episodes = _open(userdir, scope)
     held = debated(database, name)
@@ -46,7 +48,7 @@ def list_debates(
         rounds = max((speech.round for speech in debate.turns), default=0)
         depth = f"{episode.decision.depth:+.1f}"
         table.add_row(episode.id, debate.held_reason, str(rounds), ruling, depth)
-    Console(markup=False).print(table)
+    Console().print(table)
 
 
 @app.command("show")
@@ -68,7 +70,7 @@ def show(
         close = difflib.get_close_matches(decision, by_id, n=2)
         hint = f"did you mean {' or '.join(close)}?" if close else "`agent-market debate list` shows some"
         raise DataError(f"no decision {decision!r} in scope {name!r}; {hint}")
-    typer.echo(transcript(by_id[decision], read_debate(database, name, decision)), nl=False)
+    echo(transcript(by_id[decision], read_debate(database, name, decision)), nl=False)
 
 
 def _open(userdir: Path, scope: str | None) -> tuple[Database, str, tuple[Episode, ...]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo, echo_json
+
 if TYPE_CHECKING:
     from agent_market.records import Episode
 
@@ -24,13 +26,12 @@ def decisions(
     Two runs decided the same, byte for byte, if and only if their digests are equal: the digest covers
     every view, recall, weight, clamp and outcome, and neither the run's name nor the wall clock.
     """
-    from rich.console import Console
-
     from agent_market.errors import DataError
     from agent_market.runs.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episode_json import digest_of, json_lines
     from agent_market.store.episodes import episodes_of
+    from agent_market.utils.console import Console
 
     manifest = read_manifest(userdir / FOLDER / f"{scope}.json") if scope else latest_manifest(userdir)
     database = Database(store_url(manifest.store_url, userdir))
@@ -39,11 +40,11 @@ def decisions(
         raise DataError(f"no decisions in scope {manifest.scope!r}" + (f" for {pair}" if pair else ""))
     if as_json:
         for line in json_lines(episodes):
-            typer.echo(line.decode())
+            echo_json(line)
     elif digest:
-        typer.echo(f"{len(episodes)} decisions, sha256 {digest_of(episodes)}")
+        echo(f"{len(episodes)} decisions, sha256 {digest_of(episodes)}")
     else:
-        Console(markup=False).print(_table(manifest.scope, episodes[-last:], len(episodes)))
+        Console().print(_table(manifest.scope, episodes[-last:], len(episodes)))
 
 
 def _table(scope: str, episodes: tuple[Episode, ...], total: int) -> object:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 
 from agent_market.errors import ConfigError
+from agent_market.utils.plain_text import echo
 
 
 class Page(StrEnum):
@@ -53,11 +54,11 @@ def docs(
     if check:
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             raise ConfigError(f"{file} is out of date; run `agent-market docs {page.value}` and commit it")
-        typer.echo(f"{file} is up to date")
+        echo(f"{file} is up to date")
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {file}")
+    echo(f"wrote {file}")
 
 
 def _features_page() -> str:

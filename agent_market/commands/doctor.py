@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo_json
+
 if TYPE_CHECKING:
     from agent_market.commands.checks.finding import Finding
 
@@ -125,13 +127,14 @@ def _print_json(findings: tuple[Finding, ...]) -> None:
 
     import orjson
 
-    typer.echo(orjson.dumps([asdict(f) for f in findings], option=orjson.OPT_INDENT_2).decode())
+    echo_json(orjson.dumps([asdict(f) for f in findings], option=orjson.OPT_INDENT_2))
 
 
 def _print_table(findings: tuple[Finding, ...]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from agent_market.utils.console import Console
 
     styles = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     table = Table.grid(padding=(0, 2))
@@ -140,7 +143,7 @@ def _print_table(findings: tuple[Finding, ...]) -> None:
     for f in findings:
         lines = [f"{f.what}: {f.detail}", f"-> {f.advice}"] if f.advice else [f"{f.what}: {f.detail}"]
         table.add_row(Text(f.level, styles[f.level]), Text("\n".join(lines)))
-    console = Console(markup=False)
+    console = Console()
     console.print(table)
     counts = {level: sum(f.level == level for f in findings) for level in styles}
     console.print(

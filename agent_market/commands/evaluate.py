@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo, echo_json
+
 if TYPE_CHECKING:
     from agent_market.evaluation.run import Report
 
@@ -55,20 +57,20 @@ def evaluate(
     if page is not None:
         write_page(report, page)
     if as_json:
-        typer.echo(to_json(report).decode())
+        echo_json(to_json(report))
     else:
         _print(report)
 
 
 def _tell(line: str) -> None:
-    typer.echo(line, err=True)
+    echo(line, err=True)
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from agent_market.evaluation.page import SHORT_HEADINGS, main_result, short_cells
+    from agent_market.utils.console import Console
 
     one = main_result(report)
     span = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
@@ -82,7 +84,7 @@ def _print(report: Report) -> None:
         table.add_column(heading, justify="right" if i else "left", no_wrap=True)
     for row in one.rows:
         table.add_row(*short_cells(row))
-    console = Console(markup=False)
+    console = Console()
     console.print(table)
     overfit = "unknown" if one.doubt.pbo is None else f"{one.doubt.pbo:.0%}"
     console.print(

@@ -10,6 +10,7 @@ import typer
 
 from agent_market.commands.arguments.free_text import FreeTextCommand
 from agent_market.errors import ConfigError
+from agent_market.utils.plain_text import echo
 
 if TYPE_CHECKING:
     from agent_market.factors.mining.publishing import Published
@@ -118,11 +119,10 @@ def explain(
     timeframe: Annotated[str, typer.Option("--timeframe", "-t", help="Candles it would run on.")] = "1h",
 ) -> None:
     """Print an expression's tree, warm-up, cost and meaning, or what is wrong with it and where."""
-    from rich.console import Console
-
     from agent_market.factors.explain import facts, meanings, outline
     from agent_market.factors.operators import TIMEFRAMES
     from agent_market.factors.parse import parse, parse_factor
+    from agent_market.utils.console import Console
 
     if timeframe not in TIMEFRAMES:
         raise ConfigError(f"--timeframe {timeframe} is not known; use one of {', '.join(TIMEFRAMES)}")
@@ -132,7 +132,7 @@ def explain(
     lines += [f"{name:<10} {value}" for name, value in facts(factor, TIMEFRAMES[timeframe]).items()]
     lines.append("")
     lines += [f"{signature}: {meaning}" for signature, meaning in meanings(written).items()]
-    Console(markup=False).print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    Console().print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -152,13 +152,13 @@ def docs(
         raise ConfigError(f"{page} is out of date; run `agent-market factors docs` and commit it")
     if not check:
         page.write_text(new, encoding="utf-8")
-    typer.echo(f"{page} is up to date" if check else f"wrote {page}")
+    echo(f"{page} is up to date" if check else f"wrote {page}")
 
 
 def _say(published: Published) -> None:
     for line in published.lines:
-        typer.echo(line)
-    typer.echo(f"features: {published.file}")
+        echo(line)
+    echo(f"features: {published.file}")
 
 
 def expression_agent() -> None:

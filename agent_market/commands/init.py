@@ -106,10 +106,11 @@ def init(
     Asks before it replaces a file that differs, after showing the difference; what is replaced is kept as
     FILE.bak-N. Where it cannot ask (no terminal) it keeps your file and says so, unless --yes is given.
     """
-    from rich.console import Console
     from rich.syntax import Syntax
 
-    console = Console(markup=False)
+    from agent_market.utils.console import Console
+
+    console = Console()
     if not userdir.is_dir():
         raise ConfigError(
             f"--userdir {userdir} is no directory; "

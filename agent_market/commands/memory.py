@@ -11,6 +11,7 @@ import typer
 
 from agent_market.commands.arguments.free_text import FreeTextCommand
 from agent_market.errors import ConfigError, DataError
+from agent_market.utils.plain_text import echo, echo_json, one_line
 
 if TYPE_CHECKING:
     from agent_market.memory.note_store import AuditEntry
@@ -73,7 +74,7 @@ def teach(
         refused = NoteStore(database).teach(note, hand)
     if refused is not None:
         raise DataError(f"not taught ({refused.rule}): {refused.why}")
-    typer.echo(f"taught {note.id}")
+    echo(f"taught {note.id}")
 
 
 @app.command(cls=FreeTextCommand)
@@ -101,7 +102,7 @@ def correct(
         refused = book.correct(note, new, hand)
     if refused is not None:
         raise DataError(f"not corrected ({refused.rule}): {refused.why}")
-    typer.echo(f"{note} is replaced by {new.id}")
+    echo(f"{note} is replaced by {new.id}")
 
 
 @app.command()
@@ -127,7 +128,7 @@ def pin(
             NoteStore(database).pin(subject, hand, not off)
         else:
             pin_episode(database, scope, subject, hand, not off)
-    typer.echo(f"{subject} is {'no longer pinned' if off else 'pinned'}")
+    echo(f"{subject} is {'no longer pinned' if off else 'pinned'}")
 
 
 @app.command()
@@ -152,7 +153,7 @@ def forget(
             NoteStore(database).forget(subject, hand)
         else:
             forget_episode(database, scope, subject, hand)
-    typer.echo(f"forgot {subject}")
+    echo(f"forgot {subject}")
 
 
 @app.command()
@@ -165,20 +166,19 @@ def show(
     store: Store = None,
 ) -> None:
     """Show all notes, or one note or episode with its four times, its reasons and what was done to it."""
-    from rich.console import Console
-
     from agent_market.commands.stores.memory_tables import episode_lines, log_text, note_lines, notes_table
     from agent_market.commands.stores.opening import open_store, url_of_store
     from agent_market.memory.note_store import NoteStore, log_lines
+    from agent_market.utils.console import Console
 
-    console = Console(markup=False)
+    console = Console()
     with open_store(url_of_store(userdir, store)) as database:
         if subject is None:
             console.print(notes_table(NoteStore(database).all()))
             return
         body = note_lines(database, subject) if scope is None else episode_lines(database, scope, subject)
         lines = [*body, *map(log_text, log_lines(database, subject))]
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    console.print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(cls=FreeTextCommand)
@@ -202,14 +202,14 @@ def search(
         memory = LongTermMemory(database, scope, TextSettings(embedder=embedder))
         hits = memory.search(query, _time(asof), k, Aspects(pair=pair))
     if not hits:
-        typer.echo("nothing in memory says anything to that")
+        echo("nothing in memory says anything to that")
     for hit in hits:
         known = datetime.fromtimestamp(hit.item.known_at, UTC)
-        typer.echo(f"{hit.score:+.2f}  {hit.item.id}  known {known:%Y-%m-%d %H:%M}  {hit.item.text}")
+        echo(f"{hit.score:+.2f}  {hit.item.id}  known {known:%Y-%m-%d %H:%M}  {one_line(hit.item.text)}")
         if hit.merged:
-            typer.echo(f"       says the same: {', '.join(hit.merged)}")
+            echo(f"       says the same: {', '.join(hit.merged)}")
         if hit.contested_by:
-            typer.echo(f"       contradicted by: {', '.join(hit.contested_by)}")
+            echo(f"       contradicted by: {', '.join(hit.contested_by)}")
 
 
 @app.command()
@@ -223,7 +223,7 @@ def stats(
     from agent_market.commands.stores.opening import open_store, url_of_store
 
     with open_store(url_of_store(userdir, store)) as database:
-        typer.echo("\n".join([*stats_lines(database), *(left_out_lines(database, scope) if scope else ())]))
+        echo("\n".join([*stats_lines(database), *(left_out_lines(database, scope) if scope else ())]))
 
 
 @app.command()
@@ -250,13 +250,11 @@ def discover(
         found = find(database, scope, found_closes, moment, force)
         known = scope in scopes_of(database)
     if found is None:
-        typer.echo("looked for less than a week ago; --force looks again")
+        echo("looked for less than a week ago; --force looks again")
     else:
-        typer.echo(", ".join(f"{count} {kind}" for kind, count in found.items()) or "no edge is significant")
+        echo(", ".join(f"{count} {kind}" for kind, count in found.items()) or "no edge is significant")
     if not known:
-        typer.echo(
-            f"no decision of {scope} is in this store; `agent-market memory stats` names all", err=True
-        )
+        echo(f"no decision of {scope} is in this store; `agent-market memory stats` names all", err=True)
 
 
 @app.command()
@@ -282,10 +280,10 @@ def graph(
         edges = edges_at(database, _time(asof), scope)
     if out is not None:
         replace_text(out, to_json(edges).decode() + "\n")
-        typer.echo(f"wrote {len(edges)} edges to {out}")
+        echo(f"wrote {len(edges)} edges to {out}")
     if source is None:
         if out is None:
-            typer.echo(to_json(edges).decode())
+            echo_json(to_json(edges))
         return
     begin = named_node(edges, source)
     if target is None:
@@ -294,7 +292,7 @@ def graph(
         end = named_node(edges, target)
         path = strongest_path(edges, begin, end)
         lines = explain(path) if path else [f"no path from {begin} to {end}"]
-    typer.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 def _time(text: str | None) -> datetime:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 
 def report(
     userdir: Annotated[Path, typer.Option(help="freqtrade's user_data directory.")] = Path("user_data"),
@@ -39,4 +41,4 @@ def report(
     console = report_console()
     print_comparison(console, content.comparison, content.warnings)
     print_knowledge(console, content.knowledge)
-    typer.echo(f"report  {write_report(content, output or userdir / 'agent_market' / 'report.html')}")
+    echo(f"report  {write_report(content, output or userdir / 'agent_market' / 'report.html')}")

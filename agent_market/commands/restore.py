@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 
 def restore(
     backup: Annotated[Path | None, typer.Argument(help="The copy; the newest one if left out.")] = None,
@@ -38,6 +40,6 @@ def restore(
     # Opening migrates: a backup of an earlier version is brought up to date here, not in the bot.
     with open_store(url) as database:
         decisions = count_episodes(database)
-        typer.echo(f"restored {backup} ({megabytes(backup.stat().st_size)}, {decisions:,} decisions)")
+        echo(f"restored {backup} ({megabytes(backup.stat().st_size)}, {decisions:,} decisions)")
     if former is not None:
-        typer.echo(f"the former store is {former}; delete it when all is well")
+        echo(f"the former store is {former}; delete it when all is well")

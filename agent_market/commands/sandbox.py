@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_market.errors import SandboxError
+from agent_market.utils.plain_text import echo
 
 if TYPE_CHECKING:
     from agent_market.sandbox.market import Market
@@ -101,18 +102,18 @@ def sandbox(
     with ExitStack() as stack:
         endpoints = stack.enter_context(serving(market, board, exchange_port, model_port))
         kind = f"synthetic market, seed {seed}" if made_up else f"candles of {data}"
-        typer.echo(f"exchange  {endpoints.exchange}  ({kind}; {_describe(market, live)})")
-        typer.echo(f"model     {endpoints.model}/v1  (heuristic: rules, no language model)")
+        echo(f"exchange  {endpoints.exchange}  ({kind}; {_describe(market, live)})")
+        echo(f"model     {endpoints.model}/v1  (heuristic: rules, no language model)")
         telegram = None
         if telegram_port is not None:
             telegram = stack.enter_context(running(create_telegram_app(), telegram_port))
-            typer.echo(f"telegram  {telegram}/bot  (any token; /admin/say writes as a user)")
+            echo(f"telegram  {telegram}/bot  (any token; /admin/say writes as a user)")
         if write_config is not None:
             write_overlay(write_config, endpoints.exchange, endpoints.model, telegram)
-            typer.echo(f"config    {write_config}")
+            echo(f"config    {write_config}")
         if command:
             raise typer.Exit(_run(command))
-        typer.echo("Ctrl-C stops it.")
+        echo("Ctrl-C stops it.")
         _wait()
 
 

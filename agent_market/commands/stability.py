@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo_json
+
 if TYPE_CHECKING:
     from agent_market.agents.diagnostics.stability import AgentStability, Asked
     from agent_market.records import Episode
@@ -38,13 +40,13 @@ def stability(
     from dataclasses import asdict
 
     import orjson
-    from rich.console import Console
 
     from agent_market.agents.committee import prompt_book, seat_committee
     from agent_market.agents.diagnostics.stability import ask_again, measure_stability, variants_of
     from agent_market.commands.recorded import recorded
     from agent_market.llm.answers.sources import open_answers
     from agent_market.records import AgentView
+    from agent_market.utils.console import Console
 
     names = [name.strip() for name in (models or "").split(",") if name.strip()]
     with recorded(userdir, config, scope) as found:
@@ -88,10 +90,10 @@ def stability(
             "asked": [{"model": v.model, "seed": v.seed, "temperature": v.temperature} for v in variants],
             "agents": [asdict(row) for row in rows],
         }
-        typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     else:
         title = f"{len(chosen)} questions of {found.scope}, each asked {len(variants)} times"
-        Console(markup=False).print(_table(title, rows))
+        Console().print(_table(title, rows))
 
 
 def _spread(episodes: Sequence[Episode], count: int) -> list[Episode]:

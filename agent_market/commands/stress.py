@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 if TYPE_CHECKING:
     from agent_market.stress.scenario import Scenario
 
@@ -40,7 +42,7 @@ def stress(
 
     if show:
         for scenario in SCENARIOS:
-            typer.echo(f"{scenario.name:12} {scenario.what}")
+            echo(f"{scenario.name:12} {scenario.what}")
         return
     chosen = choose(only or ())
     console = stress_console()
@@ -60,6 +62,6 @@ def stress(
     console.print(stress_table(report))
     console.print(verdict(report))
     (output / "stress.json").write_bytes(as_json(report))
-    typer.echo(f"report  {write_page(report, output / 'stress.html')}")
+    echo(f"report  {write_page(report, output / 'stress.html')}")
     if not report.held:
         raise typer.Exit(EXIT_NOT_HELD)

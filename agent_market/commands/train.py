@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent_market.utils.plain_text import echo_json
+
 if TYPE_CHECKING:
     from agent_market.training.report import TrainingReport
     from agent_market.training.settings import TrainingSettings
@@ -43,23 +45,22 @@ def train(
     From a training file, or from options: --model NAME --config FILE --timerange A-B [--userdir DIR --data
     FOLDER].
     """
-    from rich.console import Console
-
     from agent_market.training.callbacks import RichProgress
     from agent_market.training.pipeline import TrainingPipeline
+    from agent_market.utils.console import Console
 
-    console = Console(markup=False)
+    console = Console()
     if models:
         _list_models(console)
         return
     settings = _settings(file, changes or [], model, config or [], userdir, timerange, data, backtest)
-    progress = RichProgress(Console(stderr=True, markup=False))
+    progress = RichProgress(Console(stderr=True))
     try:
         report = TrainingPipeline(settings, (progress,), progress.words).run()
     finally:
         progress.close()
     if as_json:
-        typer.echo(report.to_json(), nl=False)
+        echo_json(report.to_json().rstrip())
     else:
         _print(console, report, settings)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo, echo_json
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -70,19 +72,18 @@ def _target(found: Recorded, for_scope: str | None) -> str:
 
 
 def _tune(found: Recorded, role: str, quiet: bool, scope: str) -> Campaign:
-    from rich.console import Console
-
     from agent_market.agents.committee import Committee, prompt_book, seat_committee
     from agent_market.agents.tuning.campaign import run_campaign
     from agent_market.agents.tuning.panel import PromptPanel, StrictAnswers
     from agent_market.agents.tuning.reflection import Reflector
     from agent_market.agents.tuning.versions import PromptBook, model_of
     from agent_market.llm.answers.sources import open_answers
+    from agent_market.utils.console import Console
 
     settings = found.settings
     book = prompt_book(settings, found.database, scope)
     held = _asked_role(book.newest, role)
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True)
     answers = StrictAnswers(
         open_answers(settings.llm, found.database, settings.budget, f"tuning {found.scope}")
     )
@@ -130,30 +131,28 @@ def _show_campaign(done: Campaign, as_json: bool) -> None:
     import orjson
 
     if as_json:
-        typer.echo(orjson.dumps(asdict(done), option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps(asdict(done), option=orjson.OPT_INDENT_2))
         return
-    typer.echo(
+    echo(
         f"{len(done.tried)} candidates tried now, {done.trials} in all on this span "
         f"({done.effective:.1f} effective); mean reward of the prompt in force on the training span "
         f"{done.incumbent.training:+.4f}"
     )
     if done.chosen is None or done.verdict is None:
-        typer.echo("no candidate was better on the training span: the prompt in force stays")
+        echo("no candidate was better on the training span: the prompt in force stays")
         return
-    typer.echo(
-        f"best: {done.chosen.version}, {done.chosen.training:+.4f} there; validation {done.verdict.reason}"
-    )
-    typer.echo(
+    echo(f"best: {done.chosen.version}, {done.chosen.training:+.4f} there; validation {done.verdict.reason}")
+    echo(
         f"deflated Sharpe ratio {done.verdict.deflated_sharpe:.2f}; "
         f"mean block of {done.verdict.test.block} moments"
     )
     if not done.promoted:
-        typer.echo("not promoted: the prompt in force stays")
+        echo("not promoted: the prompt in force stays")
         return
-    typer.echo(f"promoted: decisions of {done.role} from {done.known_at:%Y-%m-%d %H:%M} UTC on use it")
+    echo(f"promoted: decisions of {done.role} from {done.known_at:%Y-%m-%d %H:%M} UTC on use it")
     for part, text in done.chosen.texts.items():
         if text != done.incumbent.texts.get(part):
-            typer.echo(f"\n{part}: {text}")
+            echo(f"\n{part}: {text}")
 
 
 def take_back(
@@ -184,9 +183,9 @@ def take_back(
             + (f", and --for names one of: {others}" if others else "")
         )
     if as_json:
-        typer.echo(orjson.dumps({"withdrawn": undone.prompt.version, "in_force": undone.replaced}).decode())
+        echo_json(orjson.dumps({"withdrawn": undone.prompt.version, "in_force": undone.replaced}))
     else:
-        typer.echo(f"{undone.prompt.version} is withdrawn; {undone.replaced} is in force again")
+        echo(f"{undone.prompt.version} is withdrawn; {undone.replaced} is in force again")
 
 
 def show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
@@ -194,17 +193,17 @@ def show_promotions(found: Recorded, role: str | None, as_json: bool) -> None:
 
     """Print all promotions (of one role) as a table or as JSON."""
     import orjson
-    from rich.console import Console
 
     from agent_market.store.prompts import promotions
+    from agent_market.utils.console import Console
 
     rows = promotions(found.database, role)
     if as_json:
-        typer.echo(orjson.dumps([asdict(row) for row in rows], option=orjson.OPT_INDENT_2).decode())
+        echo_json(orjson.dumps([asdict(row) for row in rows], option=orjson.OPT_INDENT_2))
     elif rows:
-        Console(markup=False).print(_table(rows))
+        Console().print(_table(rows))
     else:
-        typer.echo("nothing has been promoted: every agent uses the prompt of its role table")
+        echo("nothing has been promoted: every agent uses the prompt of its role table")
 
 
 def _table(rows: Sequence[Promotion]) -> object:

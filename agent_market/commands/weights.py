@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo_json
+
 if TYPE_CHECKING:
     from agent_market.reports.weights import WeightTable
 
@@ -26,13 +28,12 @@ def weights(
 
     Changes compare the first with the last week of all, in which a regime has enough decisions.
     """
-    from rich.console import Console
-
     from agent_market.errors import DataError
     from agent_market.reports.weights import weight_table
     from agent_market.runs.manifest import FOLDER, latest_manifest, read_manifest
     from agent_market.store.database import Database, store_url
     from agent_market.store.episodes import episodes_of
+    from agent_market.utils.console import Console
 
     manifest = read_manifest(userdir / FOLDER / f"{scope}.json") if scope else latest_manifest(userdir)
     database = Database(store_url(manifest.store_url, userdir))
@@ -44,9 +45,9 @@ def weights(
         raise DataError(f"no decisions in scope {manifest.scope!r}" + (f" for {pair}" if pair else ""))
     table = weight_table(episodes)
     if as_json:
-        typer.echo(json.dumps(_plain(manifest.scope, table), indent=2))
+        echo_json(json.dumps(_plain(manifest.scope, table), indent=2))
         return
-    console = Console(markup=False)
+    console = Console()
     console.print(_table(manifest.scope, table, weeks))
     for change in table.changes[:MOST_CHANGES]:
         console.print(change.words, highlight=False, soft_wrap=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 
 def why(
     decision: Annotated[str, typer.Argument(help="Id of a decision, as entry tags name it.")],
@@ -26,4 +28,4 @@ def why(
 
     source = open_source({"user_data_dir": str(userdir)}, scope)
     row, debate, lines = decision_whole(source, risk_log_of(source.folder), decision)
-    typer.echo(why_text(row, debate, lines, ""))
+    echo(why_text(row, debate, lines, ""))

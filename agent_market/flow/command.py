@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.text import Text
 
 from agent_market.flow.dry_run import dry_table
@@ -16,6 +15,7 @@ from agent_market.flow.steps import chosen_steps
 from agent_market.flow.steps.summary import REPORT, TABLES
 from agent_market.flow.table import round_table
 from agent_market.reports.console import report_console
+from agent_market.utils.console import Console
 
 
 def start(

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from rich.console import Console
 from rich.text import Text
 
 from agent_market.flow.steps.base import Say
+from agent_market.utils.console import Console
 
 LOG = "flow.log"
 

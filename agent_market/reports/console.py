@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +13,7 @@ from agent_market.reports.comparison import Comparison, Contender
 from agent_market.reports.knowledge import KnowledgeSplit, lead_in_words
 from agent_market.reports.text import UNKNOWN, in_basis_points, number, percent, signed, signed_percent
 from agent_market.stats.uncertainty import MIN_DAYS
+from agent_market.utils.console import Console
 
 FINDING_STYLE = {"beats": "green", "loses": "red"}
 
@@ -26,8 +27,8 @@ SPARED = ("Sortino", "In mkt", "Models", "Costs", "Month", "CAGR", "Won")
 
 def report_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
-    console = Console(markup=False)
-    return console if console.is_terminal else Console(width=LOG_WIDTH, markup=False)
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
 def comparison_table(comparison: Comparison, left_out: Sequence[str] = ()) -> Table:

@@ -8,6 +8,7 @@ from agent_market.queries.decisions import DecisionRow
 from agent_market.queries.risk_log import Line
 from agent_market.records import AgentView, Debate, Episode
 from agent_market.store.risk_notes import LIVE
+from agent_market.utils.plain_text import one_line
 from agent_market.utils.time import moment
 
 CASES = 3
@@ -37,7 +38,7 @@ def why_text(row: DecisionRow, debate: Debate | None, lines: Sequence[Line], tra
         text.append(f"Since then the market returned {episode.outcome.market_return:+.2%}")
     else:
         text.append(f"Its outcome is known at {moment(episode.due)}")
-    return "\n".join(text)
+    return "\n".join(map(one_line, text))
 
 
 def _remembered(episode: Episode) -> list[str]:

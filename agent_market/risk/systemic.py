@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -25,12 +26,16 @@ Cause = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One condition that is beyond its limit: the limit, the value seen, and where."""
+    """One condition that is beyond its limit: the limit, the value seen, and where.
+
+    `known_at` is when its evidence was first seen, from which a freeze counts; None = at the look itself.
+    """
 
     cause: Cause
     threshold: float
     value: float
     where: str = ""
+    known_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

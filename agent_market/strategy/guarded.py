@@ -69,7 +69,7 @@ class GuardedStrategy(IStrategy):
         if config.get("runmode") not in TRADE_MODES:
             internals.clean_results()
         elif config.get("api_server", {}).get("enabled"):
-            install_in_bot()  # before the API server is made, which is after the strategy
+            install_in_bot(config["api_server"])  # before the API server is made, which is after the strategy
         try:
             use_live_identifier(config)
             stamp_result(config, self)

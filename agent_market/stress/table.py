@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agent_market.stress.suite import Report
+from agent_market.utils.console import Console
 
 HELD = {True: Text("yes", style="green"), False: Text("NO", style="bold red")}
 WIDTH = 150
@@ -14,8 +14,8 @@ WIDTH = 150
 
 def stress_console() -> Console:
     """A console that is wide enough for the table also where no terminal says how wide it is."""
-    console = Console(markup=False)
-    return console if console.is_terminal else Console(width=WIDTH, markup=False)
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 def stress_table(report: Report) -> Table:

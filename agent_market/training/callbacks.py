@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agent_market.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from agent_market.training.report import TrainingReport
+    from agent_market.utils.console import Console
 
 
 class Callback(Protocol):

@@ -1,4 +1,4 @@
-"""Keeps secrets out of what leaves the process: answers, alerts, journals, results and log lines."""
+"""What leaves the process: without secrets, and with nothing in it that a terminal or chat would obey."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from agent_market.config import SECTION
+from agent_market.utils.plain_text import plain
 
 HIDDEN = "***"
 SHORTEST = 6
@@ -40,15 +41,19 @@ class Redactor:
         self._found = re.compile(self.pattern) if forms else None
 
     def text(self, text: str) -> str:
-        """`text` with each secret replaced."""
+        """`text` with each secret replaced, and `plain_text.plain`."""
+        return plain(self.hidden(text))
+
+    def hidden(self, text: str) -> str:
+        """`text` with each secret replaced, and else as it is."""
         return self._found.sub(HIDDEN, text) if self._found else text
 
     def data(self, value: Any) -> Any:
-        """JSON-ready data with each secret replaced in every text, at any depth; keys stay."""
+        """JSON-ready data, every text in it as `text` gives it, at any depth; of keys only secrets stay."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {key: self.data(inner) for key, inner in value.items()}
+            return {plain(k) if isinstance(k, str) else k: self.data(inner) for k, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.data(inner) for inner in value]
         return value

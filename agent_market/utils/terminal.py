@@ -20,7 +20,8 @@ def run_app(run: Callable[[], object]) -> None:
 
 
 def _print_error(error: AgentMarketError) -> None:
-    from rich.console import Console  # noqa: PLC0415 - rich loads slowly, and most commands never fail
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - rich loads slowly, and most commands never fail
 
-    Console(stderr=True, markup=False).print(Text(f"Error: {error}", style="red"), soft_wrap=True)
+    from agent_market.utils.console import Console  # noqa: PLC0415
+
+    Console(stderr=True).print(Text(f"Error: {error}", style="red"), soft_wrap=True)

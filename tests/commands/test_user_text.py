@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import agent_market
 from agent_market.agents.prompts.feedback import LONGEST_ENTRY, FeedbackBook
 from agent_market.commands import factors, memory
 from agent_market.reports.feedback import read_feedback
+from agent_market.utils.console import Console
 
 SOURCE = Path(agent_market.__file__).parent
 
@@ -54,17 +56,20 @@ def test_a_note_with_markup_and_a_leading_dash_is_shown_as_it_was_written(tmp_pa
     assert text in shown.output
 
 
-def test_no_console_of_ours_reads_markup() -> None:
+def test_every_console_is_the_one_that_reads_no_markup() -> None:
     """Most of what is printed holds words of users and models; styles are given as `Text`."""
     loose = []
     for file in SOURCE.rglob("*.py"):
+        if file == SOURCE / "utils" / "console.py":
+            continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Console":
-                off = [
-                    k for k in node.keywords if k.arg == "markup" and getattr(k.value, "value", True) is False
-                ]
-                loose += [] if off else [f"{file.name}:{node.lineno}"]
+            is_rich = isinstance(node, ast.ImportFrom) and node.module == "rich.console"
+            if is_rich and any(alias.name == "Console" for alias in node.names):
+                loose.append(f"{file.name}:{node.lineno} imports Rich's own Console")
+            if isinstance(node, ast.keyword) and node.arg == "markup" and node.value.value is not False:
+                loose.append(f"{file.name}:{node.value.lineno} switches markup on")
     assert loose == []
+    assert not Console(file=io.StringIO()).render_str("[bold]x[/]").spans
 
 
 def test_a_line_of_feedback_that_is_too_long_reaches_no_prompt(tmp_path: Path) -> None:

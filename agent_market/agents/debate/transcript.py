@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent_market.records import AgentView, Debate, DebateTurn, Episode
+from agent_market.utils.plain_text import one_line
 
 _TITLES = {
     "proposal": "proposes",
@@ -35,7 +36,7 @@ def transcript(episode: Episode, debate: Debate | None) -> str:
     outcome = episode.outcome
     if outcome is not None:
         lines.append(f"The market then returned {outcome.market_return:+.2%} over the horizon.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(one_line, lines)) + "\n"
 
 
 def _speech(speech: DebateTurn) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from agent_market.utils.plain_text import one_line
 from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class AlertBus:
 
     def publish(self, level: Level, topic: Topic, text: str, **data: Any) -> Alert:
         """Log, keep and queue one alert, without secrets."""
-        text, clean = self._redactor.text(text), self._redactor.data(data)
+        text, clean = one_line(self._redactor.text(text)), self._redactor.data(data)
         with self._lock:
             self._count += 1
             alert = Alert(self._count, datetime.now(UTC), level, topic, text, clean)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from freqtrade.exceptions import FreqtradeException
 
+from agent_market.bot.account import open_trades
 from agent_market.bot.confirmations import Confirmations
 from agent_market.bot.control import Control
 from agent_market.bot.freqtrade_internals.freqtrade import Priced, is_forced
 from agent_market.bot.gate.splits import let_parts_follow
 from agent_market.bot.journal.journal import clamp_json
 from agent_market.bot.risk_engine import RiskEngine
+from agent_market.bot.steady_clock import steady_now, wall_now
 from agent_market.records import decision_of
 
 logger = logging.getLogger(__name__)
@@ -83,8 +85,8 @@ class EntryGate:
         mode: str,
     ) -> tuple[float, float]:
         forced = is_forced()
-        self._desk.look_at_new(pair, datetime.now(UTC))
-        cause = self._forbidden(forced, leverage, trade)
+        self._desk.look_at_new(pair, wall_now())
+        cause = self._forbidden(forced, leverage, trade) or self._no_place(pair, trade)
         if cause:
             return self._refuse(pair, side, tag, cause, mode, forced), leverage
         minimum = self._least(pair, rate, leverage)
@@ -120,6 +122,16 @@ class EntryGate:
             return f"the trade's leverage {leverage:g} is over the limit, and cannot be changed"
         return ""
 
+    def _no_place(self, pair: str, trade: Any) -> str:
+        """Freqtrade counts trades before it waits for its entry lock, so that entries at once all pass."""
+        if trade is not None:
+            return ""
+        held = open_trades()
+        if any(other.pair == pair for other in held):
+            return f"a trade of {pair} is open already"
+        most = self._desk.strategy.config["max_open_trades"]
+        return f"{len(held)} trades are open, `max_open_trades` is {most:g}" if len(held) >= most else ""
+
     def _confirmed(
         self,
         pair: str,
@@ -133,7 +145,7 @@ class EntryGate:
     ) -> float:
         if self._control.state().mode != "confirm" or forced or mode == "replace":
             return stake
-        due = self._desk.splits.due(pair, tag, datetime.now(UTC)) if mode == "pos_adjust" else 0.0
+        due = self._desk.splits.due(pair, tag, steady_now()) if mode == "pos_adjust" else 0.0
         if due > 0.0:
             return min(stake, due)  # a further part of what was confirmed
         occasion = decision_of(tag) if mode == "initial" else ""
@@ -156,13 +168,13 @@ class EntryGate:
 
     def _wait(self, pair: str, tag: str) -> bool:
         """Whether a poor market is still within its retry window; freqtrade asks again next iteration."""
-        now = datetime.now(UTC)
+        now = steady_now()
         first = self._poor_since.setdefault((pair, tag), now)
         return now - first < timedelta(minutes=self._desk.settings.liquidity.retry_minutes)
 
     def _note_rest(self, pair: str, tag: str, left: float, minimum: float) -> None:
         worth = left if left >= max(minimum, 1e-9) else 0.0
-        self._desk.splits.note(pair, tag, worth, datetime.now(UTC))
+        self._desk.splits.note(pair, tag, worth, steady_now())
         if worth:
             let_parts_follow(self._desk.strategy)
 

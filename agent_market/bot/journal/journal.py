@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 KEPT = 1_000
 BATCH = 256
+DAYS_KEPT = 3
+WAITING_KEPT = 20_000
+"""Lines that wait for a disk that takes none; of more, the newest."""
 
 
 class Journal:
@@ -52,7 +55,7 @@ class Journal:
         self._recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._waiting: list[bytes] = []
         self._unkept: list[dict[str, Any]] = []
-        self._day: tuple[date, float] | None = None
+        self._days: dict[date, float] = {}
 
     def note(self, kind: str, pair: str, tag: str, **data: Any) -> dict[str, Any]:
         """Keep one line; `flush` writes it."""
@@ -87,31 +90,46 @@ class Journal:
             except OSError as error:
                 logger.error("the risk journal cannot be written: %s", error)
                 with self._lock:
-                    self._waiting = waiting + self._waiting
+                    self._waiting = (waiting + self._waiting)[-WAITING_KEPT:]
         if self._keep is not None:
             self._keep(unkept)
 
     def day_start(self, day: date, equity: float) -> float:
-        """Equity at the first look of `day`, kept over restarts; later looks get the first one's."""
-        if self._day is None and self._keep_days:
-            self._day = self._kept_day()
-        if self._day is None or self._day[0] != day:
-            self._day = (day, equity)
+        """Equity at the first look of `day`, kept over restarts; later looks get the first one's.
+
+        The newest `DAYS_KEPT` days are kept: a clock that is set ahead and back finds its day again.
+        """
+        if not self._days and self._keep_days:
+            self._days = self._kept_days()
+        if day not in self._days:
+            days = {**self._days, day: equity}
+            # That of today stays, however far in the future a clock has been.
+            others = sorted(self._days, key=lambda known: abs(known - day))[: DAYS_KEPT - 1]
+            self._days = {known: days[known] for known in sorted({day, *others})}
             if self._keep_days and self._folder is not None:
+                earlier = {known.isoformat(): value for known, value in self._days.items()}
                 try:
-                    write_fact(self._folder / "day.json", {"day": day.isoformat(), "equity": equity})
+                    write_fact(
+                        self._folder / "day.json",
+                        {"day": day.isoformat(), "equity": equity, "days": earlier},
+                    )
                 except ControlUnreadable as error:
                     logger.error("the day's first equity would not survive a restart: %s", error)
-        return self._day[1]
+        return self._days[day]
 
-    def _kept_day(self) -> tuple[date, float] | None:
+    def forget_days(self) -> None:
+        """Begin anew, for another epoch of hyperopt."""
+        self._days = {}
+
+    def _kept_days(self) -> dict[date, float]:
         assert self._folder is not None
         try:
-            fact = read_fact(self._folder / "day.json")
-            return (date.fromisoformat(fact["day"]), float(fact["equity"])) if fact else None
-        except (ControlUnreadable, KeyError, TypeError, ValueError) as error:
+            fact = read_fact(self._folder / "day.json") or {}
+            found = fact.get("days", {fact["day"]: fact["equity"]} if fact else {})
+            return {date.fromisoformat(day): float(equity) for day, equity in found.items()}
+        except (ControlUnreadable, KeyError, TypeError, ValueError, AttributeError) as error:
             logger.error("the day's first equity is lost, today counts from now: %s", error)
-            return None
+            return {}
 
 
 def clamp_json(clamps: tuple[Clamp, ...]) -> list[dict[str, Any]]:

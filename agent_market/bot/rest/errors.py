@@ -6,13 +6,16 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import orjson
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from agent_market.bot.freqtrade_internals import api as internals
+from agent_market.bot.rest.credentials import ADVICE, weak_credentials
 from agent_market.errors import AgentMarketError, ConfigError, ControlUnreadable, DataError, StoreError
+from agent_market.utils.plain_text import plain_data
 from agent_market.utils.redaction import Redactor
 
 logger = logging.getLogger(__name__)
@@ -51,7 +54,14 @@ class AgentsRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             try:
+                weak = weak_credentials(internals.api_config().get("api_server", {}))
+                if weak:
+                    return JSONResponse({"detail": f"not served: {'; '.join(weak)}; {ADVICE}"}, 403)
+                if request.method == "POST":
+                    await _require_json(request)
                 response = await handle(request)
+            except _BadBody as error:
+                return JSONResponse({"detail": str(error)}, error.status)
             except AgentMarketError as error:
                 detail = redactor().text(str(error))
                 code = next((c for kind, c in STATUS.items() if isinstance(error, kind)), 500)
@@ -59,13 +69,44 @@ class AgentsRoute(APIRoute):
                     logger.error("%s: %s", request.url.path, detail)
                 return JSONResponse({"detail": detail}, status_code=code)
             body = bytes(response.body)
-            clean = redactor().text(body.decode()).encode()
+            clean = _clean(body)
             if clean != body:
                 response.body = clean
                 response.headers["content-length"] = str(len(clean))
             return response
 
         return guarded
+
+
+class _BadBody(Exception):
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+async def _require_json(request: Request) -> None:
+    """One content type, which no page of another site can send unasked, and JSON by the letter.
+
+    :raises _BadBody: 415 for another content type; 422 for what is not JSON, NaN and broken UTF-8 included.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise _BadBody(415, f"content type {kind[:100]!r}; send application/json")
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise _BadBody(422, f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise _BadBody(422, f"the body is {type(body).__name__}, not a JSON object; send at least {{}}")
+
+
+def _clean(body: bytes) -> bytes:
+    """JSON without secrets, and with nothing in its texts that a terminal would obey."""
+    text = redactor().hidden(body.decode())
+    try:
+        return orjson.dumps(plain_data(orjson.loads(text)))
+    except orjson.JSONDecodeError:
+        return redactor().text(text).encode()
 
 
 def redactor() -> Redactor:

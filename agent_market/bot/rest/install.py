@@ -11,6 +11,7 @@ from agent_market.utils.log_redaction import hide_tokens_in_logs
 
 
 def install() -> None:
-    """Add our routes to every API server that this process makes; a second call changes nothing."""
+    """Add routes and door to every API server that this process makes; a second call changes nothing."""
+    internals.guard_server()
     internals.add_routes((status, reading, control), (stream,))
     hide_tokens_in_logs()

@@ -113,7 +113,7 @@ async def stream(
         await socket.send_json({"type": "hello", "data": {"scope": source.scope, "types": sorted(wanted)}})
         while not leaving.done():
             for message in await asyncio.to_thread(feed.news):
-                await socket.send_text(redactor().text(orjson.dumps(message).decode()))
+                await socket.send_text(orjson.dumps(redactor().data(message)).decode())
             await asyncio.wait([leaving], timeout=POLL_S)
     except WebSocketDisconnect:
         pass

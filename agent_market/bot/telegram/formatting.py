@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from agent_market.utils.plain_text import plain
+
 LONGEST = 3_800
 """Characters of a part before escaping; Telegram takes 4,096 after parsing."""
 MOST_PARTS = 5
@@ -11,7 +13,7 @@ MOST_PARTS = 5
 
 def messages(text: str) -> tuple[str, ...]:
     """The HTML of each message for `text`; what is beyond `MOST_PARTS` is left out, and it says so."""
-    parts = _parts(text.strip() or "-")
+    parts = _parts(plain(text).strip() or "-")
     if len(parts) > MOST_PARTS:
         parts = [
             *parts[: MOST_PARTS - 1],

@@ -12,6 +12,7 @@ from agent_market.memory.note_store import AuditEntry, NoteStore
 from agent_market.memory.notes import Note
 from agent_market.memory.text.index import Aspects, Hit
 from agent_market.queries.knowledge import search_memory
+from agent_market.utils.plain_text import one_line
 from agent_market.utils.time import moment
 
 AUTHOR_LENGTH = 128
@@ -59,4 +60,4 @@ def memory_text(asked_for: str, hits: Sequence[Hit]) -> str:
         lines.append(f"- {hit.item.text} [{hit.item.id}, known {known}]")
         if hit.contested_by:
             lines.append(f"  contradicted by {', '.join(hit.contested_by)}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))

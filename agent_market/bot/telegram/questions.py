@@ -15,6 +15,7 @@ from telegram.error import TelegramError
 from agent_market.bot.confirmations import EntryProposal
 from agent_market.bot.freqtrade_internals import telegram as internals
 from agent_market.bot.plugin import BotPlugin
+from agent_market.utils.plain_text import plain
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,9 @@ class Questions:
         except TelegramError as error:  # the answer counts, whether or not the phone hears of it
             logger.warning("Telegram did not take the answer to a button: %s", error)
         if query.message is not None:
-            await self._edit(query.message.message_id, f"{escape(query.message.text)}\n<b>{escape(said)}</b>")
+            await self._edit(
+                query.message.message_id, f"{escape(plain(query.message.text))}\n<b>{escape(said)}</b>"
+            )
 
     async def _edit(self, message: int, html: str) -> None:
         try:
@@ -87,9 +90,11 @@ def question_text(proposal: EntryProposal) -> str:
     """The question in HTML."""
     why = f"\nWhy: /why {proposal.tag.split(' ')[-1]}" if "@" in proposal.tag else ""
     return escape(
-        f"Enter {proposal.pair} {proposal.side}?\n"
-        f"Stake {proposal.stake:.8g} at {proposal.rate:.8g}, leverage {proposal.leverage:g}\n"
-        f"Until {proposal.expires_at:%H:%M:%S} UTC; no answer means no.{why}"
+        plain(
+            f"Enter {proposal.pair} {proposal.side}?\n"
+            f"Stake {proposal.stake:.8g} at {proposal.rate:.8g}, leverage {proposal.leverage:g}\n"
+            f"Until {proposal.expires_at:%H:%M:%S} UTC; no answer means no.{why}"
+        )
     )
 
 

@@ -53,10 +53,12 @@ def switch_text(state: ControlState) -> str:
     """Whether entries may be placed, as far as humans said."""
     if state.damaged:
         return f"Entries: paused, for the switch cannot be read: {state.damaged}"
+    unsaved = f"\nNot saved: {state.unsaved}" if state.unsaved else ""
     if state.paused:
         because = f": {state.reason}" if state.reason else ""
-        return f"Entries: paused since {moment(state.since)} by {state.paused_by}{because}; mode {state.mode}"
-    return f"Entries: on; mode {state.mode}"
+        since = f"since {moment(state.since)} by {state.paused_by}"
+        return f"Entries: paused {since}{because}; mode {state.mode}{unsaved}"
+    return f"Entries: on; mode {state.mode}{unsaved}"
 
 
 def breaker_text(state: BreakerState) -> str:

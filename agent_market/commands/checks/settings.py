@@ -87,19 +87,17 @@ def model_prices(settings: AgentMarketSettings) -> Finding:
 
 def api_secrets(config: Mapping[str, Any]) -> Finding | None:
     """Whether an enabled REST API can be entered without a secret; None where it is off."""
+    from agent_market.bot.rest.credentials import ADVICE, weak_credentials
+
     api = config.get("api_server", {})
+    weak = weak_credentials(api)
     if not api.get("enabled", False):
-        return None
-    weak = [f"`{key}` is empty" for key in ("username", "password") if not api.get(key)]
-    if api.get("jwt_secret_key", DEFAULT_JWT_KEY) == DEFAULT_JWT_KEY:
-        weak.append("`jwt_secret_key` is freqtrade's public default")
+        if not weak or "password" not in api:
+            return None
+        closed = "`agent-market webserver` refuses to start until they are set"
+        return warn("API secrets", f"off; {'; '.join(weak)}; {closed}", ADVICE)
     if weak:
-        return fail(
-            "API secrets",
-            "; ".join(weak),
-            "set FREQTRADE__API_SERVER__USERNAME, ..__PASSWORD and ..__JWT_SECRET_KEY in the environment: "
-            "who enters can trade",
-        )
+        return fail("API secrets", "; ".join(weak), ADVICE)
     return ok("API secrets", "set")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent_market.utils.plain_text import echo
+
 if TYPE_CHECKING:
     from agent_market.bot.control import Control, ControlState
 
@@ -36,10 +38,10 @@ def control_of(userdir: Path, folder: Path | None) -> Control:
 def say(state: ControlState) -> None:
     """One line on what stands now."""
     if state.damaged:
-        typer.echo(f"paused, for the switch cannot be read: {state.damaged}")
+        echo(f"paused, for the switch cannot be read: {state.damaged}")
         return
     words = "entries go on"
     if state.paused:
         since = f" since {state.since:%Y-%m-%d %H:%M:%S} UTC" if state.since else ""
         words = f"paused{since} by {state.paused_by}" + (f": {state.reason}" if state.reason else "")
-    typer.echo(f"{words}; mode {state.mode}")
+    echo(f"{words}; mode {state.mode}")

@@ -39,11 +39,10 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
     :raises ConfigError: the config is refused, or the days are out of order.
     :raises DataError: candles are missing.
     """
-    from rich.console import Console
-
     from agent_market.factors.mining.api import mine, panel_of
     from agent_market.store.database import Database, store_url
     from agent_market.universe import universe_of
+    from agent_market.utils.console import Console
 
     settings, config = settings_of(wanted.userdir, wanted.config)
     changes = {"candidates": wanted.candidates, "seed": wanted.seed}
@@ -56,7 +55,7 @@ def run_search(wanted: Wanted) -> tuple[MiningResult, AgentMarketSettings]:
         str(config.get("trading_mode") or "spot"),
     )
     span, promote_span = spans_of(panel, wanted, settings.mining.promote_share)
-    console = Console(stderr=True, markup=False, quiet=wanted.quiet)
+    console = Console(stderr=True, quiet=wanted.quiet)
 
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

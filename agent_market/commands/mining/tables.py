@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
+from agent_market.utils.plain_text import echo_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,12 +18,12 @@ _COLUMNS = ("factor", "by", "weight", "rank IC", "t", "later IC", "later t", "ad
 
 def show_result(result: MiningResult, published: Published | None, as_json: bool) -> None:
     """The pool with what it showed on both spans, the proposers, the verdict, and where it was written."""
-    from rich.console import Console
+    from agent_market.utils.console import Console
 
     if as_json:
-        typer.echo(_json(result))
+        echo_json(_json(result))
         return
-    console = Console(markup=False)
+    console = Console()
     if result.pool:
         title = f"{result.pool_size} factors; joint IC {result.joint_in:+.4f}, later {result.joint_out:+.4f}"
         console.print(_table(result.pool, title))
@@ -51,18 +51,17 @@ def show_result(result: MiningResult, published: Published | None, as_json: bool
 
 def show_list(userdir: Path, as_json: bool) -> None:
     """The pool of the newest search, and which factors are in force."""
-    from rich.console import Console
-
     from agent_market.errors import DataError
     from agent_market.factors.mining.files import EXPRESSIONS_FILE, read_expressions, read_features, utc
+    from agent_market.utils.console import Console
 
     found = read_expressions(userdir)
     if found is None:
         raise DataError(f"there is no {EXPRESSIONS_FILE} in {userdir}; run `agent-market factors mine` first")
     if as_json:
-        typer.echo(found.model_dump_json(by_alias=True, indent=2))
+        echo_json(found.model_dump_json(by_alias=True, indent=2))
         return
-    console = Console(markup=False)
+    console = Console()
     state = "promoted" if found.promoted else "not promoted"
     console.print(
         _table(found.factors, f"{len(found.factors)} factors, known at {utc(found.known_at)}, {state}")
@@ -80,10 +79,9 @@ def show_list(userdir: Path, as_json: bool) -> None:
 
 def show_factor(userdir: Path, name: str) -> None:
     """One factor with its provenance and both sets of scores."""
-    from rich.console import Console
-
     from agent_market.errors import ConfigError
     from agent_market.factors.mining.files import read_expressions, utc
+    from agent_market.utils.console import Console
 
     found = read_expressions(userdir)
     wanted = name.removeprefix("%-").removeprefix("factor_")
@@ -93,7 +91,7 @@ def show_factor(userdir: Path, name: str) -> None:
         known = ", ".join(factor.name for factor in held) or "none; run `agent-market factors mine`"
         raise ConfigError(f"{name!r} names {len(matches)} factors of the newest search; it has: {known}")
     (factor,) = matches
-    console = Console(markup=False)
+    console = Console()
     model = f" ({factor.model})" if factor.model else ""
     console.print(
         f"{factor.name}\n{factor.expression}\nproposed by {factor.proposer}{model}: {factor.rationale}\n"

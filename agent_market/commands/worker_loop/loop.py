@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.text import Text
 
 from agent_market.commands.worker_loop.shown import ENDS, found_words, job_table_shown
@@ -20,6 +19,7 @@ from agent_market.jobs.registry import WORKER_LANES, job_table, jobs_of
 from agent_market.jobs.runner import Runner
 from agent_market.jobs.state import JobState, states_of
 from agent_market.jobs.worker import WorkerContext
+from agent_market.utils.console import Console
 from agent_market.utils.log_redaction import hide_in_logs
 from agent_market.utils.redaction import Redactor
 
@@ -38,7 +38,7 @@ class WorkerLoop:
         :raises ConfigError: a bad setting, or an unknown lane.
         """
         self._lanes = _lanes(lanes)
-        self._console = console or Console(markup=False)
+        self._console = console or Console()
         self._ended = threading.Event()
         self._place = WorkerContext.of(config, self._tell, lambda: not self._ended.is_set())
         self._settings = self._place.source.settings

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from agent_market.flow.files import copy_atomically
@@ -29,6 +28,7 @@ from agent_market.reports.feedback import (
 )
 from agent_market.reports.html import write_report
 from agent_market.reports.load import gather
+from agent_market.utils.console import Console
 from agent_market.utils.durable import replace_text
 
 SUMMARY = "summary.json"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from agent_market.bot.rest.schemas.base import Answer
 
 
@@ -80,7 +82,7 @@ class ProposalsAnswer(Answer):
 class PauseOrder(Answer):
     """Why to pause."""
 
-    reason: str = ""
+    reason: str = Field(default="", max_length=2_000)
     """Shown wherever the bot says that it is paused."""
 
 

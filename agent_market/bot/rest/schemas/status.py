@@ -23,6 +23,8 @@ class Switch(Answer):
     """Since when it is paused."""
     damaged: str
     """Why the switch cannot be read; it then counts as paused."""
+    unsaved: str
+    """What this process alone holds, and loses when it ends, for the disk did not take it; else empty."""
 
 
 class AlarmAnswer(Answer):
