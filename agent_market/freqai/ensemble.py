@@ -34,9 +34,10 @@ from agent_market.freqai.base_model import BaseAgentModel
 from agent_market.freqai.features import seen_context, seen_features
 from agent_market.freqai.memory_features import with_memory
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
+from agent_market.freqai.rule_features import rule_numbers
 from agent_market.pipeline.columns import ColumnSchema
 from agent_market.pipeline.live_committee import BackgroundCommittee, LiveCommittee
-from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality
+from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality, skill_voice
 from agent_market.pipeline.session import Candles, PairSession, Rows, close_times
 from agent_market.runs.manifest import RunManifest, write_manifest
 from agent_market.store.database import Database, store_url
@@ -117,8 +118,10 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         predicted = pd.DataFrame(regressor.predict(data[f"{part}_features"]), columns=dk.label_list)
         predicted, _, _ = dk.label_pipeline.inverse_transform(predicted)
         realised, _, _ = dk.label_pipeline.inverse_transform(data[f"{part}_labels"].copy())
-        std, test = fit_quality(predicted[TARGET].to_numpy(), realised[TARGET].to_numpy())
-        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, test)
+        x, y = predicted[TARGET].to_numpy(), realised[TARGET].to_numpy()
+        std, test = fit_quality(x, y)
+        voice = skill_voice(x, y, self.settings.decision.horizon_candles) if has_test else 0.0
+        return QuantModel(regressor, dk.feature_pipeline, dk.label_pipeline, std, test, voice=voice)
 
     # --- prediction: the committee -------------------------------------------------------------------
 
@@ -137,9 +140,10 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
             features=seen_features(unfiltered_df),
             context=seen_context(unfiltered_df),
             predictions=expected,
-            depths=depths,
+            depths=depths * model.voice,
             usable=do_predict == 1,
             test=model.test,
+            rules=rule_numbers(unfiltered_df),
         )
         try:
             self._session(dk.pair, dk.live).use(model.nets)
@@ -184,6 +188,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
                 database,
                 seat,
                 self.schema,
+                can_short=self.config.get("trading_mode") == "futures",
             )
         return self._sessions[pair]
 

@@ -25,6 +25,7 @@ from agent_market.runs.prompts_digest import prompts_digest
 
 DECIDING_PACKAGES = (
     "records.py",
+    "costs.py",
     "cycle.py",
     "perception",
     "memory",
