@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
+from freqtrade.exchange import timeframe_to_seconds
 
 from agent_market.config import DecisionSettings
 from agent_market.records import Episode, MarketView, Outcome
@@ -96,7 +98,7 @@ def expected_std(view: MarketView, horizon: int) -> float | None:
 
 
 def scaled_reward(
-    outcome: Outcome, view_depth: float, expected_std: float, settings: DecisionSettings
+    outcome: Outcome, view_depth: float, expected_std: float, settings: DecisionSettings, held: float = 0.0
 ) -> float:
     """Reward of a view after costs, in units of what the market was expected to move, in [-1, 1].
 
@@ -104,25 +106,64 @@ def scaled_reward(
     limit: -1, 0 or 1 by the sign of the reward.
 
     :param view_depth: depth of the view in [-10, 10].
+    :param held: depth that the same agent held until then: only the change is charged.
     :param expected_std: expected standard deviation of the market return over the horizon, >= 0.
     :raises ValueError: expected_std is negative or not a number.
     """
     if not expected_std >= 0.0:
         raise ValueError(f"expected_std must be a number >= 0, got {expected_std}")
-    reward = outcome.reward(view_depth)
+    reward = outcome.reward(view_depth, held)
     scale = settings.reward_scale * expected_std
     if scale == 0.0:
         return math.copysign(1.0, reward) if reward else 0.0
     return max(-1.0, min(1.0, reward / scale))
 
 
-def rewards_of(episode: Episode, settings: DecisionSettings) -> dict[str, float]:
-    """Scaled reward of each agent that did not abstain; empty without outcome or expected deviation."""
+def previous_decisions(
+    episodes: Iterable[Episode], settings: DecisionSettings
+) -> Mapping[tuple[str, datetime], Episode]:
+    """By pair and moment of a decision: the one before it on the same pair, where that still held then.
+
+    :param episodes: of any pairs, in any order; of one run.
+    """
+    newest: dict[str, Episode] = {}
+    before: dict[tuple[str, datetime], Episode] = {}
+    for episode in sorted(episodes, key=lambda e: e.view.asof):
+        last = newest.get(episode.view.pair)
+        if last is not None and still_holds(last, episode.view.asof, settings):
+            before[episode.view.pair, episode.view.asof] = last
+        newest[episode.view.pair] = episode
+    return before
+
+
+def still_holds(episode: Episode, asof: datetime, settings: DecisionSettings) -> bool:
+    """Whether a decision's views still count at `asof` (`decision.max_age_candles`)."""
+    candle = timedelta(seconds=timeframe_to_seconds(episode.view.timeframe))
+    return timedelta(0) < asof - episode.view.asof <= settings.max_age_candles * candle
+
+
+def held_depth(agent: str, previous: Episode | None) -> float:
+    """The depth an agent alone would hold from the decision before: 0 without one, or where it abstained."""
+    if previous is None:
+        return 0.0
+    return next((v.depth for v in previous.views if v.agent == agent and not v.abstains), 0.0)
+
+
+def rewards_of(
+    episode: Episode, settings: DecisionSettings, previous: Episode | None = None
+) -> dict[str, float]:
+    """Scaled reward of each agent that did not abstain; empty without outcome or expected deviation.
+
+    :param previous: the decision before on the same pair that still held (`previous_decisions`): an agent
+        that holds on to its view pays nothing for it.
+    """
     deviation = expected_std(episode.view, settings.horizon_candles)
     if episode.outcome is None or deviation is None:
         return {}
     return {
-        view.agent: scaled_reward(episode.outcome, view.depth, deviation, settings)
+        view.agent: scaled_reward(
+            episode.outcome, view.depth, deviation, settings, held_depth(view.agent, previous)
+        )
         for view in episode.views
         if not view.abstains
     }

@@ -17,6 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from agent_market.costs import net_return
+
 DEPTH_LIMIT = 10.0
 
 Action = Literal["buy", "sell", "hold"]
@@ -255,10 +257,13 @@ class Outcome:
     cost: float
     known_at: datetime
 
-    def reward(self, depth: float) -> float:
-        """Money made per unit of stake by holding `depth` over the horizon, after costs."""
-        size = depth / DEPTH_LIMIT
-        return self.market_return * size - self.cost * abs(size)
+    def reward(self, depth: float, held: float = 0.0) -> float:
+        """Money made per unit of stake by holding `depth` over the horizon, after the cost of getting there.
+
+        :param held: the depth held until then; only the change from it is traded, and costs one side.
+        """
+        made: float = net_return(depth / DEPTH_LIMIT, held / DEPTH_LIMIT, self.market_return, self.cost / 2.0)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,12 @@ STATIC = "StaticPairList"
 _PAIR = re.compile(r"[\w-]+/[\w:-]+")
 
 
+def market_leader(config: Mapping[str, Any]) -> str:
+    """The pair whose candles stand for the whole market: BTC in the stake currency, also where not traded."""
+    stake = str(config.get("stake_currency") or "")
+    return f"BTC/{stake}" + (f":{stake}" if config.get("trading_mode") == "futures" else "")
+
+
 def universe_of(config: Mapping[str, Any], markets: Iterable[str] | None = None) -> tuple[str, ...]:
     """The pairs that freqtrade trades under `config`, in freqtrade's order, each once.
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_market.config import CostSettings, DecisionSettings
-from agent_market.outcomes import expected_std, measure, rewards_of, scaled_reward
-from agent_market.records import Outcome
+from agent_market.outcomes import expected_std, measure, previous_decisions, rewards_of, scaled_reward
+from agent_market.records import Episode, Outcome
 from tests.helpers.episode_makers import a_view, an_episode, an_outcome
 
 HOUR = 3600
@@ -128,21 +128,41 @@ def test_candles_that_close_after_it_was_known_change_no_outcome(hours, asof, ho
 def test_costs_weigh_the_same_on_both_sides_and_grow_with_depth() -> None:
     up = Outcome(0.05, 0.05, 0.0, 0.002, known_at(4))
     down = Outcome(-0.05, 0.0, -0.05, 0.002, known_at(4))
-    assert up.reward(10.0) == pytest.approx(0.048)
-    assert up.reward(-10.0) == pytest.approx(-0.052)
+    assert up.reward(10.0) == pytest.approx(0.049)
+    assert up.reward(-10.0) == pytest.approx(-0.051)
     assert down.reward(-10.0) == up.reward(10.0)
-    assert up.reward(5.0) == pytest.approx(0.024)
+    assert up.reward(5.0) == pytest.approx(0.0245)
     assert up.reward(0.0) == 0.0
 
 
 def test_rewards_are_scaled_by_the_expected_move_and_clipped() -> None:
     settings_ = DecisionSettings(reward_scale=3.0)
     outcome = an_outcome(4, 0.03, cost=0.002)
-    assert scaled_reward(outcome, 10.0, 0.02, settings_) == pytest.approx(0.028 / 0.06)
-    assert scaled_reward(outcome, -10.0, 0.02, settings_) == pytest.approx(-0.032 / 0.06)
+    assert scaled_reward(outcome, 10.0, 0.02, settings_) == pytest.approx(0.029 / 0.06)
+    assert scaled_reward(outcome, -10.0, 0.02, settings_) == pytest.approx(-0.031 / 0.06)
     assert scaled_reward(outcome, 10.0, 0.001, settings_) == 1.0
     assert scaled_reward(outcome, -10.0, 0.001, settings_) == -1.0
     assert scaled_reward(outcome, 0.0, 0.02, settings_) == 0.0
+
+
+def test_only_the_change_of_a_position_is_charged() -> None:
+    outcome = Outcome(0.05, 0.05, 0.0, 0.002, known_at(4))
+    assert outcome.reward(10.0, held=10.0) == pytest.approx(0.05)
+    assert outcome.reward(10.0, held=-10.0) == pytest.approx(0.05 - 0.002)
+    assert outcome.reward(0.0, held=5.0) == pytest.approx(-0.0005)
+
+
+def test_an_agent_that_holds_on_to_its_view_pays_for_it_once() -> None:
+    settings_ = DecisionSettings(reward_scale=1.0, max_age_candles=24)
+
+    def decided(hour: int) -> Episode:
+        outcome = an_outcome(hour + 12, 0.0, cost=0.002)
+        return an_episode(hour, depths={"a": 10.0}, outcome=outcome)
+
+    made = [decided(hour) for hour in (0, 12, 24, 100)]
+    before = previous_decisions(reversed(made), settings_)
+    paid = [rewards_of(e, settings_, before.get((e.view.pair, e.view.asof)))["a"] < 0.0 for e in made]
+    assert paid == [True, False, False, True]  # the one before the last had expired: it is entered again
 
 
 def test_where_no_move_was_expected_the_reward_is_its_sign() -> None:

@@ -12,6 +12,7 @@ from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode
 
 from agent_market.agents.roles import role_table
+from agent_market.agents.rule_agents import RULE_AGENTS
 from agent_market.config import load_settings
 from agent_market.runs.folders import control_folder
 from agent_market.store.database import store_url
@@ -20,7 +21,7 @@ from tests.helpers.compose import BOTS, GIVEN, compose, service
 AGENTS = {
     "aggressive": ["aggressive"],
     "conservative": ["conservative"],
-    "ensemble": ["aggressive", "conservative", "quant", "memory", "judge"],
+    "ensemble": ["aggressive", "conservative", "quant", "memory", *RULE_AGENTS, "judge"],
 }
 
 

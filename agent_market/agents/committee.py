@@ -37,6 +37,8 @@ class CallPlan:
 
     roles: tuple[Role, ...]
     given: tuple[Role, ...]
+    hidden: frozenset[str]
+    """Agents that have a view and a weight, but that prompts, debates and their triggers do not see."""
     first: tuple[Role, ...]
     second: tuple[Role, ...]
     heard: tuple[str, ...]
@@ -48,12 +50,14 @@ class CallPlan:
     def of(cls, roles: Sequence[Role], settings: AgentSettings) -> CallPlan:
         first = tuple(role for role in roles if role.source == "llm" and role.stage == 1)
         second = tuple(role for role in roles if role.source == "llm" and role.stage == 2)
+        unseen = () if settings.rule_evidence else tuple(r.name for r in roles if r.source == "rule")
         return cls(
             roles=tuple(roles),
             given=tuple(role for role in roles if role.source != "llm"),
+            hidden=frozenset(unseen),
             first=first,
             second=second,
-            heard=tuple(role.name for role in roles if role not in second),
+            heard=tuple(role.name for role in roles if role not in second and role.name not in unseen),
             seats=Seats.of({role.name: role for role in roles}, settings.debate),
             prompts={role.name: version for role in roles if (version := version_of(role)) is not None},
         )
@@ -183,7 +187,8 @@ class Committee:
             self._settings.headlines,
         )
         shown = self._histories(plan, view, recent)
-        views = {role.name: _given(role, given) for role in plan.given}
+        came = {role.name: _given(role, given) for role in plan.given}
+        views = {name: view for name, view in came.items() if name not in plan.hidden}
         views |= self._views(brief, plan.first, shown, plan.prompts)
         argument = self._argue(brief, view, recall, views, plan, shown)
         if argument is not None:
@@ -202,6 +207,7 @@ class Committee:
         for name, version in plan.prompts.items():
             if views[name].prompt is None:
                 views[name] = replace(views[name], prompt=version)
+        views = came | views
         return Deliberation(tuple(views[role.name] for role in plan.roles), debate)
 
     def close(self) -> None:

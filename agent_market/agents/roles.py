@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
+from agent_market.agents.rule_agents import RULE_AGENTS
 from agent_market.config import AgentSettings, FactorGroup, RoleOverride, Tier
 from agent_market.errors import ConfigError
 
-Source = Literal["llm", "model", "memory"]
+Source = Literal["llm", "model", "memory", "rule"]
 
 # A role's name becomes part of column names and of stored rows.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -38,11 +39,12 @@ class Role:
     """One agent.
 
     `source` says where its view comes from: `llm` is asked over the OpenAI protocol, `model` is the
-    trained FreqAI model, `memory` the recalled cases. `stage` 1 is asked together with the others, 2
-    after them and with their views. `character` is the paragraph of the prompt that says who an `llm`
-    agent is, `discipline` the one that says how its outlook becomes a depth, `temperament` its character as
-    numbers, and `sees` the factor groups that its prompt holds; other sources have none of these. `tier`
-    says whether it asks the fast model or, where there is one, the deep one.
+    trained FreqAI model, `memory` the recalled cases, `rule` arithmetic on candles (`agents.rule_agents`).
+    `stage` 1 is asked together with the others, 2 after them and with their views. `character` is the
+    paragraph of the prompt that says who an `llm` agent is, `discipline` the one that says how its outlook
+    becomes a depth, `temperament` its character as numbers, and `sees` the factor groups that its prompt
+    holds; other sources have none of these. `tier` says whether it asks the fast model or, where there is
+    one, the deep one.
     """
 
     name: str
@@ -102,6 +104,7 @@ ROLES: tuple[Role, ...] = (
     ),
     Role("quant", "model", 1),
     Role("memory", "memory", 1),
+    *(Role(name, "rule", 1) for name in RULE_AGENTS),
     Role(
         "judge",
         "llm",

@@ -57,6 +57,7 @@ from agent_market.config.risk import (
     TighteningSettings,
     VarLimits,
 )
+from agent_market.config.sizing import SizingSettings
 from agent_market.config.store import StoreSettings
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "RoleOverride",
     "Settings",
     "Share",
+    "SizingSettings",
     "StopRule",
     "StoreSettings",
     "StrategyShare",
@@ -129,6 +131,8 @@ class AgentMarketSettings(Settings):
     """The committee of agents."""
     decision: DecisionSettings = DecisionSettings()
     """Decision points and fusion."""
+    sizing: SizingSettings = SizingSettings()
+    """From a depth to a position."""
     memory: MemorySettings = MemorySettings()
     """Episodic memory."""
     perception: PerceptionSettings = PerceptionSettings()

@@ -86,6 +86,8 @@ class AgentSettings(Settings):
     """How many of its own last beliefs an agent is shown, with their age and what happened since."""
     headlines: int = Field(default=8, ge=0, le=50)
     """How many of the newest headlines a prompt carries."""
+    rule_evidence: bool = False
+    """Whether prompts show the views of the arithmetic agents (trend, breadth, carry) beside the others'."""
     masking: Literal["backtests", "always", "never"] = "backtests"
     """Where prompts hide pair, dates, prices and names, so that no model answers from what it read later."""
     masked_names: tuple[str, ...] = ()

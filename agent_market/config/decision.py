@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -68,6 +68,10 @@ class DecisionSettings(Settings):
     """Whether the opposite of each agent is an expert too, so that one that is reliably wrong is of use."""
     weighting_per_regime: bool = False
     """Whether weights are learned for each market regime on its own."""
+    weighting_prior: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=lambda: {"trend": 20.0, "breadth": 40.0}
+    )
+    """What an agent's learned weight is multiplied by, 1 where unnamed: whom to believe before an outcome."""
     learning_rate: float = Field(default=1.0, gt=0)
     """Multiplies the rate of Hedge, sqrt(8 ln N / t), and of fixed share; 1 has the textbook bound."""
     reward_scale: float = Field(default=3.0, gt=0)
@@ -97,6 +101,11 @@ class CostSettings(Settings):
     """Expected slippage of one side as a fraction of notional."""
 
     @property
+    def side(self) -> float:
+        """Cost of one unit of turnover, as a fraction of notional."""
+        return self.fee + self.slippage
+
+    @property
     def round_trip(self) -> float:
         """Cost of entering and leaving a full position, as a fraction of notional."""
-        return 2 * (self.fee + self.slippage)
+        return 2 * self.side

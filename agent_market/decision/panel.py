@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_market.config import DecisionSettings
+from agent_market.costs import net_return
 from agent_market.decision.experts.virtual_experts import CASH
 from agent_market.errors import DataError
 from agent_market.utils.arrays import Bools, Floats, Ints
@@ -95,18 +96,13 @@ def vectors(panel: DecisionPanel, settings: DecisionSettings) -> npt.NDArray[np.
     return np.where(panel.awake[..., None], stacked, 0.0).astype(np.float32)
 
 
-def turnover(position: Floats) -> Floats:
-    """(T, P, ...) size of each change, the first from flat."""
-    return np.abs(np.diff(position, axis=0, prepend=np.zeros_like(position[:1])))
-
-
 def money(panel: DecisionPanel, position: Floats, cost: float) -> Floats:
     """(T, P) return of each pair's capital in each period, after costs, as a fraction.
 
     :param position: (T, P) in [-1, 1], decided at the moment and held from its fill to the next.
     :param cost: of one unit of turnover (one side), as a fraction.
     """
-    return position * panel.returns - cost * turnover(position)
+    return np.asarray(net_return(position, _before(position), panel.returns, cost))
 
 
 def expert_rewards(panel: DecisionPanel, cost: float, scale: float) -> Floats:
@@ -116,6 +112,11 @@ def expert_rewards(panel: DecisionPanel, cost: float, scale: float) -> Floats:
     as 0 where it slept: to sleep is to hold nothing.
     """
     held = np.nan_to_num(panel.depth)
-    earned = held * panel.outcome[..., None] - cost * turnover(held)
+    earned = net_return(held, _before(held), panel.outcome[..., None], cost)
     rewards = np.clip(earned / (scale * panel.sigma[..., None]), -1.0, 1.0)
     return np.where(panel.awake, rewards, np.nan)
+
+
+def _before(position: Floats) -> Floats:
+    """(T, ...) the position held until each decision; flat before the first."""
+    return np.concatenate([np.zeros_like(position[:1]), position[:-1]])

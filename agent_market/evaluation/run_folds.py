@@ -10,7 +10,8 @@ import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
 from joblib import Parallel, delayed
 
-from agent_market.decision.panel import DecisionPanel, money, turnover
+from agent_market.costs import turnover
+from agent_market.decision.panel import DecisionPanel, money
 from agent_market.errors import DataError
 from agent_market.evaluation.context import EvaluatedStrategy, EvaluationContext
 from agent_market.evaluation.panel_builder import Grid, build_panel

@@ -37,9 +37,10 @@ from agent_market.freqai.base_model import BaseAgentModel
 from agent_market.freqai.features import has_trained_features, seen_context, seen_features
 from agent_market.freqai.memory_features import with_memory
 from agent_market.freqai.nets import earlier_nets, require_torch, window_nets
+from agent_market.freqai.rule_features import rule_numbers
 from agent_market.pipeline.columns import ColumnSchema
 from agent_market.pipeline.live_committee import BackgroundCommittee, LiveCommittee
-from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality, return_label
+from agent_market.pipeline.quant import TARGET, QuantModel, fit_quality, return_label, skill_voice
 from agent_market.pipeline.session import Candles, PairSession, Rows, close_times
 from agent_market.runs.manifest import RunManifest, write_manifest
 from agent_market.store.database import Database, store_url
@@ -139,9 +140,18 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
         if label != TARGET:
             trained, _, _ = dk.label_pipeline.inverse_transform(data["train_labels"].copy())
             scale = float(trained[label].std()) or 1.0
-        std, test = fit_quality(predicted[label].to_numpy() / scale, realised[label].to_numpy() / scale)
+        x, y = predicted[label].to_numpy() / scale, realised[label].to_numpy() / scale
+        std, test = fit_quality(x, y)
+        voice = skill_voice(x, y, self.settings.decision.horizon_candles) if has_test else 0.0
         return QuantModel(
-            regressor, dk.feature_pipeline, dk.label_pipeline, std, test, label=label, scale=scale
+            regressor,
+            dk.feature_pipeline,
+            dk.label_pipeline,
+            std,
+            test,
+            label=label,
+            scale=scale,
+            voice=voice,
         )
 
     # --- prediction: the committee -------------------------------------------------------------------
@@ -161,9 +171,10 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
             features=self._seen_features(unfiltered_df, dk.pair),
             context=seen_context(unfiltered_df),
             predictions=expected,
-            depths=depths,
+            depths=depths * model.voice,
             usable=do_predict == 1,
             test=model.test,
+            rules=rule_numbers(unfiltered_df),
         )
         try:
             self._session(dk.pair, dk.live).use(model.nets)
@@ -218,6 +229,7 @@ class AgentEnsembleModel(BaseAgentModel, BaseRegressionModel):
                 seat,
                 self.schema,
                 self._shelf_holder(),
+                can_short=self.config.get("trading_mode") == "futures",
             )
         return self._sessions[pair]
 

@@ -62,7 +62,9 @@ class ShortTermLog:
         shape = (len(given), len(self.agents))
         depth, confidence, reward = (np.full(shape, np.nan) for _ in range(3))
         place = {agent: n for n, agent in enumerate(self.agents)}
+        held = [0.0] * len(self.agents)
         for row, episode in enumerate(given):
+            holding = [0.0] * len(self.agents)
             known = episode.outcome if episode.outcome and episode.outcome.known_at <= asof else None
             for view in episode.views:
                 n = place.get(view.agent)
@@ -70,5 +72,7 @@ class ShortTermLog:
                     continue
                 depth[row, n], confidence[row, n] = view.depth, view.confidence
                 if known is not None:
-                    reward[row, n] = known.reward(view.depth)
+                    reward[row, n] = known.reward(view.depth, held[n])
+                holding[n] = view.depth
+            held = holding
         return Advice(self.agents, tuple(e.view.asof for e in given), depth, confidence, reward)

@@ -39,7 +39,7 @@ import pandas as pd
 from agent_market.agents.diagnostics.diversity import dispersion_of, turners
 from agent_market.decision.nets.bundle import DECISION_NET, WEIGHT_NET
 from agent_market.pipeline.diversity_columns import NAMES as CORRELATIONS
-from agent_market.records import Episode
+from agent_market.records import AgentView, Episode
 from agent_market.utils.arrays import Floats
 
 
@@ -96,7 +96,8 @@ class ColumnSchema:
     ) -> HeldDecision:
         """The held columns of one episode; `calibrated` and `usable` are those of its `Calibration`."""
         by_agent = {v.agent: v for v in episode.views}
-        views = [by_agent[a] for a in self.agents]
+        # Episodes of a bot before an agent was added have no view of it.
+        views = [by_agent.get(a) or AgentView.abstain(a, "not in the committee then") for a in self.agents]
         neighbours = episode.recall.neighbours[: self.k_max]
         padding = (0.0,) * (self.k_max - len(neighbours))
         asof_s = int(episode.view.asof.timestamp())

@@ -43,6 +43,7 @@ class CycleContext:
 
     `scope` names the run in the store; `memory`, `learner` and `decision_history` belong to this pair and
     grow with each decision. `nets` replaces the online weights where learned nets are in force, else None.
+    `can_short`: whether a negative depth can be held at all; on spot it is held as flat.
     """
 
     scope: str
@@ -54,20 +55,28 @@ class CycleContext:
     learner: WeightLearner
     decision_history: DecisionHistory
     nets: Decider | None = None
+    can_short: bool = True
 
 
-def run_cycle(view: MarketView, quant: AgentView, horizon: timedelta, desk: CycleContext) -> Episode:
+def run_cycle(
+    view: MarketView,
+    quant: AgentView,
+    horizon: timedelta,
+    desk: CycleContext,
+    rules: Mapping[str, AgentView] | None = None,
+) -> Episode:
     """Decide once on what is known at `view.asof`, remember it, and return the whole episode.
 
     :param view: the market as of the candle's close.
     :param quant: the trained model's opinion on the same candle (or its abstention).
+    :param rules: views of the arithmetic agents on the same candle, by name; absent ones abstain.
     :param horizon: time after `view.asof` at which the outcome will be known.
     :raises ReplayMiss: in replay mode, when an answer was never recorded.
     """
     settings = desk.settings
     name = decision_id(view.pair, view.asof)
     recall = replace(desk.memory.recall(view), lessons=desk.lessons.about(view))
-    given = {"quant": quant, "memory": memory_view(recall, settings.memory)}
+    given = {"quant": quant, "memory": memory_view(recall, settings.memory), **(rules or {})}
     said, case = _ask(name, view, recall, given, desk)
     views = with_seats(said, settings.decision)
     awake = {v.agent: v.depth for v in views if not v.abstains}
@@ -105,10 +114,15 @@ def _ask(
 
 
 def _held(view: MarketView, desk: CycleContext) -> float:
-    """The depth of the last decision, if it still holds at `view`."""
+    """The position held at `view`, as a depth: that of the last decision after risk, if it still holds.
+
+    What risk took off was not traded, and where there are no shorts a negative depth is held as flat.
+    """
     last = next(iter(desk.decision_history), None)
     if last is None:
         return 0.0
     age_s = (view.asof - last.view.asof).total_seconds()
     limit_s = timeframe_s(view.timeframe) * desk.settings.decision.max_age_candles
-    return last.decision.depth if age_s <= limit_s else 0.0
+    if age_s > limit_s:
+        return 0.0
+    return last.verdict.depth if desk.can_short else max(last.verdict.depth, 0.0)

@@ -6,8 +6,9 @@ The target is the return over the horizon in units of its own expected standard 
 
 so one model scale serves calm and wild markets.  Depth is `10 * tanh(y_hat / (2 s))`, where `s` is the
 standard deviation of the model's own predictions on FreqAI's test split (the newest part of the training
-span): a prediction of typical size speaks with depth 4.6.  Confidence is the share of that split on which
-the sign was right, computed by code, and below one half it is what it is.
+span): a prediction of typical size has depth 4.6.  In the committee it speaks with the share of it that its
+skill has earned (`skill_voice`): depth 0 without any.  Confidence is the share of that split on which the
+sign was right, computed by code, and below one half it is what it is.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class QuantModel:
     """Column that the regressor predicts: ours, or the one return target of a plain FreqAI strategy."""
     scale: float = 1.0
     """Standard deviation of the label on the training span, for a label that is not in such units itself."""
+    voice: float = 1.0
 
     def predict(self, features: pd.DataFrame) -> Any:
         """Raw predictions in the label pipeline's units, as FreqAI's `predict` expects."""
@@ -87,6 +89,26 @@ def fit_quality(predicted: Floats, realised: Floats) -> tuple[float, Evidence]:
     decided = (predicted != 0.0) & (realised != 0.0)
     gains = (np.sign(predicted[decided]) * realised[decided]).tolist()
     return float(np.std(predicted)), evidence_of(gains) or Evidence(0, 0.5, 0.0, 1.0)
+
+
+def skill_voice(predicted: Floats, realised: Floats, horizon: int) -> float:
+    """Share of its depth, in [0, 1], that a model's measured skill has earned: t / 2, clipped.
+
+    t is that of the correlation of prediction and outcome on rows the model had not seen, each horizon of
+    overlapping outcomes counted once; at t = 2 the skill is significant and the voice is whole.  0 with fewer
+    than three such outcomes, or where one of both does not vary.
+
+    :param predicted: (n,) in order of time, as `realised`; rows that are not finite are left out.
+    :param horizon: rows over which an outcome reaches, at least 1.
+    """
+    known = np.isfinite(predicted) & np.isfinite(realised)
+    x, y = predicted[known], realised[known]
+    count = len(x) / max(horizon, 1)
+    if count < 3.0 or np.ptp(x) <= 0.0 or np.ptp(y) <= 0.0:
+        return 0.0
+    rho = float(np.corrcoef(x, y)[0, 1])
+    t = rho * np.sqrt((count - 2.0) / max(1.0 - rho * rho, 1e-12))
+    return float(np.clip(t / 2.0, 0.0, 1.0))
 
 
 def quant_view(depth: float, prediction: float, usable: bool, test: Evidence) -> AgentView:

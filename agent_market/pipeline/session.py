@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from agent_market.agents.prompts.belief_history import DecisionHistory
+from agent_market.agents.rule_agents import rule_views
 from agent_market.config import AgentMarketSettings
 from agent_market.decision.calibration import DecisionCalibrator
 from agent_market.decision.learner import WeightLearner
@@ -49,7 +50,8 @@ logger = logging.getLogger(__name__)
 class Rows:
     """T consecutive candles of one pair with what is known at the close of each.
 
-    `test` is what the model showed on the newest part of its training span, which it had not seen.
+    `test` is what the model showed on the newest part of its training span, which it had not seen; `rules`
+    the numbers of the arithmetic agents, which abstain without.
     """
 
     closes_s: Ints
@@ -60,6 +62,7 @@ class Rows:
     depths: Floats
     usable: npt.NDArray[np.bool_]
     test: Evidence
+    rules: pd.DataFrame | None = None
 
     def last(self) -> Rows:
         """Only the newest row."""
@@ -72,6 +75,7 @@ class Rows:
             predictions=self.predictions[-1:],
             depths=self.depths[-1:],
             usable=self.usable[-1:],
+            rules=None if self.rules is None else self.rules.iloc[-1:],
         )
 
 
@@ -139,10 +143,12 @@ class PairSession:
         committee: ViewSource,
         schema: ColumnSchema,
         books: Callable[[], SessionBooks] | None = None,
+        can_short: bool = True,
     ) -> None:
         """
         :param committee: a `LiveCommittee` decides with the newest views known, any other one is waited for.
         :param books: asked once an `advance`; None reads lessons from `database` and no news.
+        :param can_short: whether a negative depth can be traded; on spot it cannot.
         """
         self.pair = pair
         self.timeframe = timeframe
@@ -164,6 +170,7 @@ class PairSession:
             self._latest,
             learner,
             self._chronicle,
+            can_short=can_short,
         )
         self._nets: NetBundle | None = None
         self._live = committee if isinstance(committee, LiveCommittee) else None
@@ -231,6 +238,7 @@ class PairSession:
         states = state_matrix(rows.features.iloc[due])
         features = _records(rows.features.iloc[due])
         context = _records(rows.context.iloc[due])
+        rules = [{}] * len(due) if rows.rules is None else _records(rows.rules.iloc[due])
         decided = []
         for n, i in enumerate(due):
             asof_s = int(rows.closes_s[i])
@@ -247,7 +255,8 @@ class PairSession:
                 news.headlines(self.pair, asof),
             )
             quant = quant_view(rows.depths[i], rows.predictions[i], bool(rows.usable[i]), rows.test)
-            episode = run_cycle(view, quant, self._horizon, self._desk_for(i in asking))
+            desk = self._desk_for(i in asking)
+            episode = run_cycle(view, quant, self._horizon, desk, rule_views(rules[n]))
             self._held.append(self._hold(episode))
             decided.append(episode)
         self._walked_to_s = int(rows.closes_s[-1])

@@ -89,7 +89,7 @@ def credit_table(episodes: Sequence[Episode], decision: DecisionSettings, costs:
     if len(voices) > MOST_AGENTS:
         cause = f"Exact shares of {len(voices)} agents need 2^{len(voices)} coalitions; at most {MOST_AGENTS}"
         return CreditTable((), regimes, 0, 0.0, f"{cause} are divided among.")
-    cost = costs.round_trip / 2.0
+    cost = costs.side
     sums: dict[str, list[CreditRow]] = {}
     for moves in known:
         for row in _pair_rows(moves, voices, regimes, cost):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agent_market.config import DecisionSettings
-from agent_market.outcomes import rewards_of
+from agent_market.outcomes import previous_decisions, rewards_of
 from agent_market.records import AgentView, Episode
 from agent_market.reports.credit import parts_of
 
@@ -37,13 +37,16 @@ def decision_table(
     """
     texts = Texts()
     newest = sorted(episodes, key=lambda e: (e.view.asof, e.view.pair), reverse=True)[:MOST]
-    rows = [_row(episode, settings, episode.id in traded, texts) for episode in newest]
+    before = previous_decisions(episodes, settings)
+    rows = [_row(e, settings, e.id in traded, texts, before.get((e.view.pair, e.view.asof))) for e in newest]
     return {"texts": texts.all, "rows": rows, "left_out": len(episodes) - len(newest)}
 
 
-def _row(episode: Episode, settings: DecisionSettings, traded: bool, texts: Texts) -> dict[str, Any]:
+def _row(
+    episode: Episode, settings: DecisionSettings, traded: bool, texts: Texts, previous: Episode | None
+) -> dict[str, Any]:
     outcome, decision, verdict = episode.outcome, episode.decision, episode.verdict
-    rewards = rewards_of(episode, settings)
+    rewards = rewards_of(episode, settings, previous)
     without = {part.name: part.without for part in parts_of(episode)}
     return {
         "t": int(episode.view.asof.timestamp()),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_market.queries.decisions import DecisionRow
-from agent_market.records import DEPTH_LIMIT
+from agent_market.records import DEPTH_LIMIT, Episode
 
 REVIEWED = 2_000
 """Most decisions of a review, the newest."""
@@ -37,11 +37,12 @@ def review_text(
     )
     known = [(r.episode, r.episode.outcome) for r in rows if r.episode.outcome is not None]
     if known:
-        made = [(o.reward(e.verdict.depth), e) for e, o in known]
+        held = _held_before([row.episode for row in rows])
+        made = [(o.reward(e.verdict.depth, held.get(e.id, 0.0)), e) for e, o in known]
         sided = [(e, o) for e, o in known if e.verdict.depth and o.market_return]
         right = sum((e.verdict.depth > 0) == (o.market_return > 0) for e, o in sided)
         mean = sum(value for value, _ in made) / len(made)
-        long = sum(o.reward(DEPTH_LIMIT) for _, o in known) / len(known)
+        long = sum(o.reward(DEPTH_LIMIT, DEPTH_LIMIT * (e.id in held)) for e, o in known) / len(known)
         lines.append(
             f"{len(known)} outcomes known: {mean:+.3%} a decision after costs; always long {long:+.3%}"
         )
@@ -59,3 +60,15 @@ def review_text(
     else:
         lines.append("No trade closed.")
     return "\n".join(lines)
+
+
+def _held_before(episodes: Sequence[Episode]) -> dict[str, float]:
+    """By decision: the depth that was allowed at the one before it on its pair; absent for the first."""
+    newest: dict[str, Episode] = {}
+    held = {}
+    for episode in sorted(episodes, key=lambda e: e.view.asof):
+        last = newest.get(episode.view.pair)
+        if last is not None:
+            held[episode.id] = last.verdict.depth
+        newest[episode.view.pair] = episode
+    return held

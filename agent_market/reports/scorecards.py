@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from agent_market.config import DecisionSettings
-from agent_market.outcomes import expected_std, rewards_of, scaled_reward
+from agent_market.outcomes import expected_std, held_depth, previous_decisions, rewards_of, scaled_reward
 from agent_market.records import DEPTH_LIMIT, Episode
 
 FUSED = "fused"
@@ -66,7 +67,8 @@ def agents_in(episodes: Sequence[Episode]) -> tuple[str, ...]:
 def scorecards(episodes: Sequence[Episode], settings: DecisionSettings) -> tuple[Scorecard, ...]:
     """One scorecard an agent, in the order of the role table."""
     newest = {e.view.pair: e for e in sorted(episodes, key=lambda e: e.view.asof)}.values()
-    return tuple(_scorecard(agent, episodes, list(newest), settings) for agent in agents_in(episodes))
+    before = previous_decisions(episodes, settings)
+    return tuple(_scorecard(agent, episodes, list(newest), settings, before) for agent in agents_in(episodes))
 
 
 def reward_paths(episodes: Sequence[Episode], settings: DecisionSettings) -> tuple[RewardPath, ...]:
@@ -79,7 +81,9 @@ def reward_paths(episodes: Sequence[Episode], settings: DecisionSettings) -> tup
         (e for e in episodes if e.outcome is not None and _deviation(e, settings) is not None),
         key=lambda e: (e.outcome.known_at if e.outcome else e.due, e.view.asof),
     )
-    rewards = [rewards_of(e, settings) | _references(e, settings) for e in known]
+    before = previous_decisions(episodes, settings)
+    pairs = [(e, before.get((e.view.pair, e.view.asof))) for e in known]
+    rewards = [rewards_of(e, settings, last) | _references(e, settings, last) for e, last in pairs]
     times = np.array([int(e.outcome.known_at.timestamp()) for e in known if e.outcome], dtype=np.int64)
     paths = []
     for name in (*agents_in(episodes), FUSED, EQUAL, ALWAYS_LONG):
@@ -93,12 +97,15 @@ def reward_paths(episodes: Sequence[Episode], settings: DecisionSettings) -> tup
 def regime_records(episodes: Sequence[Episode], settings: DecisionSettings) -> tuple[RegimeRecord, ...]:
     """The fused decision by regime, most frequent regime first."""
     groups: dict[str, list[tuple[float, float, float]]] = {}
+    before = previous_decisions(episodes, settings)
     for episode in episodes:
         deviation = _deviation(episode, settings)
         if episode.outcome is None or deviation is None:
             continue
         depth = episode.decision.depth
-        reward = scaled_reward(episode.outcome, depth, deviation, settings)
+        last = before.get((episode.view.pair, episode.view.asof))
+        held = last.decision.depth if last is not None else 0.0
+        reward = scaled_reward(episode.outcome, depth, deviation, settings, held)
         groups.setdefault(episode.view.regime, []).append((depth, episode.outcome.market_return, reward))
     records = [
         RegimeRecord(regime, len(rows), *(float(column) for column in np.mean(rows, axis=0)))
@@ -108,12 +115,20 @@ def regime_records(episodes: Sequence[Episode], settings: DecisionSettings) -> t
 
 
 def _scorecard(
-    agent: str, episodes: Sequence[Episode], newest: Sequence[Episode], settings: DecisionSettings
+    agent: str,
+    episodes: Sequence[Episode],
+    newest: Sequence[Episode],
+    settings: DecisionSettings,
+    before: Mapping[tuple[str, datetime], Episode],
 ) -> Scorecard:
     views = [(e, v) for e in episodes for v in e.views if v.agent == agent]
     causes = Counter(v.abstained_reason for _, v in views if v.abstained_reason is not None)
     spoken = [(e, v) for e, v in views if not v.abstains]
-    rewards = [r[agent] for r in (rewards_of(e, settings) for e, _ in spoken) if agent in r]
+    rewards = [
+        r[agent]
+        for r in (rewards_of(e, settings, before.get((e.view.pair, e.view.asof))) for e, _ in spoken)
+        if agent in r
+    ]
     hits = [
         (v.depth > 0) == (e.outcome.market_return > 0)
         for e, v in spoken
@@ -131,7 +146,7 @@ def _scorecard(
     )
 
 
-def _references(episode: Episode, settings: DecisionSettings) -> dict[str, float]:
+def _references(episode: Episode, settings: DecisionSettings, previous: Episode | None) -> dict[str, float]:
     deviation, outcome = _deviation(episode, settings), episode.outcome
     if outcome is None or deviation is None:
         return {}
@@ -139,7 +154,15 @@ def _references(episode: Episode, settings: DecisionSettings) -> dict[str, float
     depths = {FUSED: episode.decision.depth, ALWAYS_LONG: DEPTH_LIMIT}
     if spoken:
         depths[EQUAL] = float(np.mean(spoken))
-    return {name: scaled_reward(outcome, depth, deviation, settings) for name, depth in depths.items()}
+    held: dict[str, float] = {}
+    if previous is not None:
+        said = [held_depth(v.agent, previous) for v in previous.views if not v.abstains]
+        held = {FUSED: previous.decision.depth, ALWAYS_LONG: DEPTH_LIMIT}
+        held[EQUAL] = float(np.mean(said)) if said else 0.0
+    return {
+        name: scaled_reward(outcome, depth, deviation, settings, held.get(name, 0.0))
+        for name, depth in depths.items()
+    }
 
 
 def _deviation(episode: Episode, settings: DecisionSettings) -> float | None:

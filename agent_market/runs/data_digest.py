@@ -19,7 +19,7 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.enums import TRADE_MODES, CandleType
 
 from agent_market.books import shelf_digests
-from agent_market.universe import series_on_disk, universe_of
+from agent_market.universe import market_leader, series_on_disk, universe_of
 
 _OHLCV = (CandleType.SPOT, CandleType.FUTURES)
 ALL_SERIES_KEY = "agent_market_all_series"
@@ -49,7 +49,8 @@ class CandleDigests:
 def candle_digests(config: Mapping[str, Any], until: int | None = None) -> CandleDigests:
     """Hash the candles, funding rates and mark prices that a backtest of `config` reads.
 
-    These are all timeframes that the config names, for the traded pairs and `include_corr_pairlist`; with
+    These are all timeframes that the config names, for the traded pairs, `include_corr_pairlist` and the
+    market's leader; with
     futures, their funding and mark prices; and every series on disk where the strategy may read any
     (`ALL_SERIES_KEY`).  Candles after the end are left out, so that a longer run continues a shorter one.
 
@@ -84,7 +85,7 @@ def _series_read(config: Mapping[str, Any]) -> Iterator[tuple[str, str, CandleTy
     freqai = config.get("freqai") or {}
     features = freqai.get("feature_parameters") or {}
     corr = features.get("include_corr_pairlist") or ()
-    pairs = {*universe_of(config), *corr}
+    pairs = {*universe_of(config), *corr, market_leader(config)}
     named = {
         config.get("timeframe"),
         config.get("timeframe_detail"),

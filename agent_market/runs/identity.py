@@ -37,6 +37,7 @@ DECIDING_PACKAGES = (
     "records.py",
     "books.py",
     "candles.py",
+    "costs.py",
     "outcomes.py",
     "pipeline",
     "strategy",

@@ -14,12 +14,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from agent_market.agents.memory_agent import memory_depth
+from agent_market.agents.rule_agents import ANNUAL_VOLATILITY
 from agent_market.config import CalibrationSettings, MemorySettings
 from agent_market.decision.fusion import fuse
+from agent_market.decision.textbook import DAYS_A_YEAR
+from agent_market.features.features import TRAINED
+from agent_market.freqai.rule_features import RULE
 from agent_market.pipeline.columns import stack
 from agent_market.records import DEPTH_LIMIT, decision_id
 from agent_market.risk.confidence import stake_share
 from agent_market.utils.arrays import Floats
+
+SLOW = f"{RULE}{ANNUAL_VOLATILITY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,22 @@ def _memory_depth(dataframe: pd.DataFrame, memory: MemorySettings, k: int) -> Fl
 def _risk_scale(dataframe: pd.DataFrame, depth: Floats) -> Floats:
     scales = stack(dataframe, "risk_scale", ["long", "short"])
     return np.where(depth >= 0.0, scales[:, 0], scales[:, 1])
+
+
+def annual_volatility(dataframe: pd.DataFrame, timeframe_s: int) -> Floats:
+    """(T,) volatility a year of the pair: that of `freqai.rule_features`, else that of 168 candles."""
+    candles = f"{TRAINED}volatility_168"
+    unknown = np.full(len(dataframe), np.nan)
+    slow = dataframe[SLOW].to_numpy(dtype=float) if SLOW in dataframe else unknown
+    fast = dataframe[candles].to_numpy(dtype=float) if candles in dataframe else unknown
+    return np.where(np.isfinite(slow), slow, fast * np.sqrt(DAYS_A_YEAR * 86_400 / timeframe_s))
+
+
+def decision_known(dataframe: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """(T,) whether a decision was made on a row or before it; all, where the model is no ensemble."""
+    if "decision_time" not in dataframe:
+        return dataframe["do_predict"].to_numpy(dtype=float) == 1.0
+    return np.maximum.accumulate(dataframe["decision_time"].to_numpy(dtype=float, na_value=0.0)) > 0.0
 
 
 def earned_share(dataframe: pd.DataFrame, side: str, settings: CalibrationSettings) -> float:

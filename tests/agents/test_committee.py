@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from agent_market.agents.committee import Committee, open_committee
 from agent_market.agents.prompts.feedback import FeedbackBook, FeedbackEntry
-from agent_market.agents.roles import ROLES, role_table
+from agent_market.agents.roles import ROLES as ALL_ROLES
+from agent_market.agents.roles import role_table
 from agent_market.config import AgentMarketSettings, AgentSettings, LLMSettings, RoleOverride
 from agent_market.errors import AnswerInvalid, ModelUnavailable, ReplayMiss
 from agent_market.llm.answers.answer_writer import Recorder
@@ -25,6 +26,7 @@ from agent_market.store.database import Database
 from tests.helpers.agent_makers import ASOF, GIVEN, llm, market_view, recall
 from tests.helpers.chat_server import Asked, Said, answer, chat_server, completion, refusal
 
+ROLES = tuple(role for role in ALL_ROLES if role.source != "rule")  # as GIVEN has views for
 DEPTHS = {"aggressive": 6.0, "conservative": -2.0, "judge": 1.5}
 
 
@@ -166,7 +168,7 @@ def test_a_config_opens_its_committee(database: Database, tmp_path: Path) -> Non
         committee.close()
     asked = next(asked for asked in server.requests if asked.role == "conservative")
     system, user = (message["content"] for message in asked.body["messages"])
-    assert len(views) == 4
+    assert len(views) == 7
     assert "rsi_14: relative strength" in system
     assert "from the file" in user
     assert '"n":4' in user

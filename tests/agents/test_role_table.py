@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent_market.agents.roles import ROLES, Temperament, role_table
+from agent_market.agents.rule_agents import RULE_AGENTS
 from agent_market.config import AgentSettings, RoleOverride
 from agent_market.errors import ConfigError
 
@@ -21,6 +22,9 @@ def test_without_overrides_the_table_is_the_built_in_one() -> None:
         ("conservative", "llm", 1),
         ("quant", "model", 1),
         ("memory", "memory", 1),
+        ("trend", "rule", 1),
+        ("breadth", "rule", 1),
+        ("carry", "rule", 1),
         ("judge", "llm", 2),
     ]
 
@@ -34,7 +38,7 @@ def test_an_override_changes_only_what_it_sets() -> None:
 
 def test_an_added_agent_stands_before_those_of_the_second_stage() -> None:
     names = [r.name for r in table({"name": "contrarian", "temperament": "You doubt the crowd."})]
-    assert names == ["aggressive", "conservative", "quant", "memory", "contrarian", "judge"]
+    assert names == ["aggressive", "conservative", "quant", "memory", *RULE_AGENTS, "contrarian", "judge"]
 
 
 def test_a_disabled_agent_is_gone() -> None:
@@ -44,6 +48,7 @@ def test_a_disabled_agent_is_gone() -> None:
         "aggressive",
         "conservative",
         "memory",
+        *RULE_AGENTS,
     ]
 
 

@@ -62,6 +62,7 @@ CONFIG: dict[str, Any] = {
     "agent_market": {
         "jobs": {"outcomes_minutes": 0.001, "costs_minutes": 0.001, "retry_minutes": 0.001},
         "decision": {"cadence_candles": 1, "horizon_candles": 2, "gate_min_candles": 1},
+        "sizing": {"mode": "threshold"},
         "risk": {
             "liquidity": {"volume_share": 1.0, "depth_share": 1.0, "depth_band": 0.5, "max_spread": 0.1},
             "breaker": {

@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
 REPLAY = {**CONFIG, "agent_market": {"llm": {"mode": "replay"}}}
 
 
-SMALL_ORDERS = {"entry": {"symbol_notional": 0.05}}
+ALL_IN = {"risk": {"entry": {"symbol_notional": 0.05}}, "sizing": {"mode": "threshold"}}
 EAGER = """
 from agent_market.strategy.strategy import AgentMarketStrategyBase
 from freqtrade.strategy import DecimalParameter
@@ -128,7 +128,7 @@ def test_a_second_run_asks_no_model_and_decides_the_same(recorded: Recorded) -> 
 def test_what_limits_did_to_an_order_stands_beside_its_decision(recorded: Recorded) -> None:
     user_data = recorded.workspace.user_data
     (user_data / "strategies" / "Eager.py").write_text(EAGER)
-    recorded.workspace.config({**REPLAY, "agent_market": {**REPLAY["agent_market"], "risk": SMALL_ORDERS}})
+    recorded.workspace.config({**REPLAY, "agent_market": {**REPLAY["agent_market"], **ALL_IN}})
     run = recorded.workspace.backtest(SPAN, "--export", "none", "--strategy", "Eager")
     (user_data / "strategies" / "Eager.py").unlink()
     assert run.code == 0, run.output

@@ -46,7 +46,10 @@ CONFIG = {
         "feature_parameters": {"include_timeframes": ["1m"], "include_corr_pairlist": []},
         "model_training_parameters": {"n_estimators": 20, "n_jobs": 1},
     },
-    "agent_market": {"decision": {"cadence_candles": 1, "horizon_candles": 1, "gate_min_candles": 1}},
+    "agent_market": {
+        "decision": {"cadence_candles": 1, "horizon_candles": 1, "gate_min_candles": 1},
+        "sizing": {"mode": "threshold"},
+    },
 }
 
 

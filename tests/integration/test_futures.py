@@ -27,6 +27,7 @@ CONFIG: dict[str, Any] = {
     },
     "agent_market": {
         "decision": {"hold_threshold": 0.2},
+        "sizing": {"mode": "threshold"},
         "risk": {"stop": {"rule": "atr"}, "position": {"invalidation": True}},
     },
 }

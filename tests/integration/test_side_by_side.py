@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from agent_market.agents.rule_agents import RULE_AGENTS
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from tests.helpers.api_bot import free_port
 from tests.helpers.compose import BOTS, GIVEN, Service, service
@@ -26,7 +27,7 @@ FREQUI = "http://127.0.0.1:8081"
 AGENTS = {
     "aggressive": {"aggressive"},
     "conservative": {"conservative"},
-    "ensemble": {"aggressive", "conservative", "quant", "memory", "judge"},
+    "ensemble": {"aggressive", "conservative", "quant", "memory", *RULE_AGENTS, "judge"},
 }
 QUICK = {
     "timeframe": "1m",

@@ -18,8 +18,8 @@ def test_advice_and_rewards_as_known_at_a_moment() -> None:
     assert advice.asof == (at(0), at(6))
     assert advice.depth[:, :2].tolist()[0] == [-10.0, 5.0]
     assert np.isnan(advice.depth[1]).tolist() == [True, False, True]
-    # 2% x 5/10 - 0.1% x 5/10 = 0.95%; 2% x -1 - 0.1% = -2.1%
-    assert advice.reward[0, :2] == pytest.approx([-0.021, 0.0095])
+    # 2% x 5/10 - 0.05% x 5/10 = 0.975%; 2% x -1 - 0.05% = -2.05%
+    assert advice.reward[0, :2] == pytest.approx([-0.0205, 0.00975])
     assert np.isnan(advice.reward[1]).all()
     assert len(ShortTermLog.of(["quant"], [first, second]).at(at(5)).asof) == 1
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent_market.agents.roles import ROLES
+from agent_market.agents.roles import ROLES as ALL_ROLES
 from agent_market.config import LiveSettings
 from agent_market.errors import StoreError
 from agent_market.llm.decision_context import current_context, decision_context
@@ -19,6 +19,7 @@ from agent_market.records import AgentView, Episode, MarketView, Recall
 from tests.helpers.agent_makers import ASOF, GIVEN, market_view, recall
 
 HOUR = timedelta(hours=1)
+ROLES = tuple(role for role in ALL_ROLES if role.source != "rule")
 LLM = [role.name for role in ROLES if role.source == "llm"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent_market.pipeline.quant import QuantModel, fit_quality, quant_view, target
+from agent_market.pipeline.quant import QuantModel, fit_quality, quant_view, skill_voice, target
 from agent_market.records import Evidence
 
 
@@ -49,3 +49,19 @@ def test_a_row_that_freqai_does_not_trust_is_an_abstention() -> None:
     assert quant_view(3.0, 0.1, usable=False, test=Evidence(100, 0.6, 0.5, 0.7)).abstains
     assert quant_view(float("nan"), 0.1, usable=True, test=Evidence(100, 0.6, 0.5, 0.7)).abstains
     assert quant_view(3.0, 0.1, usable=True, test=Evidence(100, 0.6, 0.5, 0.7)).depth == 3.0
+
+
+def test_the_quant_is_as_loud_as_its_skill() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=600)
+    assert skill_voice(truth, truth + rng.normal(size=600), 12) == 1.0
+    assert skill_voice(-truth, truth, 12) == 0.0
+    assert skill_voice(rng.normal(size=600), truth, 12) < 0.6
+    assert skill_voice(truth[:30], truth[:30], 12) == 0.0  # two and a half independent outcomes
+    assert skill_voice(np.ones(600), truth, 12) == 0.0
+
+
+def test_the_skill_of_overlapping_outcomes_counts_once() -> None:
+    x, y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 7.0]), np.array([2.0, 1.0, 4.0, 3.0, 6.0, 5.0])
+    rho = np.corrcoef(x, y)[0, 1]
+    assert skill_voice(x, y, 2) == pytest.approx(min(rho * np.sqrt(1.0 / (1.0 - rho * rho)) / 2.0, 1.0))

@@ -14,8 +14,8 @@ DIRECTION = "&-direction"
 class AgentMarketDirection(AgentMarketStrategyBase):
     """The same features, stop and ROI as the others; the target is the side, not the size, of the move."""
 
-    stoploss = -0.10
-    minimal_roi = {"0": 0.20}  # noqa: RUF012 - freqtrade reads a plain dict
+    stoploss = -0.20
+    minimal_roi = {"0": 100.0}  # noqa: RUF012 - freqtrade reads a plain dict
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any) -> DataFrame:
         close = dataframe["close"]

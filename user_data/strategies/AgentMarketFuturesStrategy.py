@@ -14,8 +14,8 @@ class AgentMarketFuturesStrategy(AgentMarketStrategyBase):
     """Shorts from negative depth; full conviction takes the most leverage that the gate allows."""
 
     can_short = True
-    stoploss = -0.10
-    minimal_roi = {"0": 0.20}  # noqa: RUF012 - freqtrade reads a plain dict
+    stoploss = -0.20
+    minimal_roi = {"0": 100.0}  # noqa: RUF012 - freqtrade reads a plain dict
 
     def leverage(
         self,

@@ -8,7 +8,11 @@ from agent_market.strategy.strategy import AgentMarketStrategyBase
 
 
 class AgentMarketStrategy(AgentMarketStrategyBase):
-    """Entries and exits from the fused depth of the agents, weighted by what each has earned."""
+    """A target position from the fused depth of the agents, weighted by what each has earned.
 
-    stoploss = -0.10
-    minimal_roi = {"0": 0.20}  # noqa: RUF012 - freqtrade reads a plain dict
+    The stop is for disasters: the position is left where the agents no longer want it, and a profit is kept
+    as long as they do.
+    """
+
+    stoploss = -0.20
+    minimal_roi = {"0": 100.0}  # noqa: RUF012 - freqtrade reads a plain dict

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from agent_market.agents.prompts.belief_history import LOOK_BACK
 from agent_market.config import DecisionSettings
-from agent_market.outcomes import expected_std, scaled_reward
+from agent_market.outcomes import expected_std, held_depth, scaled_reward, still_holds
 from agent_market.records import AgentView, Episode, Outcome
 
 
@@ -44,8 +44,17 @@ class TuningCase:
         return self.outcome.market_return / self.deviation
 
     def reward(self, view: AgentView, settings: DecisionSettings) -> float:
-        """Return x depth less costs, in units of what Hedge learns from, in [-1, 1]; 0 for an abstention."""
-        return 0.0 if view.abstains else scaled_reward(self.outcome, view.depth, self.deviation, settings)
+        """Return x depth less costs, in units of what Hedge learns from, in [-1, 1]; 0 for an abstention.
+
+        Only the change from what the agent held after the decision before is charged, as Hedge does.
+        """
+        if view.abstains:
+            return 0.0
+        last = self.before[0] if self.before else None
+        if last is not None and not still_holds(last, self.asof, settings):
+            last = None
+        held = held_depth(view.agent, last)
+        return scaled_reward(self.outcome, view.depth, self.deviation, settings, held)
 
 
 @dataclass(frozen=True, slots=True)

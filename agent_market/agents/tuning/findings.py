@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 
 from agent_market.agents.prompts.visibility import may_see_feature
 from agent_market.agents.roles import Role
+from agent_market.agents.rule_agents import RULE_AGENTS
 from agent_market.agents.tuning.cases import TuningCase
 from agent_market.llm.egress.masking import Disguises
 from agent_market.records import AgentView
@@ -107,7 +108,9 @@ def _seen(role: Role, case: TuningCase, disguises: Disguises) -> dict[str, float
     """The numbers that the agent goes by, by name."""
     episode = case.episode
     if role.stage == 2:
-        return {v.agent: v.depth for v in episode.views if v.agent != role.name and not v.abstains}
+        # Prompts do not show the arithmetic agents by default: what is not seen is no finding.
+        unseen = {role.name, *RULE_AGENTS}
+        return {v.agent: v.depth for v in episode.views if v.agent not in unseen and not v.abstains}
     numbers = {name: x for name, x in episode.view.features.items() if may_see_feature(name, role.sees)}
     if "context" in role.sees:
         context = episode.view.context

@@ -72,7 +72,7 @@ def decision_log(
         assert sigma is not None, "and with an expected deviation"
         share = _held_share(episode, made[i + 1].view.asof if i + 1 < len(made) else episode.due)
         gains.append(share * outcome.market_return / sigma)
-        charges.append(costs.round_trip / 2.0 / sigma)
+        charges.append(costs.side / sigma)
         known.append(int(outcome.known_at.timestamp()))
     return DecisionLog(
         experts=tuple(experts),

@@ -73,6 +73,7 @@ def agent_edges(
     :param episodes: of any pairs; those whose outcome is not known by `asof` are not read.
     """
     rewards: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    held: dict[tuple[str, str], float] = {}
     latest = None
     for episode in sorted(episodes, key=lambda e: (e.view.asof, e.id)):
         outcome = episode.outcome
@@ -82,7 +83,9 @@ def agent_edges(
         for view in episode.views:
             if not view.abstains and view.depth != 0.0:
                 key = (view.agent, episode.view.regime)
-                rewards.setdefault(key, []).append((outcome.reward(view.depth), episode.id))
+                last = held.get((view.agent, episode.view.pair), 0.0)
+                rewards.setdefault(key, []).append((outcome.reward(view.depth, last), episode.id))
+            held[view.agent, episode.view.pair] = view.depth
     if latest is None:
         return ()
     findings, ids = [], {}

@@ -41,8 +41,8 @@ def test_a_case_knows_the_decisions_of_its_pair_before_it_newest_first() -> None
 def test_the_reward_is_return_times_depth_less_costs_in_units_of_the_expected_move() -> None:
     (case,) = tuning_cases(recorded(1, 0.0, 1), "aggressive", SETTINGS)
     case = replace(case, outcome=Outcome(0.5 * DEVIATION, 0.0, 0.0, 0.1 * DEVIATION, case.outcome.known_at))
-    # Half a deviation at depth 5 of 10, less half of the cost: 0.25 - 0.05, over a scale of 3.
-    assert case.reward(AgentView("aggressive", 5.0, 0.5), SETTINGS) == pytest.approx(0.2 / 3)
+    # Half a deviation at depth 5 of 10, less half of one side: 0.25 - 0.025, over a scale of 3.
+    assert case.reward(AgentView("aggressive", 5.0, 0.5), SETTINGS) == pytest.approx(0.225 / 3)
     assert case.reward(AgentView.abstain("aggressive", "down"), SETTINGS) == 0.0
     assert case.normalised_return == pytest.approx(0.5)
 
