@@ -254,7 +254,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
         """(T,) 1 on rows that were decided on; without an ensemble's columns, on the cadence's grid."""
         if "decision_age" in dataframe:
             made = (dataframe["decision_age"] == 0) & (dataframe["decision_time"] > 0)
-            return made.to_numpy(dtype=np.float64)
+            return np.asarray(made, dtype=np.float64)
         seconds = timeframe_to_seconds(self.timeframe)
         closes = pd.DatetimeIndex(dataframe["date"]).as_unit("s").asi8 // seconds + 1
         on_grid: Floats = np.asarray(closes % self.settings.decision.cadence_candles == 0, dtype=np.float64)
