@@ -199,7 +199,7 @@ def row_of_equity(name: str, equity: pd.Series, invested: pd.Series, turned_over
         name=name,
         daily=daily,
         total=float(equity.iloc[-1] / equity.iloc[0] - 1.0),
-        sharpe=sharpe_of(daily.to_numpy(dtype=np.float64)),
+        sharpe=sharpe_of(np.asarray(daily, dtype=np.float64)),
         drawdown=float((1.0 - equity / equity.cummax()).max()),
         capital=float((invested / equity).mean()),
         turnover=turned_over * 365.0 / days,
