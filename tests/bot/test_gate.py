@@ -413,7 +413,7 @@ def test_the_layer_ends_with_its_bot_and_a_reload_leaves_no_thread_over(tmp_path
     with dry_bot(tmp_path) as dry:
         first = dry.attachment
         running = ours()
-        names = ("alerts", "jobs", "journal", "ticks", "webhook")
+        names = ("alert-history", "alerts", "jobs", "journal", "ticks", "trades", "webhook")
         assert running == [f"agent-market-{name}" for name in names]
         assert current() is first
         dry.bot.cleanup()  # what /reload_config does, and then makes the bot anew

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from agent_market.cli import app
@@ -19,6 +18,7 @@ from agent_market.stress.page import render_page
 from agent_market.stress.scenario import Row, Scenario, examine
 from agent_market.stress.suite import SCENARIOS, as_json, choose, run_suite
 from agent_market.stress.table import stress_table, verdict
+from agent_market.utils.console import Console
 
 
 def test_a_finding_has_a_row_a_claim_with_what_was_measured(bad: Scenario[Any], tmp_path: Path) -> None:
