@@ -18,7 +18,18 @@ from agent_market.store.database import Database, store_url
 
 EVALUATION = "evaluation.json"
 CODE = (
-    *("evaluation", "stats", "decision", "rl", "features", "outcomes", "records", "config", "candles"),
+    *(
+        "evaluation",
+        "stats",
+        "decision",
+        "rl",
+        "features",
+        "outcomes",
+        "costs",
+        "records",
+        "config",
+        "candles",
+    ),
     "sandbox/model",
 )
 PACKAGES = ("numpy", "pandas", "scipy", "lightgbm", "scikit-learn", "torch", "stable-baselines3", "arch")

@@ -36,7 +36,7 @@ TABLES = "tables.txt"
 LINES = "feedback.json"
 REPORT = "report.html"
 TABLE_WIDTH = 132
-MEASURING = ("reports", "outcomes", "decision/calibration", "stats", "candles", "flow/steps")
+MEASURING = ("reports", "outcomes", "costs", "decision/calibration", "stats", "candles", "flow/steps")
 
 
 class _Measures(Step):
