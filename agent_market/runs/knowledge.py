@@ -23,7 +23,7 @@ def knowledge_digest(config: Mapping[str, Any]) -> str:
     """Hash of the notes that decisions of this backtest may see, and of what its named scope forgot.
 
     Empty where there is nothing of both, so that an untaught store changes no identity; and for a live bot,
-    which must not train all its models anew for a note: it takes in what is taught at its next candle.
+    which must not retrain all its models for a note: it takes in what is taught at its next candle.
 
     :raises StoreError: the store cannot be read.
     """
