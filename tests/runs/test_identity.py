@@ -173,5 +173,5 @@ def test_all_code_that_decides_is_told_apart() -> None:
 def test_a_store_that_is_none_ends_a_run_with_one_line(tmp_path: Path) -> None:
     broken = config(tmp_path)
     broken["agent_market"]["store"] = {"url": "nonsense"}
-    with pytest.raises(OperationalException, match=r"`store\.url` is no SQLAlchemy URL"):
+    with pytest.raises(OperationalException, match=r"invalid SQLAlchemy URL in `store\.url`"):
         AgentEnsembleModel(broken)
