@@ -64,7 +64,7 @@ class Train(Step):
         settings = training_of(at, folder / "config.json")
         for left in (settings.userdir / "models").glob(f"{settings.name}-*"):  # half-written by a killed one
             shutil.rmtree(left)
-        report = TrainingPipeline(settings, (_Told(say),), say).run()
+        report = TrainingPipeline(settings, (_ReportStages(say),), say).run()
         shutil.copyfile(settings.folder / REPORT_FILE, folder / REPORT_FILE)
         shutil.copyfile(settings.folder / MODEL_FILE, folder / MODEL_FILE)
         if report.backtest is not None:
@@ -133,7 +133,7 @@ def trained_parameters(at: Context) -> Mapping[str, Any] | None:
     return seeded(settings, _read(folder)["params"])
 
 
-class _Told(Silent):
+class _ReportStages(Silent):
     """Passes stages and trials on as the newest words of the step."""
 
     def __init__(self, say: Say) -> None:
