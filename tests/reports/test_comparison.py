@@ -177,7 +177,7 @@ def test_a_result_that_is_none_is_a_clear_error(tmp_path):
         load_run(tmp_path / "absent.zip")
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"not a zip")
-    with pytest.raises(DataError, match=r"broken\.zip is no backtest result"):
+    with pytest.raises(DataError, match=r"broken\.zip is not a backtest result"):
         load_run(broken)
     with pytest.raises(DataError, match="Run `freqtrade backtesting"):
         latest_result(tmp_path / "nowhere")
