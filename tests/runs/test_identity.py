@@ -108,23 +108,24 @@ def test_another_model_class_is_another_run(tmp_path: Path) -> None:
 def test_the_words_of_a_feedback_file_count(tmp_path: Path) -> None:
     settings = config(tmp_path)
     settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
-    before = identifier(settings)
+    # Not a model of this file: the words of this file name the feedback, which would count as its data.
+    before = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     (tmp_path / "feedback.jsonl").write_text(
         '{"known_at": "2024-03-01T00:00:00Z", "round": 1, "lines": ["less"]}\n'
     )
-    told = identifier(settings)
+    told = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     assert told != before
     with (tmp_path / "feedback.jsonl").open("a") as file:
         file.write('{"known_at": "2024-07-01T00:00:00Z", "round": 2, "lines": ["later than the run"]}\n')
-    assert identifier(settings) == told
+    assert derive_identifier(copy.deepcopy(settings), AgentEnsembleModel) == told
 
 
 def test_a_live_bot_is_not_trained_anew_for_the_words_of_a_feedback_file(tmp_path: Path) -> None:
     settings = config(tmp_path) | {"runmode": RunMode.DRY_RUN}
     settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
-    before = identifier(settings)
+    before = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
-    assert identifier(settings) == before
+    assert derive_identifier(copy.deepcopy(settings), AgentEnsembleModel) == before
 
 
 def test_feature_code_of_a_strategy_is_told_apart() -> None:

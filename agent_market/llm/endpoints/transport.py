@@ -236,7 +236,7 @@ class _Sink:
         if self._events is not None:
             return self._events.feed(data)
         self.body += data[:room]
-        return self._count >= self._limit
+        return self._is_error and self._count >= self._limit
 
     def _decompressed(self, piece: bytes, most: int) -> bytes:
         assert self._decoder is not None
