@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+
+from freqtrade.strategy import IStrategy
 
 from agent_market.errors import ConfigError, DataError
 from agent_market.jobs.freqtrade_db import freqtrade_trades
@@ -25,7 +26,7 @@ LOOK_S = 5.0
 class LightJobs:
     """Call it again and again, on a thread of its own. After `end` it begins nothing."""
 
-    def __init__(self, strategy: Any, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, strategy: IStrategy, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
         """
         :param tell: alerts a human.
         :param failed: told of each failure, by the name of the job.

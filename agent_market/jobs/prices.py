@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
 
 from agent_market.candles import load_candles
 
@@ -16,7 +16,7 @@ Prices = Callable[[str, datetime], pd.DataFrame]
 """Complete candles (date = OPEN time, open, high, low, close, volume) of a pair from a time on, or none."""
 
 
-def prices_of_bot(strategy: Any) -> Prices:
+def prices_of_bot(strategy: IStrategy) -> Prices:
     """The candles in the bot's memory; freqtrade has left out the one that is still forming."""
 
     def prices(pair: str, start: datetime) -> pd.DataFrame:
