@@ -1,4 +1,4 @@
-"""`agent-market evaluate`: every way of deciding on the same decisions, with costs, intervals and doubt."""
+"""`agent-market evaluate`: compare strategies on the same decisions, with costs, intervals and robustness."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
 
     temperature = DecimalParameter(0.25, 4.0, default=1.0, decimals=2, space="fusion")
     memory_k = IntParameter(4, 16, default=8, space="fusion")
-    entry_threshold = DecimalParameter(0.5, 8.0, default=1.0, decimals=1, space="fusion")
+    entry_threshold = DecimalParameter(0.5, 3.0, default=1.0, decimals=1, space="fusion")
     exit_threshold = DecimalParameter(-4.0, 2.0, default=0.0, decimals=1, space="fusion")
 
     plot_config: ClassVar[dict[str, Any]] = {

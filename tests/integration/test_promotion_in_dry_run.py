@@ -65,6 +65,7 @@ def prompts(episodes: tuple[Episode, ...]) -> dict[datetime, str | None]:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # mostly waits for 1m candles; tests/bot/test_books_live.py shows the same in process
 @pytest.mark.timeout(3000)
 def test_a_promotion_is_used_from_the_next_candle_and_its_withdrawal_goes_back(tmp_path: Path) -> None:
     log = tmp_path / "bot.log"

@@ -231,7 +231,7 @@ def test_a_user_sets_the_time_of_any_job() -> None:
     ],
 )
 def test_a_time_that_cannot_be_read_is_refused_with_an_example(text: str, says: str) -> None:
-    with pytest.raises(ConfigError, match="write for example") as refused:
+    with pytest.raises(ConfigError, match="use for example") as refused:
         parse_when(text)
     assert says in str(refused.value)
     with pytest.raises(ConfigError, match=r"jobs\.when\.memory"):
@@ -239,5 +239,7 @@ def test_a_time_that_cannot_be_read_is_refused_with_an_example(text: str, says: 
 
 
 def test_an_unknown_job_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="names memry; the jobs are outcomes, trades, costs, memory"):
+    with pytest.raises(
+        ConfigError, match=r"unknown job in .*: memry; use one of outcomes, trades, costs, memory"
+    ):
         times(when={"memry": "off"})
