@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+
+from freqtrade.strategy import IStrategy
 
 from agent_market.errors import ConfigError, DataError
 from agent_market.jobs.freqtrade_db import freqtrade_trades
@@ -25,7 +26,7 @@ LOOK_S = 5.0
 class LightJobs:
     """Call it repeatedly on a separate thread. After `end` it starts no further job."""
 
-    def __init__(self, strategy: Any, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, strategy: IStrategy, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
         """
         :param tell: sends an alert.
         :param failed: called with a description and the error of each failure.

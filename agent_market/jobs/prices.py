@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
 
 from agent_market.candles import load_candles
 
@@ -19,7 +19,7 @@ The frame is empty where there are none.
 """
 
 
-def prices_of_bot(strategy: Any) -> Prices:
+def prices_of_bot(strategy: IStrategy) -> Prices:
     """Return candles from the bot's memory, where freqtrade has dropped the incomplete one."""
 
     def prices(pair: str, start: datetime) -> pd.DataFrame:

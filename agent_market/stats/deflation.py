@@ -53,7 +53,7 @@ def effective_trials(results: npt.ArrayLike, trials: int) -> float:
     # The sum of all correlations is |sum of the unit vectors|^2; their diagonal is taken off.
     total = float((unit.sum(axis=1) ** 2).sum()) - float((norms > 0).sum())
     mean = min(max(total / (width * (width - 1)), 0.0), 1.0)
-    return mean + (1.0 - mean) * trials
+    return float(mean + (1.0 - mean) * trials)
 
 
 def counted_trials(results: npt.ArrayLike, trials: int) -> float:

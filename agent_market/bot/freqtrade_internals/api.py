@@ -38,7 +38,8 @@ def add_routes(guarded: Iterable[APIRouter], sockets: Iterable[APIRouter]) -> No
 
 def api_config() -> dict[str, Any]:
     """The merged config that freqtrade's API server runs with; that of the newest reload."""
-    return get_config()
+    config: dict[str, Any] = get_config()
+    return config
 
 
 async def bot_session() -> AsyncIterator[None]:
