@@ -221,13 +221,13 @@ def test_a_user_sets_the_time_of_any_job() -> None:
     [
         ("61 * * * *", "Bad minute"),
         ("0 0 30 2 *", "Bad day-of-month"),
-        ("0 3 * *", "5 cron fields"),
+        ("0 3 * *", "5 are needed"),
         ("0 3 * * * Europe/Berln", "unknown time zone 'Europe/Berln'"),
         ("0 3 * * * ../etc", "unknown time zone"),
         ("every 5 weeks", "units: s, min, h, d"),
         ("every -1 h", "invalid interval"),
         ("every", "invalid interval"),
-        ("", "5 cron fields"),
+        ("", "5 are needed"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_refused_with_an_example(text: str, says: str) -> None:

@@ -95,7 +95,7 @@ def test_the_page_loads_and_runs_nothing_and_escapes_what_it_shows(
 def test_scenarios_are_chosen_by_name_and_a_wrong_one_is_named() -> None:
     assert [s.name for s in choose(["kill-9", "flash-crash"])] == ["flash-crash", "kill-9"]
     assert choose([]) == SCENARIOS
-    with pytest.raises(ConfigError, match=r"no scenario 'flood'; take one of flash-crash, "):
+    with pytest.raises(ConfigError, match=r"unknown scenario 'flood'; use one of flash-crash, "):
         choose(["flood"])
 
 
