@@ -26,6 +26,7 @@ from agent_market.risk.confidence import stake_share
 from agent_market.utils.arrays import Floats
 
 SLOW = f"{RULE}{ANNUAL_VOLATILITY}"
+FAST = f"{TRAINED}volatility_168"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,9 @@ def _risk_scale(dataframe: pd.DataFrame, depth: Floats) -> Floats:
 
 def annual_volatility(dataframe: pd.DataFrame, timeframe_s: int) -> Floats:
     """(T,) volatility a year of the pair: that of `freqai.rule_features`, else that of 168 candles."""
-    candles = f"{TRAINED}volatility_168"
     unknown = np.full(len(dataframe), np.nan)
     slow = dataframe[SLOW].to_numpy(dtype=float) if SLOW in dataframe else unknown
-    fast = dataframe[candles].to_numpy(dtype=float) if candles in dataframe else unknown
+    fast = dataframe[FAST].to_numpy(dtype=float) if FAST in dataframe else unknown
     return np.where(np.isfinite(slow), slow, fast * np.sqrt(DAYS_A_YEAR * 86_400 / timeframe_s))
 
 

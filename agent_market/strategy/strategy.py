@@ -27,7 +27,7 @@ from agent_market.decision.experts.virtual_experts import seats
 from agent_market.decision.sizing import next_share, no_trade_zone, target_share
 from agent_market.errors import AgentMarketError
 from agent_market.factors.features import add_factors, peer_candles
-from agent_market.features.features import TRAINED, WARM_UP
+from agent_market.features.features import TRAINED, WARM_UP, market_features
 from agent_market.freqai.features import add_context, add_trained_features, add_turbulence, peer_frames
 from agent_market.freqai.memory_features import add_candle_number
 from agent_market.freqai.rule_features import RuleBook, add_rules, stored_candles, stored_funding
@@ -36,7 +36,9 @@ from agent_market.runs.identity import stamp_features
 from agent_market.strategy.backtest_gate import due_stake, utc
 from agent_market.strategy.guarded import GuardedStrategy
 from agent_market.strategy.signals import (
+    FAST,
     PLAIN_TAG,
+    SLOW,
     Fusion,
     annual_volatility,
     decision_known,
@@ -152,10 +154,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
             lambda: peer_candles(self, pairs),
         )
         peers = peer_frames(pairs, lambda pair: self.dp.get_pair_dataframe(pair, self.timeframe))
-        closes = pd.DatetimeIndex(dataframe["date"]).tz_convert("UTC").as_unit("s")
-        closes = closes + pd.Timedelta(seconds=timeframe_to_seconds(self.timeframe))
-        market = peer_frames({*pairs, *self._leader()}, self._candles_of)
-        dataframe = add_rules(dataframe, self._rules.columns(metadata["pair"], closes, market))
+        dataframe = self._add_rules(dataframe, metadata["pair"])
         return add_turbulence(dataframe, peers, self.settings.perception.turbulence_window)
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any) -> DataFrame:
@@ -191,8 +190,24 @@ class AgentMarketStrategyBase(GuardedStrategy):
     # --- signals -------------------------------------------------------------------------------------
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Run FreqAI: train where due, decide where due."""
-        return self.freqai.start(dataframe, metadata, self)
+        """Run FreqAI: train where due, decide where due.
+
+        On cached predictions FreqAI computes no features of the whole frame, so what sizes a position is
+        added here: a second backtest and hyperopt trade as the first run did.
+        """
+        dataframe = self.freqai.start(dataframe, metadata, self)
+        if self._targets and SLOW not in dataframe:
+            dataframe = self._add_rules(dataframe, metadata["pair"])
+        if self._targets and FAST not in dataframe:
+            dataframe[FAST] = market_features(dataframe)[FAST.removeprefix(TRAINED)].to_numpy()
+        return dataframe
+
+    def _add_rules(self, dataframe: DataFrame, pair: str) -> DataFrame:
+        """The numbers of trend, breadth and carry, on this pair's candles and the market's."""
+        closes = pd.DatetimeIndex(dataframe["date"]).tz_convert("UTC").as_unit("s")
+        closes = closes + pd.Timedelta(seconds=timeframe_to_seconds(self.timeframe))
+        market = peer_frames({*self._whitelist(), *self._leader()}, self._candles_of)
+        return add_rules(dataframe, self._rules.columns(pair, closes, market))
 
     def depth(self, dataframe: DataFrame) -> Floats:
         """(T,) the depth traded on; baselines override this and nothing else."""
