@@ -96,7 +96,7 @@ class Shelf:
 
         A book that cannot be read stays as it was last read whole.
 
-        :param failed: told of each such book.
+        :param failed: called for each such book.
         """
         changed: dict[str, Any] = {}
         for name, book in self.books().items():
@@ -142,7 +142,7 @@ def promotion_scope(settings: AgentMarketSettings, is_live: bool) -> str:
 def shelf_digests(config: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, str]:
     """Digest of each book as far as a run of this config may read it, for its identity.
 
-    A backtest reads up to the end of its time range. A live bot trains nothing anew for what comes in, so
+    A backtest reads up to the end of its time range. A live bot is not retrained for what comes in, so
     its digests are empty but for those of `TRAINED_ON`. A file that cannot be read counts as empty: the
     strategy that uses it says which and why. The store is not created for this.
 
@@ -194,7 +194,7 @@ class ShelfHolder:
     def refresh(self, failed: Failed) -> tuple[str, ...]:
         """Take up what came in since the last call; names of the books that changed.
 
-        :param failed: told of each book that cannot be read; it stays as it is.
+        :param failed: called for each book that cannot be read; it stays as it is.
         """
         with self._lock:
             before = self._shelf

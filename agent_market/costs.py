@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from agent_market.utils.arrays import Floats
 
 
 def net_return(position: Any, before: Any, market_return: Any, side_cost: Any) -> Any:

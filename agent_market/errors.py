@@ -81,7 +81,7 @@ class GateMissing(AgentMarketError):
 
 
 class ControlUnreadable(AgentMarketError):
-    """A control file cannot be read or written. Whoever meets this must act as if the bot were paused."""
+    """A control file cannot be read or written. Callers must act as if the bot were paused."""
 
 
 class ExpressionError(AgentMarketError):

@@ -1,4 +1,4 @@
-"""Calling freqtrade as a process of its own: its words to a log, its failures never swallowed."""
+"""Run freqtrade as a child process: log its output and raise on failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHILD = "agent_market.supervised"
 
 @dataclass(frozen=True, slots=True)
 class FreqtradeCall:
-    """One finished call: `log` holds what freqtrade reported, `output` its tables."""
+    """One finished call: `log` holds freqtrade's log, `output` its tables, `seconds` its wall time."""
 
     log: Path
     output: Path
@@ -38,9 +38,12 @@ def call_freqtrade(
 ) -> FreqtradeCall:
     """Run `freqtrade ARGUMENTS`, log to `<folder>/<step>.log` and tables to `<folder>/<step>.out`.
 
-    :param on_words: called with each message of freqtrade as it comes, for progress.
-    :raises FlowError: freqtrade could not be started or ended with another code than 0; its own words are in
-        the message.
+    :param step: name of the log files and prefix of errors.
+    :param arguments: freqtrade's command and options.
+    :param folder: where the files go; created if absent.
+    :param on_words: called with each log message of freqtrade as it comes, for progress.
+    :raises FlowError: freqtrade could not be started or exited with a code other than 0; the message quotes
+        its errors.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log, output = folder / f"{step}.log", folder / f"{step}.out"
@@ -64,13 +67,13 @@ def call_freqtrade(
 
 
 def last_words(log: Path) -> str:
-    """The end of a log, for a failure that freqtrade itself did not notice."""
+    """Return the end of a log, for a failure that freqtrade did not report."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return _indented([line for line in lines if line.strip()][-WORDS_OF_A_FAILURE:])
 
 
 def message_of(line: str) -> str:
-    """The text of a freqtrade log line without time, source and level; other lines as they are."""
+    """Return the text of a freqtrade log line without time, source and level; other lines unchanged."""
     match = _LOG_LINE.match(line)
     return match["text"] if match else line
 
@@ -106,7 +109,7 @@ def _follow(
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """No freqtrade outlives its flow, Ctrl-C included."""
+    """Stop freqtrade, so that it never outlives its flow, Ctrl-C included."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -118,14 +121,14 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(step: str, code: int, lines: list[str], log: Path) -> str:
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     words = _words_of_failure(lines)
-    said = f" and said:\n{_indented(words)}" if words else " and said nothing."
-    return f"{step}: freqtrade {how}{said}\nThe whole log: {log}"
+    reported = f" and reported:\n{_indented(words)}" if words else " and reported nothing."
+    return f"{step}: freqtrade {how}{reported}\nFull log: {log}"
 
 
 def _words_of_failure(lines: list[str]) -> list[str]:
-    """What freqtrade reported as errors, or else its last lines; a traceback is kept to its end."""
+    """Return freqtrade's error messages, else its last lines; a long traceback keeps its end."""
     errors = [n for n, line in enumerate(lines) if _is_error(line)]
     if not errors:
         return lines[-WORDS_OF_A_FAILURE:]

@@ -1,7 +1,7 @@
-"""Runs a module as a child that never outlives its parent: `python -m agent_market.supervised MODULE ...`.
+"""Run a module as a child that never outlives its parent: `python -m agent_market.supervised MODULE ...`.
 
 Standard input is a pipe whose other end only the parent holds. When the parent is gone, however it ended,
-the pipe ends and so does this process: after `kill -9` of a flow no freqtrade goes on writing.
+the pipe closes and this process exits, so no freqtrade keeps writing after `kill -9` of a flow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _end_with_the_parent(pipe: int) -> None:
 
 
 def main() -> None:
-    """Watch the pipe, then be the module."""
+    """Watch the pipe in a thread, and run the module."""
     pipe = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     Thread(target=_end_with_the_parent, args=(pipe,), daemon=True, name="parent").start()

@@ -1,7 +1,7 @@
 """The traded pairs: freqtrade's whitelist and blacklist, resolved once and everywhere in the same way.
 
 `exchange.pair_whitelist` may hold regular expressions (`(BTC|ETH)/USDT`, `.*/USDT`), and another pair list
-method may ignore it.  Whoever needs the *pairs* asks here and never reads the raw list.
+method may ignore it.  Code that needs the *pairs* calls this module and never reads the raw list.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def has_static_list(config: Mapping[str, Any]) -> bool:
 
 
 def named_pairs(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The traded pairs where all of them are named: for whoever downloads candles before any are on disk.
+    """The traded pairs where all of them are named: for downloading candles before any are on disk.
 
     :raises ConfigError: an entry is a pattern, which only the exchange's markets could resolve.
     """

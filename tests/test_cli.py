@@ -73,7 +73,7 @@ def test_our_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert child.returncode == 2
     assert child.stdout == ""
     (line,) = child.stderr.splitlines()
-    assert line.startswith("Error: --userdir")
+    assert line.startswith("Error: no directory --userdir")
     assert "create-userdir" in line
 
 

@@ -17,8 +17,9 @@ GROUND = {
     "utils": {"config", "errors"},
     "errors": set(),
     "config": {"errors"},
-    "records": {"errors"},
-    "stats": {"errors", "records", "utils"},
+    "costs": {"utils"},
+    "records": {"costs", "errors"},
+    "stats": {"costs", "errors", "records", "utils"},
     "resources": set(),
 }
 """What stands at the bottom, and all that each may import."""

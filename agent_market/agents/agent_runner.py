@@ -1,4 +1,4 @@
-"""Putting one step to some agents, and hearing for each an answer or the cause why there is none."""
+"""Putting one step to some agents, and collecting an answer or a cause of silence from each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AgentRunner:
         self._forms: dict[tuple[str, StepName], tuple[Role, RequestForm]] = {}
 
     def put(self, brief: Brief, step: StepName, questions: Sequence[tuple[Role, Shown]]) -> list[AgentReply]:
-        """Put a step to some agents at once; what was heard, in their order.
+        """Put a step to some agents at once; return their replies in the same order.
 
         :raises ReplayMiss: replay mode, and an answer was never recorded.
         :raises StoreError: the answer store cannot be read.
@@ -53,15 +53,15 @@ class AgentRunner:
             self._form(role, step).fill(brief.user_message(role, shown, step), brief.guard)
             for role, shown in questions
         ]
-        heard = []
+        replies = []
         for (role, _), request, reply in zip(questions, requests, self.answers.ask(requests), strict=True):
             if isinstance(reply, Said):
                 self._failures.answered(role.name)
-                heard.append(AgentReply(role, reply, request.key))
+                replies.append(AgentReply(role, reply, request.key))
             else:
                 self._failures.failed(role.name, reply)
-                heard.append(AgentReply(role, None, request.key, f"{type(reply).__name__}: {reply}"))
-        return heard
+                replies.append(AgentReply(role, None, request.key, f"{type(reply).__name__}: {reply}"))
+        return replies
 
     def _form(self, role: Role, step: StepName) -> RequestForm:
         held = self._forms.get((role.name, step))

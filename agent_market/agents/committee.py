@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent_market.agents.agent_runner import AgentReply, AgentRunner
-from agent_market.agents.debate.debate import Argue, Argument, Seats, held_reason, rule
+from agent_market.agents.debate.debate import Argue, Argument, DebateRoles, held_reason, rule
 from agent_market.agents.prompts.belief_history import past_beliefs
 from agent_market.agents.prompts.feedback import FeedbackBook
 from agent_market.agents.prompts.user_prompt import NOTHING, Brief, Shown
@@ -41,8 +41,8 @@ class CallPlan:
     """Agents that have a view and a weight, but that prompts, debates and their triggers do not see."""
     first: tuple[Role, ...]
     second: tuple[Role, ...]
-    heard: tuple[str, ...]
-    seats: Seats | None
+    visible: tuple[str, ...]
+    debaters: DebateRoles | None
     prompts: Mapping[str, str]
     """Version of the prompt of each agent that reads one, by name."""
 
@@ -57,8 +57,8 @@ class CallPlan:
             hidden=frozenset(unseen),
             first=first,
             second=second,
-            heard=tuple(role.name for role in roles if role not in second and role.name not in unseen),
-            seats=Seats.of({role.name: role for role in roles}, settings.debate),
+            visible=tuple(role.name for role in roles if role not in second and role.name not in unseen),
+            debaters=DebateRoles.of({role.name: role for role in roles}, settings.debate),
             prompts={role.name: version for role in roles if (version := version_of(role)) is not None},
         )
 
@@ -126,7 +126,7 @@ class Committee:
         :param vocabulary: names that masked prompts hide; None takes the built-in ones.
         :param is_masked: whether prompts hide which market and moment they are about.
         :param horizon: candles of the decision horizon, for the stakes.
-        :raises ConfigError: every decision is to be debated, and a seat of the debate is empty.
+        :raises ConfigError: every decision is to be debated, and a debate role is unfilled.
         """
         self.roles = tuple(roles)
         self.answers = answers
@@ -138,7 +138,7 @@ class Committee:
         self.disguises = Disguises((vocabulary or Vocabulary()) if is_masked else None)
         self._ask = AgentRunner(answers, glossary, is_masked)
         self._plans: dict[int, CallPlan] = {}
-        if self._settings.debate.mode == "full" and self._plan(self.roles).seats is None:
+        if self._settings.debate.mode == "full" and self._plan(self.roles).debaters is None:
             raise ConfigError(
                 "`agent_market.agents.debate.mode` = 'full' needs its proposer, critic and judge in the role "
                 "table, each an agent that reads a prompt, and the judge in stage 2"
@@ -194,13 +194,13 @@ class Committee:
         if argument is not None:
             views |= argument.views
         # Shown in table order, not in the order of arrival: the prompt must not depend on luck.
-        heard = tuple(views[name] for name in plan.heard)
-        last = {r.name: Shown(views=heard, history=shown[r.name].history) for r in plan.second}
-        if argument is None or plan.seats is None or argument.proposal is None:
+        visible = tuple(views[name] for name in plan.visible)
+        last = {r.name: Shown(views=visible, history=shown[r.name].history) for r in plan.second}
+        if argument is None or plan.debaters is None or argument.proposal is None:
             views |= self._views(brief, plan.second, last, plan.prompts)
             debate = None if argument is None else argument.unruled()
         else:
-            judge = plan.seats.judge
+            judge = plan.debaters.judge
             others = [role for role in plan.second if role is not judge]
             views |= self._views(brief, others, last, plan.prompts)
             views[judge.name], debate = rule(self._ask, brief, judge, argument, last[judge.name])
@@ -240,26 +240,26 @@ class Committee:
         """The views of some agents at once, in one step or two, with the versions of their prompts."""
         questions = [(role, shown[role.name]) for role in roles]
         if self._settings.steps == "one":
-            heard_all = self._ask.put(brief, "view", questions)
-            return {h.role.name: _view(h, prompts.get(h.role.name)) for h in heard_all}
+            replies = self._ask.put(brief, "view", questions)
+            return {h.role.name: _view(h, prompts.get(h.role.name)) for h in replies}
         views: dict[str, AgentView] = {}
         beliefs: dict[str, Belief] = {}
-        for heard in self._ask.put(brief, "belief", questions):
-            if isinstance(heard.said, Belief):
-                beliefs[heard.role.name] = heard.said
+        for reply in self._ask.put(brief, "belief", questions):
+            if isinstance(reply.said, Belief):
+                beliefs[reply.role.name] = reply.said
             else:
-                views[heard.role.name] = _silent(heard)
+                views[reply.role.name] = _silent(reply)
         decided = [
             (role, shown[role.name]._replace(belief=(b.belief, b.reasons)))
             for role in roles
             if (b := beliefs.get(role.name)) is not None
         ]
-        for heard in self._ask.put(brief, "decision", decided):
-            belief = beliefs[heard.role.name]
-            view = _view(heard)
+        for reply in self._ask.put(brief, "decision", decided):
+            belief = beliefs[reply.role.name]
+            view = _view(reply)
             if not view.abstains:
                 view = replace(view, belief=belief.belief, reasons=belief.reasons)
-            views[heard.role.name] = view
+            views[reply.role.name] = view
         return views
 
     def _argue(
@@ -271,12 +271,12 @@ class Committee:
         plan: CallPlan,
         shown: Mapping[str, Shown],
     ) -> Argument | None:
-        settings, seats = self._settings.debate, plan.seats
-        because = None if seats is None else held_reason(views, view, settings, self._horizon)
-        if seats is None or because is None or self.answers.is_tight(_occasion(view, views)):
+        settings, debaters = self._settings.debate, plan.debaters
+        because = None if debaters is None else held_reason(views, view, settings, self._horizon)
+        if debaters is None or because is None or self.answers.is_tight(_occasion(view, views)):
             return None
         cases = replace(recall, neighbours=recall.neighbours[: self._neighbours])
-        return Argue(self._ask, brief, seats, settings, views, shown).hold(because, cases)
+        return Argue(self._ask, brief, debaters, settings, views, shown).hold(because, cases)
 
 
 def open_committee(
@@ -362,21 +362,21 @@ def _given(role: Role, given: Mapping[str, AgentView]) -> AgentView:
     return given.get(role.name) or AgentView.abstain(role.name, f"no view came from the {role.source}")
 
 
-def _silent(heard: AgentReply) -> AgentView:
-    return AgentView.abstain(heard.role.name, heard.silent_reason or "no answer")
+def _silent(reply: AgentReply) -> AgentView:
+    return AgentView.abstain(reply.role.name, reply.silent_reason or "no answer")
 
 
-def _view(heard: AgentReply, prompt: str | None = None) -> AgentView:
-    said = heard.said
+def _view(reply: AgentReply, prompt: str | None = None) -> AgentView:
+    said = reply.said
     if not isinstance(said, Answer):
-        return _silent(heard)
+        return _silent(reply)
     return AgentView(
-        agent=heard.role.name,
+        agent=reply.role.name,
         depth=said.depth,
         confidence=said.confidence,
         belief=said.belief,
         reasons=said.reasons,
-        answer_key=heard.key,
+        answer_key=reply.key,
         horizon=said.horizon,
         invalidation=said.level,
         prompt=prompt,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from freqtrade.enums import RunMode
-from freqtrade.persistence import Trade
+from freqtrade.persistence import LocalTrade, Trade
+from freqtrade.strategy import IStrategy
 
 from agent_market.risk.orders import Book, Holding
 
 
-def open_trades() -> list[Any]:
+def open_trades() -> list[Trade]:
     """All open trades, those whose first order is not filled yet included."""
     return list(Trade.get_trades_proxy(is_open=True))
 
 
-def book_of(strategy: Any, close_of: Callable[[str], float | None]) -> Book:
+def book_of(strategy: IStrategy, close_of: Callable[[str], float | None]) -> Book:
     """Equity (free funds, stakes, unrealised profit at the last closes), free funds and holdings.
 
     An exchange takes the funds of an order that waits, and gives back those of a part that is sold. What
@@ -44,7 +44,7 @@ def book_of(strategy: Any, close_of: Callable[[str], float | None]) -> Book:
     )
 
 
-def unrealised(trades: Iterable[Any], close_of: Callable[[str], float | None]) -> float:
+def unrealised(trades: Iterable[LocalTrade], close_of: Callable[[str], float | None]) -> float:
     """Profit of the open positions at the last closes, before fees of leaving, in stake currency."""
     profit = 0.0
     for trade in trades:
@@ -54,7 +54,7 @@ def unrealised(trades: Iterable[Any], close_of: Callable[[str], float | None]) -
     return profit
 
 
-def holding_of(trade: Any, stoploss: float) -> Holding:
+def holding_of(trade: LocalTrade, stoploss: float) -> Holding:
     """Position and open entry orders of one trade.
 
     The stop is where freqtrade has it, with a stop behind the open rate as no loss; an order that is not
@@ -69,7 +69,7 @@ def holding_of(trade: Any, stoploss: float) -> Holding:
     return Holding(trade.pair, sign, filled + waiting, filled * distance + waiting * wide)
 
 
-def _waiting(trade: Any) -> float:
+def _waiting(trade: LocalTrade) -> float:
     """Notional of the open entry orders, what is filled of them included.
 
     Freqtrade adds to `trade.amount` what an order filled once it is closed.
@@ -81,7 +81,7 @@ def _waiting(trade: Any) -> float:
     )
 
 
-def _bound(trade: Any) -> float:
+def _bound(trade: LocalTrade) -> float:
     """Stake in the position and in its open entry orders.
 
     `stake_amount` is that of the first order until it is closed, and has no further open one in it.
@@ -90,7 +90,7 @@ def _bound(trade: Any) -> float:
     return held + _waiting(trade) / float(trade.leverage or 1.0)
 
 
-def _given_back(trade: Any) -> float:
+def _given_back(trade: LocalTrade) -> float:
     """Stake and profit that the filled part of an open exit order has brought; `amount` still has it."""
     rate, leverage = float(trade.open_rate), float(trade.leverage or 1.0)
     return sum(
@@ -100,5 +100,5 @@ def _given_back(trade: Any) -> float:
     )
 
 
-def sign_of(trade: Any) -> int:
+def sign_of(trade: LocalTrade) -> int:
     return -1 if trade.is_short else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from freqtrade.strategy import IStrategy
 
 from agent_market.queries.run_context import open_source
 from agent_market.records import decision_of
@@ -15,7 +15,7 @@ Level = tuple[float, float | None]
 class Invalidations:
     """One read of the store a trade; afterwards its answer is kept. One bot's or backtest's."""
 
-    def __init__(self, strategy: Any) -> None:
+    def __init__(self, strategy: IStrategy) -> None:
         """
         :raises DataError: there is no store, so that its decisions cannot be found.
         """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
 
 from agent_market.config import RiskSettings
 from agent_market.risk.liquidity import book_liquidity, usual_value
@@ -25,7 +25,7 @@ BOOK_LEVELS = 50
 class Market:
     """Candles, order books and tickers of one strategy's pairs."""
 
-    def __init__(self, strategy: Any, settings: RiskSettings) -> None:
+    def __init__(self, strategy: IStrategy, settings: RiskSettings) -> None:
         self._strategy = strategy
         self._settings = settings
         self.timeframe_s = timeframe_to_seconds(strategy.timeframe)
@@ -40,7 +40,7 @@ class Market:
 
     def frame(self, pair: str) -> pd.DataFrame:
         """Analysed candles known now, oldest first; empty where there are none."""
-        dataframe, _ = self._strategy.dp.get_analyzed_dataframe(pair, self._strategy.timeframe)
+        dataframe: pd.DataFrame = self._strategy.dp.get_analyzed_dataframe(pair, self._strategy.timeframe)[0]
         return dataframe
 
     def close(self, pair: str) -> float | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from freqtrade.persistence import Order, Trade
+
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.alerting.history import AlertHistory
 from agent_market.bot.breaker.breaker_service import BreakerService
@@ -86,7 +88,7 @@ class BotPlugin:
                 self.manual.not_sold(trade_id, f"the breaker reduces the book ({state.reason})", error)
         self.manual.hold()
 
-    def watch_position(self, trade: Any, profit: float) -> None:
+    def watch_position(self, trade: Trade, profit: float) -> None:
         """Alert a trade's loss beyond `risk.position.warn_loss`, once."""
         limit = self.desk.settings.position.warn_loss
         if profit < -limit and trade.id not in self._warned:
@@ -94,7 +96,7 @@ class BotPlugin:
             text = f"{trade.pair} loses {-profit:.1%}, beyond {limit:.1%}"
             self.bus.publish("warning", "position", text, pair=trade.pair, trade=trade.id, profit=profit)
 
-    def invalidation(self, trade: Any) -> tuple[float, float | None]:
+    def invalidation(self, trade: Trade) -> tuple[float, float | None]:
         """Close at the trade's decision, and the return from there that proves it wrong (None = not said)."""
         if self._invalidations is None and not self._undecided:
             try:
@@ -106,7 +108,7 @@ class BotPlugin:
             return 0.0, None
         return self._invalidations.of(trade.enter_tag or "", -1 if trade.is_short else 1)
 
-    def filled(self, trade: Any, order: Any, fill: Fill) -> None:
+    def filled(self, trade: Trade, order: Order, fill: Fill) -> None:
         """Note a fill; alert a poor one; keep the entry's clamps on the trade (`agent_market_risk`)."""
         poor = self.desk.fills.add(fill)
         when = {} if self.live else {"candle": fill.filled_at.isoformat()}

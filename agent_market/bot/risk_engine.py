@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from freqtrade.persistence import LocalTrade, Order
+from freqtrade.strategy import IStrategy
 
 from agent_market.bot.account import book_of, open_trades, sign_of
 from agent_market.bot.alerting.alerts import AlertBus
@@ -23,7 +25,7 @@ from agent_market.bot.steady_clock import boot_seconds
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
 from agent_market.risk.execution import FillBook
-from agent_market.risk.orders import Book, Conditions, EntryOrder, Liquidity, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, EntryRequest, Liquidity, Sized
 from agent_market.risk.systemic import alarms
 from agent_market.risk.tightening import tightening
 from agent_market.utils.arrays import Floats
@@ -39,7 +41,12 @@ class RiskEngine:
     """Sizes entries, watches the market, and remembers fills, splits and the day's first equity."""
 
     def __init__(
-        self, strategy: Any, settings: RiskSettings, bus: AlertBus, breaker: BreakerService, journal: Journal
+        self,
+        strategy: IStrategy,
+        settings: RiskSettings,
+        bus: AlertBus,
+        breaker: BreakerService,
+        journal: Journal,
     ) -> None:
         self.strategy = strategy
         self.settings = settings
@@ -58,37 +65,28 @@ class RiskEngine:
 
     # --- entries -------------------------------------------------------------------------------------
 
-    def size(
-        self,
-        pair: str,
-        side: str,
-        rate: float,
-        stake: float,
-        leverage: float,
-        min_stake: float | None = None,
-        trade: Any = None,
-    ) -> Sized:
-        """The order that every limit allows.
+    def size(self, request: EntryRequest) -> Sized:
+        """Cut an entry to every limit.
 
-        Its amount is stake / `rate`: where it fills above `rate` (a short, or a market order, given a price
-        under the market), it is sized as what that amount comes to there.
+        The order's amount is stake / rate. Where it fills above its rate (a short, or a market order with a
+        price below the market), the stake is sized at the fill's price.
 
-        :raises ValueError: a number that nothing can be ordered on.
+        :raises ValueError: a number of the request is not finite or not positive.
         """
-        sign = -1 if side == "short" else 1
-        capped = min(leverage, self.settings.entry.leverage)
+        sign = request.sign
+        capped = min(request.leverage, self.settings.entry.leverage)
         book = book_of(self.strategy, self.market.close)
-        liquidity = self.market.liquidity(pair, sign)
-        more = self._more_at_market(sign, rate, liquidity)
+        liquidity = self.market.liquidity(request.pair, sign)
+        more = self._more_at_market(sign, request.rate, liquidity)
         entry = EntryOrder(
-            pair=pair,
+            pair=request.pair,
             sign=sign,
-            rate=rate * more,
-            stake=stake * more,
-            leverage=leverage,
-            stop_distance=self._stop_distance(sign, rate * more, capped, trade),
+            rate=request.rate * more,
+            stake=request.stake * more,
+            leverage=request.leverage,
+            stop_distance=self._stop_distance(sign, request.rate * more, capped, request.trade),
             strategy=type(self.strategy).__name__,
-            min_stake=float(min_stake or 0.0) * more,
+            min_stake=request.min_stake * more,
         )
         sized = size_entry(entry, book, self._conditions(entry, book, liquidity), self.settings)
         return replace(sized, stake=sized.stake / more, left_over=sized.left_over / more)
@@ -101,8 +99,8 @@ class RiskEngine:
             return 1.0
         return max(liquidity.best / rate, 1.0)
 
-    def _stop_distance(self, sign: int, rate: float, leverage: float, trade: Any) -> float:
-        wide = abs(self.strategy.stoploss) / leverage
+    def _stop_distance(self, sign: int, rate: float, leverage: float, trade: LocalTrade | None) -> float:
+        wide = abs(float(self.strategy.stoploss)) / leverage
         if trade is None or not trade.stop_loss:
             return min(wide, 1.0)
         return min(max(wide, sign * (rate - float(trade.stop_loss)) / rate), 1.0)
@@ -260,7 +258,7 @@ class RiskEngine:
         return tuple(chosen)
 
 
-def fill_sign(trade: Any, order: Any) -> int:
+def fill_sign(trade: LocalTrade, order: Order) -> int:
     """+1 where the order buys."""
     return sign_of(trade) if order.ft_order_side == trade.entry_side else -sign_of(trade)
 

@@ -1,4 +1,4 @@
-"""`agent-market backup`: copy the store while it is in use, and let old copies go."""
+"""`agent-market backup`: copy the store while it is in use, and delete old copies."""
 
 from __future__ import annotations
 

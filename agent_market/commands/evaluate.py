@@ -1,4 +1,4 @@
-"""`agent-market evaluate`: every way of deciding on the same decisions, with costs, intervals and doubt."""
+"""`agent-market evaluate`: compare strategies on the same decisions, with costs, intervals and robustness."""
 
 from __future__ import annotations
 
@@ -69,7 +69,14 @@ def _tell(line: str) -> None:
 def _print(report: Report) -> None:
     from rich.table import Table
 
-    from agent_market.evaluation.page import SHORT_HEADINGS, main_result, short_cells
+    from agent_market.evaluation.page import (
+        SHORT_HEADINGS,
+        TEXTBOOK_HEADINGS,
+        TEXTBOOK_NOTE,
+        main_result,
+        short_cells,
+        textbook_cells,
+    )
     from agent_market.utils.console import Console
 
     one = main_result(report)
@@ -86,6 +93,12 @@ def _print(report: Report) -> None:
         table.add_row(*short_cells(row))
     console = Console()
     console.print(table)
+    textbook = Table(title="Textbook rows", caption=TEXTBOOK_NOTE, padding=(0, 0), pad_edge=False)
+    for i, heading in enumerate(TEXTBOOK_HEADINGS):
+        textbook.add_column(heading, justify="right" if i else "left")
+    for rule in report.textbook[one.scenario.name]:
+        textbook.add_row(*textbook_cells(rule))
+    console.print(textbook)
     overfit = "unknown" if one.doubt.pbo is None else f"{one.doubt.pbo:.0%}"
     console.print(
         f"SPA p {one.doubt.spa_hedge:.2f} over hedge, {one.doubt.spa_cash:.2f} over cash, "

@@ -125,7 +125,7 @@ def explain(
     from agent_market.utils.console import Console
 
     if timeframe not in TIMEFRAMES:
-        raise ConfigError(f"--timeframe {timeframe} is not known; use one of {', '.join(TIMEFRAMES)}")
+        raise ConfigError(f"Invalid --timeframe {timeframe}; use one of {', '.join(TIMEFRAMES)}")
     written, factor = parse(expression), parse_factor(expression)
     lines = list(outline(written))
     lines.append("")

@@ -110,5 +110,5 @@ def _runs(userdir: Path) -> Path:
     from agent_market.flow.plan import RUNS
 
     if not userdir.is_dir():
-        raise ConfigError(f"there is no directory {userdir}; name the flow's user_data with --userdir")
+        raise ConfigError(f"no directory {userdir}; name the flow's user_data with --userdir")
     return userdir / RUNS

@@ -113,8 +113,7 @@ def init(
     console = Console()
     if not userdir.is_dir():
         raise ConfigError(
-            f"--userdir {userdir} is no directory; "
-            f"make one with `freqtrade create-userdir --userdir {userdir}`"
+            f"no directory --userdir {userdir}; create it with `freqtrade create-userdir --userdir {userdir}`"
         )
 
     def ask(template: Template) -> bool:

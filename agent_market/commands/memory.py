@@ -44,7 +44,7 @@ def teach(
 ) -> None:
     """Teach the agents something: decisions from now on see it where it applies.
 
-    A backtest of the past does not see it, for then nobody knew. --known-at says that it was known earlier; a
+    A backtest of the past does not see it, because it was not known then. --known-at sets an earlier time; a
     backtest that uses what was learned later shows hindsight, not skill.
     """
     from agent_market.commands.stores.opening import open_store, url_of_store
@@ -55,7 +55,7 @@ def teach(
     from agent_market.memory.text.index import Aspects
 
     if regime is not None and regime not in REGIMES:
-        raise ConfigError(f"--regime {regime} is not known; use one of {', '.join(REGIMES)}")
+        raise ConfigError(f"Unknown --regime {regime}; use one of {', '.join(REGIMES)}")
     known = _time(known_at)
     ends = None if until is None else _time(until)
     if ends is not None and ends <= known:
@@ -302,7 +302,7 @@ def _time(text: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no time; write for example 2024-01-05T12:00 (UTC)") from error
+        raise ConfigError(f"Invalid time {text!r}; use for example 2024-01-05T12:00 (UTC)") from error
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 

@@ -36,7 +36,7 @@ def report(
     from agent_market.reports.load import gather
 
     if datadir is not None and not datadir.is_dir():
-        raise ConfigError(f"--datadir {datadir} is no directory; name the folder of the candles")
+        raise ConfigError(f"no directory --datadir {datadir}; name the folder of the candles")
     content = gather(result or latest_result(userdir / "backtest_results"), userdir, datadir)
     console = report_console()
     print_comparison(console, content.comparison, content.warnings)

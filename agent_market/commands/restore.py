@@ -20,7 +20,7 @@ def restore(
         Path | None, typer.Option("--from", help="Folder of the copies; user_data/backups if left out.")
     ] = None,
 ) -> None:
-    """Restore the store from a backup. Nobody may have it open; what was there is kept beside it."""
+    """Restore the store from a backup. Close all programs that use it; the former store is kept beside it."""
     from datetime import UTC, datetime
 
     from agent_market.commands.stores.opening import megabytes, open_store, url_of_store

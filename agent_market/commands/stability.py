@@ -1,4 +1,4 @@
-"""`agent-market stability`: does a model say the same when it is asked the same?"""
+"""`agent-market stability`: measure how much a model's answers to equal prompts vary."""
 
 from __future__ import annotations
 

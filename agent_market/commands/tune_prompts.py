@@ -1,4 +1,4 @@
-"""`agent-market tune-prompts`: prompts that learn from recorded decisions, and the way back."""
+"""`agent-market tune-prompts`: tune prompts on recorded decisions, and withdraw them."""
 
 from __future__ import annotations
 

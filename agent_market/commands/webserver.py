@@ -26,7 +26,7 @@ def webserver(context: typer.Context) -> None:
     config = Configuration(arguments, RunMode.WEBSERVER).get_config()
     weak = weak_credentials(config.get("api_server", {}))
     if weak:
-        raise ConfigError(f"the API would stand open: {'; '.join(weak)} in `api_server`; {ADVICE}")
+        raise ConfigError(f"insecure `api_server`: {'; '.join(weak)}; {ADVICE}")
     hide_in_logs(config)
     install()
     main(["webserver", *context.args])

@@ -17,7 +17,7 @@ def why(
         str | None, typer.Option(help="Run whose decision is meant; the newest run by default.")
     ] = None,
 ) -> None:
-    """Say what led to a decision: seen, remembered, said, weighed, limited, ordered; and what came of it.
+    """Explain a decision: inputs, recalled episodes, views, weights, limits, orders and outcome.
 
     The last word of a trade's entry tag is the decision's id: BTC/USDT@2024-03-01T12:00Z.
     """

@@ -1,4 +1,4 @@
-"""`agent-market worker`: the jobs of a bot, in processes of their own."""
+"""`agent-market worker`: run the jobs of a bot in separate processes."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def worker(
     datadir: Annotated[
         Path | None, typer.Option("--datadir", help="The bot's candles, where its command line says so.")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Run the jobs that are due now, and exit.")] = False,
     show: Annotated[
-        bool, typer.Option("--list", help="Show every job, when it ran and how, and end.")
+        bool, typer.Option("--list", help="Show every job with its last run and result, and exit.")
     ] = False,
     lane: Annotated[
         list[str] | None,
         typer.Option("--lane", help="Only this lane (sense, think or search); repeatable. All without it."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="This job, now, due or not, and end; repeatable.")
+        list[str] | None, typer.Option("--only", help="Run this job now, due or not, and exit; repeatable.")
     ] = None,
 ) -> None:
     """Run the jobs of a bot beside it: memory, texts, graph, review, backup.
 
-    It goes on until it is told to stop (Ctrl-C, SIGTERM), or with --once or --only until the work is done;
+    It runs until Ctrl-C or SIGTERM, or with --once or --only until the work is done;
     then the exit code is 1 if a job failed. Freqtrade's trades are only ever read. One worker for each lane
     of a bot: with --lane several processes share the lanes, so that none waits for another's work.
     """

@@ -106,7 +106,7 @@ class CalibrationSettings(Settings):
     least_fitted: int = Field(default=100, ge=20)
     """Fewest older outcomes that a mapping is fitted on; with fewer, confidence is not used."""
     refit_every: int = Field(default=25, ge=1)
-    """The mapping is fitted anew after so many more known outcomes."""
+    """The mapping is refitted after so many more known outcomes."""
     bins: int = Field(default=10, ge=2, le=100)
     """Bins of equal width over [0, 1] for calibration error and reliability curve."""
     largest_error: float = Field(default=0.05, gt=0, le=1)

@@ -28,7 +28,7 @@ class TelegramSettings(Settings):
     keyboard: tuple[str, ...] = ("/agents", "/why", "/risk", "/plan")
     """Keys added below freqtrade's keyboard; empty = none."""
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+/bot$")
-    """Bot API server instead of Telegram's, as `http://127.0.0.1:8081/bot`; it is told the bot's token."""
+    """Bot API server instead of Telegram's, as `http://127.0.0.1:8081/bot`; it receives the bot's token."""
 
 
 class BotSettings(Settings):
@@ -37,7 +37,7 @@ class BotSettings(Settings):
     folder: str = "{user_data}/agent_market"
     """Folder of the kill switch, breaker state and risk journal; one a bot. `{user_data}` is filled in."""
     confirm_minutes: float = Field(default=10.0, gt=0)
-    """Mode `confirm`: an entry that nobody confirmed within this time is refused."""
+    """Mode `confirm`: an entry not confirmed within this time is refused."""
     manual_after_s: float = Field(default=30.0, gt=0)
     """Seconds without an answer from the exchange after which the stops of open trades are listed in
     `manual_orders.csv`, to be placed by hand."""

@@ -13,7 +13,7 @@ class TextSettings(Settings):
     lessons: int = Field(default=3, ge=0, le=20)
     """Most lessons (taught notes that apply and were known) that a prompt carries; 0 = none."""
     case_lines: bool = True
-    """Whether each recalled case is told in one line beside its numbers."""
+    """Whether each recalled case is described in one line beside its numbers."""
     embedder: str | None = None
     """Name or folder of a sentence-transformers model for recall by meaning. Unset: by words alone."""
     turn_weight: float = Field(default=1.0, ge=0)

@@ -14,7 +14,7 @@ OWN_KEYS = ("model", "messages", "temperature", "seed", "max_tokens", "response_
 
 
 class _Additions(Settings):
-    """What one endpoint is told beside the question."""
+    """Parameters sent to one endpoint beside the prompt."""
 
     reasoning_effort: str | None = None
     """How long a reasoning model may think (`none`, `low`, `medium`, `high`), where the endpoint takes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agent_market.evaluation.plan import MAIN
 from agent_market.evaluation.plots import picture
 from agent_market.evaluation.run import Report, Result
 from agent_market.evaluation.statistics import Estimate, Row, YearResult
+from agent_market.evaluation.textbook import Row as TextbookRow
 from agent_market.evaluation.verdicts import verdicts
 
 BEGIN, END = "<!-- results: written by agent-market evaluate -->", "<!-- end of results -->"
@@ -41,6 +43,8 @@ def results(report: Report) -> str:
     ]
     for one in report.scenarios:
         parts += [f"### {one.scenario.name}", _table(one), _doubt(one)]
+    parts += [f"### Textbook rows, {MAIN}", TEXTBOOK_NOTE]
+    parts += [_markdown(TEXTBOOK_HEADINGS, map(textbook_cells, report.textbook[MAIN]))]
     parts += [
         "### Year by year",
         *(_years(one) for one in report.scenarios if one.scenario.name in ("0 bp", MAIN)),
@@ -97,6 +101,10 @@ def as_json(report: Report) -> bytes:
         "credits": report.credits,
         "placebos": report.placebos,
         "holdout": [thin(one) for one in report.holdout],
+        "textbook": {
+            name: [{key: value for key, value in asdict(row).items() if key != "daily"} for row in rows]
+            for name, rows in report.textbook.items()
+        },
     }
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
     return orjson.dumps(content, default=plain, option=options)
@@ -153,6 +161,22 @@ def short_cells(row: Row) -> tuple[str, ...]:
         *_lead(row.over_hedge)[:2],
         f"{100 * row.drawdown:.0f}",
         f"{row.deflated:.2f}",
+    )
+
+
+TEXTBOOK_NOTE = "As they came, of the whole capital, compounded; nothing is scaled to a volatility."
+TEXTBOOK_HEADINGS = ("", "Sharpe", "max fall %", "total %", "capital used %", "turns a year")
+
+
+def textbook_cells(row: TextbookRow) -> tuple[str, ...]:
+    """One textbook row as text; the columns of `TEXTBOOK_HEADINGS`. An undefined Sharpe ratio is empty."""
+    return (
+        row.name,
+        "" if np.isnan(row.sharpe) else f"{row.sharpe:.2f}",
+        _percent(row.drawdown),
+        _percent(row.total),
+        _percent(row.capital),
+        f"{row.turnover:.0f}",
     )
 
 

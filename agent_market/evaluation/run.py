@@ -20,6 +20,8 @@ from agent_market.evaluation.plan import DAY_S, SCENARIOS, Plan, Scenario
 from agent_market.evaluation.run_folds import Played, Tell, folds_of, panel_of, play, quietly, spread
 from agent_market.evaluation.statistics import Doubt, Row, Series, doubt, rows
 from agent_market.evaluation.strategies import contenders
+from agent_market.evaluation.textbook import Row as TextbookRow
+from agent_market.evaluation.textbook import price_grid, textbook_rows
 from agent_market.features.regime import REGIMES
 from agent_market.stats.validation import Fold, walk_forward
 from agent_market.store.database import Database
@@ -43,7 +45,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an evaluation found. `holdout` is there only where it was opened."""
+    """What an evaluation found. `holdout` is there only where it was opened.
+
+    `textbook` has the textbook rows by scenario name, on the candles, span, costs and fills of its rows.
+    """
 
     plan: Plan
     first: datetime
@@ -53,6 +58,7 @@ class Report:
     credits: tuple[Credit, ...]
     placebos: tuple[Placebo, ...]
     holdout: tuple[Result, ...]
+    textbook: Mapping[str, tuple[TextbookRow, ...]]
 
 
 def evaluate(
@@ -93,7 +99,22 @@ def evaluate(
         credits=_credits(EvaluationContext(seen[0], folds[0], SCENARIOS[1].cost)),
         placebos=placebos(candles, seen[0], plan, jobs, tell),
         holdout=_holdout(panels, sealed, plan, database, jobs, tell) if sealed else (),
+        textbook=_textbook(candles, plan, int(first), int(seen[0].times[-1])),
     )
+
+
+def _textbook(
+    candles: Mapping[str, pd.DataFrame], plan: Plan, first: int, last: int
+) -> dict[str, tuple[TextbookRow, ...]]:
+    """The textbook rows of each scenario, for the decisions from `first` to `last` (seconds).
+
+    A return ends at the fill after the next decision, so the span goes one period beyond the last one.
+    Candles name no funding: the carry row is left out.
+    """
+    grid = price_grid(candles, plan.timeframe)
+    end = last + plan.every * grid.timeframe_s
+    begin, until = (pd.Timestamp(moment, unit="s", tz="UTC") for moment in (first, end))
+    return {s.name: textbook_rows(grid, begin, until, s.cost, plan.every, s.delay) for s in SCENARIOS}
 
 
 def _sealed_folds(panels: Mapping[int, DecisionPanel], seal: int, plan: Plan) -> dict[int, tuple[Fold, ...]]:

@@ -22,9 +22,9 @@ def operator_tables() -> str:
 
 
 def with_tables(page: str) -> str:
-    """The page with the tables between its two markers made anew.
+    """Return the page with the tables between its two markers regenerated.
 
-    :raises DataError: if it has not both markers.
+    :raises DataError: a marker is missing.
     """
     before, start, rest = page.partition(START)
     _, end, after = rest.partition(END)

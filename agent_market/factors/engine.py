@@ -56,7 +56,7 @@ class Engine:
     def evaluate(self, tree: Tree) -> Array:
         """Values of the tree: a read-only float64 array (pairs, times), finite or NaN.
 
-        :raises DataError: if it uses `at` with a timeframe that is no multiple of the panel's.
+        :raises DataError: if it uses `at` with a timeframe that is not a multiple of the panel's.
         """
         with np.errstate(all="ignore"):
             value = self._value(tree)

@@ -20,7 +20,7 @@ def facts(tree: Tree, minutes: int) -> dict[str, str]:
     """Form, size and needs, by name.
 
     :param minutes: timeframe of the candles.
-    :raises DataError: if a timeframe in the tree is no multiple of it.
+    :raises DataError: if a timeframe in the tree is not a multiple of it.
     """
     warm_up = lookback(tree, minutes) - 1
     return {

@@ -1,4 +1,4 @@
-"""What can be refused by looking at the characters alone, before Python's parser sees the text.
+"""Reject invalid expressions by their characters alone, before Python's parser reads them.
 
 Its parser is made for source code that somebody trusts: deep nesting costs it memory, and odd tokens make it
 warn.  After this check the text is short ASCII with shallow brackets.

@@ -12,7 +12,7 @@ def lookback(tree: Tree, minutes: int) -> int:
 
     A value on a longer timeframe reaches back over its bars, and over the bar that is still growing.
 
-    :raises DataError: if a timeframe in the tree is no multiple of `minutes`.
+    :raises DataError: if a timeframe in the tree is not a multiple of `minutes`.
     """
     if tree.operator in (FIELD, NUMBER):
         return 1

@@ -28,7 +28,7 @@ def make_view(
 
     :param asof: close of the candle decided on, timezone-aware.
     :param state: the row's state vector (STATE_DIM,), finite: a moment that memory cannot compare with
-        others is no moment to decide on, so callers leave such rows out (see `state_matrix`).
+        others is unfit for a decision, so callers leave such rows out (see `state_matrix`).
     :param close: price of the candle's close; NaN, infinite and 0 count as not known.
     :param headlines: news, newest first; those known only after `asof` are left out.
     :raises DataError: `asof` has no timezone, or `state` is not finite.

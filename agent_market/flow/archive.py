@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, with which versions of what, how it went, and what came out."""
+"""The folder of a run: its settings, versions, git state, status and products."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Status = Literal["running", "finished", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One run. A run that was killed stays "running": only its lock says that nobody is at work on it.
+    """One run. A killed run keeps the status "running"; only the lock shows that no process works on it.
 
     `digest` is over all products of its steps; None until it is finished. Times are UTC, ISO 8601.
     """
@@ -56,7 +56,7 @@ _READER = TypeAdapter(RunInfo)
 
 
 def open_run(plan: FlowPlan, steps: tuple[str, ...]) -> RunInfo:
-    """Start the folder of a run, or go on with one that is there: settings, versions and git state."""
+    """Create the folder of a run with settings, versions and git state, or reopen an existing one."""
     earlier = read_run(plan.folder)
     if earlier is not None:
         info = replace(earlier, status="running", steps=steps, ended_at=None, error=None)
@@ -86,7 +86,7 @@ def open_run(plan: FlowPlan, steps: tuple[str, ...]) -> RunInfo:
 
 
 def close_run(folder: Path, info: RunInfo, error: str | None, products: Mapping[str, str]) -> RunInfo:
-    """Write how a run ended.
+    """Record the end of a run.
 
     :param products: place of each step -> digest of its products.
     """
@@ -102,15 +102,15 @@ def close_run(folder: Path, info: RunInfo, error: str | None, products: Mapping[
 
 
 def write_run(folder: Path, info: RunInfo) -> None:
-    """Write `run.json` in one step."""
+    """Write `run.json` atomically."""
     packed = orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2)
     replace_text(folder / RUN, packed.decode() + "\n")
 
 
 def read_run(folder: Path) -> RunInfo | None:
-    """The run in a folder; None where there is none.
+    """Read the run in a folder; None if it has none.
 
-    :raises FlowError: `run.json` is there and is no description of a run.
+    :raises FlowError: `run.json` exists but does not describe a run.
     """
     file = folder / RUN
     if not file.is_file():
@@ -118,19 +118,21 @@ def read_run(folder: Path) -> RunInfo | None:
     try:
         return _READER.validate_json(file.read_bytes())
     except ValidationError as error:
-        raise FlowError(f"{file} describes no run ({error.errors()[0]['msg']}); delete its folder") from error
+        raise FlowError(
+            f"{file} does not describe a run ({error.errors()[0]['msg']}); delete its folder"
+        ) from error
 
 
 def all_runs(runs: Path) -> tuple[RunInfo, ...]:
-    """Every run of a user_data directory, oldest first."""
+    """Return every run of a user_data directory, oldest first."""
     found = (read_run(folder) for folder in sorted(runs.glob("*")) if folder.is_dir())
     return tuple(run for run in found if run is not None)
 
 
 def run_folder(runs: Path, wanted: str) -> Path:
-    """The folder of a run, by its id or a beginning or end of it that no other has; `last` is the newest.
+    """Return the folder of a run, by its id or a unique start or end of it; `last` is the newest.
 
-    :raises FlowError: there is none, or more than one.
+    :raises FlowError: no run matches, or several do.
     """
     names = [run.id for run in all_runs(runs)]
     if wanted == "last" and names:
@@ -140,21 +142,21 @@ def run_folder(runs: Path, wanted: str) -> Path:
     if len(found) == 1:
         return runs / found[0]
     known = ", ".join(names[-5:]) or "none"
-    what = f"fits {', '.join(found)}" if found else f"is no run in {runs}; newest: {known}"
+    what = f"matches {', '.join(found)}" if found else f"is not a run in {runs}; newest: {known}"
     raise FlowError(f"{wanted!r} {what}")
 
 
 def installed() -> dict[str, str | None]:
-    """Versions of Python, of Agent Market and of what it asks for."""
+    """Return versions of Python, Agent Market and its dependencies."""
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requires("agent-market") or ()}
     found = versions_of("agent-market", *sorted(names - {"agent-market"}))
     return {"python": platform.python_version(), **{n: v for n, v in found.items() if v is not None}}
 
 
 def git_state(folder: Path) -> tuple[dict[str, Any] | None, str]:
-    """Commit, branch and changed files of the checkout that a folder is in, and the changes as a patch.
+    """Return commit, branch and changed files of the checkout around a folder, and the changes as a patch.
 
-    (None, "") where it is in none, or git is not installed.
+    (None, "") outside a checkout, or without git.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:

@@ -1,4 +1,4 @@
-"""What a backtest came to, without what differs between equal runs (times, paths, ports)."""
+"""The outcome of a backtest, without what differs between equal runs (times, paths, ports)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def write_outcome(result: Path, plan: FlowPlan, file: Path) -> None:
-    """Write trades of each strategy, and the digest of the decisions behind them, as JSON with sorted keys.
+    """Write each strategy's trades and the digest of the decisions behind them, as JSON with sorted keys.
 
     :raises DataError: the result cannot be read.
     """

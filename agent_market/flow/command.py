@@ -1,4 +1,4 @@
-"""From options to a flow, and what it came to on the screen."""
+"""Run a flow from command line options and print its results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ def start(
     force: bool = False,
     dry: bool = False,
 ) -> None:
-    """Run a flow as the options say, and print what it came to."""
+    """Run a flow as the options say, and print its results.
+
+    :param steps: names with commas; None runs all configured steps.
+    :param first: run this step and those after it.
+    :param resume: continue the newest run of this flow.
+    :param force: rerun the steps although nothing changed.
+    :param dry: print what would be done, without writing anything.
+    :raises FlowError: a step failed, or there is no run to resume.
+    """
     console = report_console()
     plan = make_plan(settings, make=not dry)
     wanted = chosen_steps(plan, steps, first)

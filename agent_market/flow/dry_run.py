@@ -1,4 +1,4 @@
-"""`--dry`: what a flow would do, step by step, without doing or writing anything."""
+"""`--dry`: list what a flow would do, step by step, without writing anything."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from agent_market.flow.steps.base import ONCE, Context, Step
 
 
 def dry_table(plan: FlowPlan, wanted: Collection[str], *, force: bool = False) -> Table:
-    """One line a step: made, skipped, or left out, and why.
+    """Return one line per step: made, skipped, or left out, and why.
 
-    A step after one that would be made is taken as to be made too: what it depends on is not known yet.
+    A step that depends on one to be made counts as to be made too: its inputs are not known yet.
     """
     table = Table(title=f"DRY: FLOW {plan.scope}", title_style="bold", pad_edge=False)
     for heading in ("Step", "Would be", "Because"):

@@ -1,4 +1,4 @@
-"""Running a flow: each step made, or skipped because nothing it depends on has changed; never half done."""
+"""Run a flow: make each step atomically, or skip it because its inputs did not change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROUNDS = "rounds.json"
 
 @dataclass(frozen=True, slots=True)
 class FlowDone:
-    """A finished run: `made` and `skipped` are places of steps, `rounds` the figures of each round."""
+    """A finished run: `made` and `skipped` name steps, `rounds` holds the figures of each round."""
 
     folder: Path
     digest: str | None
@@ -42,8 +42,10 @@ class FlowDone:
 def run_flow(plan: FlowPlan, wanted: Collection[str], screen: Screen, *, force: bool = False) -> FlowDone:
     """Run the wanted steps of every round, under the lock of the user_data directory.
 
-    :param force: make them again although nothing changed.
-    :raises FlowError: a step failed; what the steps before it made stays, and `--resume` goes on after it.
+    :param wanted: names of the steps to make where their inputs changed.
+    :param screen: shows and logs the progress.
+    :param force: rerun the wanted steps although nothing changed.
+    :raises FlowError: a step failed; earlier steps are kept, and `--resume` continues after them.
     """
     with only_flow(plan.runs, plan.run_id) as left:
         if left is not None and left != plan.run_id:
@@ -67,7 +69,7 @@ def run_flow(plan: FlowPlan, wanted: Collection[str], screen: Screen, *, force: 
 
 
 class _Run:
-    """Walks through the steps of one run and remembers where each lies."""
+    """Walk through the steps of one run and keep the folder of each."""
 
     def __init__(self, plan: FlowPlan, wanted: frozenset[str], screen: Screen, force: bool) -> None:
         self.plan, self.wanted, self.screen, self.force = plan, wanted, screen, force
@@ -77,7 +79,7 @@ class _Run:
         self.skipped: list[str] = []
 
     def all_steps(self, market: ServedMarket) -> None:
-        """Once, then round after round, then once."""
+        """Run the first steps, then each round, then the last steps."""
         for step in FIRST:
             self._step(step, ONCE, market)
         for round_ in self.plan.rounds:
@@ -92,7 +94,7 @@ class _Run:
             self._step(step, ONCE, market)
 
     def figures(self) -> list[dict[str, Any]]:
-        """The table of rounds."""
+        """Return one row of figures per round."""
         rows = []
         for round_ in self.plan.rounds:
             row: dict[str, Any] = {"round": round_.number}
@@ -131,9 +133,9 @@ class _Run:
         self.digests[place] = record.digest
 
     def _has_needs(self, step: Step, at: Context, is_wanted: bool) -> bool:
-        """Whether the steps that it reads are there; those that are no part of the flow do not count.
+        """Whether the steps that it reads are finished; steps that are not in the flow do not count.
 
-        :raises FlowError: it is wanted and they are not.
+        :raises FlowError: the step is wanted and an input is missing.
         """
         known = {one.name: one for one in (*FIRST, *EACH_ROUND, *LAST)}
         for name in step.needs:
@@ -152,7 +154,7 @@ class _Run:
         return True
 
     def _kept(self, step: Step, at: Context, decision: Decision) -> tuple[Path, StepRecord]:
-        """The archived products as part of this run; a copy where another run made them."""
+        """Return the archived products, copied into this run where another run made them."""
         source, record = decision.archived, decision.record
         assert source is not None
         assert record is not None
@@ -169,16 +171,16 @@ class _Run:
         working.mkdir()
         started, words = monotonic(), ""
 
-        def heard(text: str) -> None:
+        def keep_newest(text: str) -> None:
             nonlocal words
             words = text
             say(text)
 
-        step.make(at, working, heard)
+        step.make(at, working, keep_newest)
         products = products_of(working, step.products)
         absent = [name for name, digest in products.items() if digest == "absent"]
         if absent:
-            raise FlowError(f"{step.name}: it ended without an error and without {', '.join(absent)}")
+            raise FlowError(f"{step.name}: it ended without an error but did not write {', '.join(absent)}")
         record = StepRecord(
             step=step.name,
             round=at.number,
@@ -193,7 +195,7 @@ class _Run:
         return final, record
 
     def _working(self, final: Path) -> Path:
-        """Where a step is made: what a killed or failed one left there is removed."""
+        """Return an absent working folder for a step, removing what a killed or failed attempt left."""
         working = final.with_name(f"{final.name}.working")
         shutil.rmtree(working, ignore_errors=True)
         working.parent.mkdir(parents=True, exist_ok=True)

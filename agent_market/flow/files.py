@@ -1,4 +1,4 @@
-"""Copies and folders that are there whole or not at all, and digests of what files hold."""
+"""Atomic copies and folders, and digests of file contents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agent_market.utils.durable import atomic_write
 
 
 def copy_atomically(source: Path, target: Path) -> None:
-    """Put a copy of a file in place in one step; a target that is equal is left alone."""
+    """Copy a file atomically; leave an equal target alone."""
     if target.is_file() and digest_of_file(target) == digest_of_file(source):
         return
     with atomic_write(target) as fresh:
@@ -22,7 +22,7 @@ def copy_atomically(source: Path, target: Path) -> None:
 
 
 def put_in_place(working: Path, final: Path) -> None:
-    """Give a finished folder its name. Killed in between, `final` is the old one, absent, or the new one."""
+    """Rename a finished folder to `final`. If killed in between, `final` is the old one, absent, or new."""
     if final.exists():
         old = final.with_name(f".{final.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -34,13 +34,13 @@ def put_in_place(working: Path, final: Path) -> None:
 
 
 def digest_of_file(file: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
+    """Return the sha256 of a file's bytes, hexadecimal."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def digest_of_files(files: Iterable[Path], root: Path) -> str:
-    """sha256 over names (relative to `root`) and bytes; a file that is absent counts as absent."""
+    """sha256 over names (relative to `root`) and bytes; an absent file counts as "absent"."""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0")

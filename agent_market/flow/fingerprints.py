@@ -1,4 +1,4 @@
-"""What steps depend on beside each other's products: code, installed packages, candles, files of the user."""
+"""Fingerprints of what steps depend on: code, installed packages, candles, files of the user."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def code_of(*parts: str) -> str:
 
 
 def versions_of(*packages: str) -> dict[str, str | None]:
-    """Installed versions; None for a package that is not there."""
+    """Installed versions; None for a package that is not installed."""
     return {package: _version(package) for package in packages}
 
 
 def digest_of_candles(frame: pd.DataFrame) -> str:
-    """sha256 of times and prices, whatever file format or time resolution they came in."""
+    """sha256 of times and prices, independent of file format and time resolution."""
     digest = hashlib.sha256(pd.DatetimeIndex(frame["date"]).as_unit("ms").asi8.tobytes())
     for column in CANDLE_COLUMNS:
         digest.update(np.ascontiguousarray(frame[column].to_numpy(dtype=np.float64)).tobytes())
@@ -79,7 +79,7 @@ def user_code(plan: FlowPlan) -> str:
 
 
 def features_in_force(plan: FlowPlan) -> str:
-    """sha256 of the mined factors that strategies load, for a flow that mines none itself."""
+    """sha256 of the mined factors that strategies load, for a flow without mining."""
     return digest_of_files([features_file(plan.settings.userdir)], plan.settings.userdir)
 
 
@@ -91,7 +91,7 @@ def context_files(plan: FlowPlan) -> str:
 
 
 def taught(plan: FlowPlan, config: Mapping[str, Any], end: datetime) -> str:
-    """Digest of what people taught and of the tuned prompts that a backtest until `end` may use."""
+    """Digest of the notes of people and the tuned prompts that a backtest until `end` may use."""
     known = {**config, "user_data_dir": plan.settings.userdir, "timerange": f"-{end:%Y%m%d}"}
     section = config.get("agent_market", {})
     # A round's memory is the flow's own (`steps.backtest.round_config`), and so are its promotions.

@@ -14,9 +14,9 @@ from agent_market.utils.durable import replace_text
 
 
 def common_arguments(plan: FlowPlan, overlay: Path, *, alone: bool = False) -> list[str]:
-    """Configs, user_data and candles, as every freqtrade command of a flow gets them.
+    """Return the options for configs, user_data and candles of every freqtrade command of a flow.
 
-    :param alone: `overlay` is a whole config, and the files of the flow are not given.
+    :param alone: `overlay` is a complete config; leave out the config files of the flow.
     """
     files = (overlay,) if alone else (*plan.settings.config, overlay)
     configs = [part for file in files for part in ("--config", str(file))]
@@ -24,7 +24,7 @@ def common_arguments(plan: FlowPlan, overlay: Path, *, alone: bool = False) -> l
 
 
 def write_config(plan: FlowPlan, file: Path, overlay: Mapping[str, Any]) -> Path:
-    """The config that the flow lays over the files: archived with the run, it tells what was really run."""
+    """Write the config that the flow lays over the config files; archived as a record of the run."""
     merged = deep_merge_dicts(dict(overlay), chosen_config(plan.settings))
     replace_text(file, json.dumps(merged, indent=2, default=str) + "\n")
     return file

@@ -1,4 +1,4 @@
-"""Past runs for people: a list, one in full, and what differs between two."""
+"""Tables of past runs: a list, one run in full, and the differences between two."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from agent_market.flow.record import StepRecord, changed_inputs, read_record
 
 
 def list_table(runs: Path, holder: str | None = None) -> Table:
-    """One line a run, oldest first.
+    """Return one line per run, oldest first.
 
-    :param holder: the run that holds the lock now; any other that says it runs was killed.
+    :param holder: the run that holds the lock now; any other with status "running" was killed.
     """
     table = Table(pad_edge=False)
     for heading in ("Run", "Flow", "How it went", "Steps", "Commit", "Products"):
@@ -31,7 +31,7 @@ def list_table(runs: Path, holder: str | None = None) -> Table:
 
 
 def show_tables(folder: Path, run: RunInfo, holder: str | None = None) -> tuple[Table, Table]:
-    """Facts of a run, and its steps with what they were made from."""
+    """Return the facts of a run, and its steps with their inputs."""
     facts = Table(title=f"RUN {run.id}", title_style="bold", show_header=False, pad_edge=False)
     facts.add_column(no_wrap=True)
     facts.add_column()
@@ -59,7 +59,7 @@ def show_tables(folder: Path, run: RunInfo, holder: str | None = None) -> tuple[
 
 
 def diff_table(old: Path, new: Path) -> Table:
-    """What differs between two runs: settings, versions, commit, inputs and products of steps, figures."""
+    """Compare two runs: settings, versions, commit, inputs and products of steps, figures."""
     table = Table(pad_edge=False)
     for heading in ("", old.name, new.name):
         table.add_column(heading)
@@ -69,7 +69,7 @@ def diff_table(old: Path, new: Path) -> Table:
 
 
 def differences(old: Path, new: Path) -> Iterator[tuple[str, str, str]]:
-    """(what, in the old run, in the new run) for everything that is not equal."""
+    """Yield (what, in the old run, in the new run) for everything that differs."""
     yield from _unequal("settings.", _flat(_settings(old)), _flat(_settings(new)))
     a, b = read_run(old), read_run(new)
     if a is not None and b is not None:
@@ -91,7 +91,7 @@ def differences(old: Path, new: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def steps_of(folder: Path) -> dict[str, StepRecord]:
-    """Place -> record of every finished step of a run, in the order of places."""
+    """Return step place -> record of every finished step of a run, sorted by place."""
     found = {}
     for file in sorted(folder.glob("**/step.json")):
         place = file.parent.relative_to(folder).as_posix()

@@ -1,7 +1,7 @@
 """One flow at a time in a user_data directory.
 
 The lock is the operating system's (through filelock), so it ends with the process that held it, `kill -9`
-included: there is no stale lock to remove. A note beside it says who holds it.
+included: there is no stale lock to remove. A file next to it names the holder.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ HOLDER = "lock.json"
 
 @contextmanager
 def only_flow(folder: Path, run_id: str) -> Iterator[str | None]:
-    """Hold the lock of the flow folder while the block lasts.
+    """Hold the lock of the flow folder inside the block.
 
-    :return: the id of the run that held it last and did not give it back (it was killed); None without.
+    :return: the id of the last holder if it was killed before releasing the lock, else None.
     :raises FlowError: another process holds it; its run and process id are in the message.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def only_flow(folder: Path, run_id: str) -> Iterator[str | None]:
     except Timeout:
         run, process = _held_by(holder)
         raise FlowError(
-            f"another flow is at work in {folder.parent.parent} (run {run}, process {process}); "
+            f"another flow is running in {folder.parent.parent} (run {run}, process {process}); "
             "wait for it, or give this flow another `userdir`"
         ) from None
     try:
@@ -58,7 +58,7 @@ def _held_by(holder: Path) -> tuple[str, str]:
 
 
 def holder_of(folder: Path) -> str | None:
-    """The run that holds the lock at this moment; None while nobody does."""
+    """Return the run that holds the lock now; None if it is free."""
     if not (folder / LOCK).exists():
         return None
     lock = FileLock(folder / LOCK)

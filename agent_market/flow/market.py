@@ -21,7 +21,7 @@ MARKER = "agent_market_source.json"
 
 @dataclass(frozen=True, slots=True)
 class ServedMarket:
-    """Config keys that lead to the market, and a note of what it is (`--notes` of the backtest)."""
+    """Config keys that point to the market, and a note that describes it (`--notes` of the backtest)."""
 
     overlay: dict[str, Any] = field(default_factory=dict)
     note: str = ""
@@ -29,16 +29,16 @@ class ServedMarket:
 
 @contextmanager
 def market_of(plan: FlowPlan) -> Iterator[ServedMarket]:
-    """Serve the sandbox of the flow file while the block lasts; without one, the config's own exchange.
+    """Serve the sandbox of the flow file inside the block; without one, use the config's exchange.
 
-    :raises SandboxError: it cannot serve the pairs or days.
-    :raises FlowError: the folder of candles holds those of another market.
+    :raises SandboxError: the sandbox cannot serve the pairs or days.
+    :raises FlowError: the folder of candles holds candles of another market.
     """
     sandbox = plan.settings.sandbox
     if sandbox is None:
         yield ServedMarket()
         return
-    # Only here: the sandbox is an extra, and a flow on a real exchange does not need it.
+    # Imported late: the sandbox is an extra, and a flow on a real exchange does not need it.
     from agent_market.sandbox.endpoints import overlay  # noqa: PLC0415
     from agent_market.sandbox.faults import FaultRegistry  # noqa: PLC0415
     from agent_market.sandbox.session import MarketChoice, open_market, serving  # noqa: PLC0415
@@ -58,7 +58,7 @@ def market_of(plan: FlowPlan) -> Iterator[ServedMarket]:
 
 
 def claim_datadir(datadir: Path, source: str) -> None:
-    """Make sure that a folder of candles holds one market only, and write down which.
+    """Ensure that a folder of candles holds one market only, and record which.
 
     :raises FlowError: it holds another market's, or candles of unknown origin (perhaps real ones).
     """
@@ -73,7 +73,7 @@ def claim_datadir(datadir: Path, source: str) -> None:
         return
     if any(datadir.glob("**/*.feather")):
         raise FlowError(
-            f"{datadir} holds candles that no sandbox put there; they may be real. "
+            f"{datadir} holds candles that no sandbox wrote; they may be real. "
             "Give this flow another `userdir`, so that the two never mix."
         )
     replace_text(marker, json.dumps({"source": source}) + "\n")

@@ -1,6 +1,6 @@
-"""Where the parallel parts of steps run: joblib's processes on this machine, or a Ray or Dask cluster.
+"""Choose where parallel parts of steps run: joblib on this machine, or a Ray or Dask cluster.
 
-Steps only ever call `joblib.Parallel()`; which backend takes the work is decided here, once.
+Steps only call `joblib.Parallel()`; the backend is chosen here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PACKAGES = {"ray": "ray[default]", "dask": "dask[distributed]"}
 
 @contextmanager
 def workers(settings: FlowParallel) -> Iterator[None]:
-    """Every `joblib.Parallel()` inside the block uses the chosen backend and number of jobs.
+    """Make every `joblib.Parallel()` inside the block use the chosen backend and number of jobs.
 
-    A backend is imported, registered and connected to only when it is chosen.
+    Only the chosen backend is imported, registered and connected to.
 
-    :raises ConfigError: its package is not installed, or its cluster cannot be reached.
+    :raises ConfigError: the backend is not installed, or its cluster cannot be reached.
     """
     if settings.backend in ("loky", "threading"):
         with joblib.parallel_config(backend=settings.backend, n_jobs=settings.jobs):

@@ -1,4 +1,4 @@
-"""What one run of a flow is about to do: resolved once, then only read."""
+"""The plan of one run of a flow: resolved once, then read only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class FlowPlan:
-    """A flow, resolved: `config` is the freqtrade config without what only the run itself knows."""
+    """A resolved flow; `config` is the freqtrade config without the keys that only the run knows."""
 
     settings: FlowSettings
     config: Mapping[str, Any]
@@ -57,19 +57,19 @@ class FlowPlan:
 
     @property
     def timeframes(self) -> tuple[str, ...]:
-        """Every timeframe that training needs, the traded one first."""
+        """All timeframes that training needs, the traded one first."""
         more = self.config.get("freqai", {}).get("feature_parameters", {}).get("include_timeframes", [])
         return tuple(dict.fromkeys([self.timeframe, *more]))
 
     @property
     def pairs_to_download(self) -> tuple[str, ...]:
-        """Traded pairs and those that FreqAI reads beside them."""
+        """Traded pairs and FreqAI's correlated pairs."""
         more = self.config.get("freqai", {}).get("feature_parameters", {}).get("include_corr_pairlist", [])
         return tuple(dict.fromkeys([*self.pairs, *more]))
 
     @property
     def history(self) -> timedelta:
-        """Candles wanted before the first round."""
+        """Length of the candle history needed before the first round."""
         training = int(self.config.get("freqai", {}).get("train_period_days", 0))
         days = self.settings.history_days or training + WARM_UP_DAYS
         mined = self.settings.expressions.history_days if self.settings.expressions else 0
@@ -92,21 +92,21 @@ class FlowPlan:
         return self.settings.userdir / RUNS
 
     def identifier(self, number: int, step: str) -> str:
-        """FreqAI's identifier for a round: no other flow has it, so what a killed one left can be removed."""
+        """FreqAI's identifier for a round; unique to this flow, so leftovers of a kill can be removed."""
         return f"{self.scope}-r{number}-{step}"
 
     def shown_feedback(self, number: int) -> Path:
-        """The feedback that a round may see, relative to the user_data directory: part of its identity."""
+        """The feedback file that a round may see, relative to user_data; it is part of the run's identity."""
         return FEEDBACK_FOLDER / self.scope / f"round-{number}.jsonl"
 
 
 def make_plan(
     settings: FlowSettings, now: datetime | None = None, *, run_id: str | None = None, make: bool = True
 ) -> FlowPlan:
-    """Resolve a flow: read the freqtrade config, make the user_data directory, name run and memory.
+    """Resolve a flow: read the freqtrade config, create the user_data directory, name run and memory.
 
-    :param run_id: an earlier run to go on with; None names a new one.
-    :param make: False writes nothing.
+    :param run_id: an earlier run to continue; None starts a new one.
+    :param make: False creates no directory and writes nothing.
     :raises ConfigError: a freqtrade config cannot be read, or names no pairs or timeframe; the model to train
         does not exist, lacks its library, or has no such parameter.
     """
@@ -145,7 +145,7 @@ def make_plan(
 
 
 def chosen_config(settings: FlowSettings) -> dict[str, Any]:
-    """What the flow file lays over the freqtrade config files."""
+    """Return the config keys that the flow file lays over the freqtrade config files."""
     overlay: dict[str, Any] = deep_merge_dicts(settings.freqtrade, {})
     if settings.pairs:
         overlay.setdefault("exchange", {})["pair_whitelist"] = list(settings.pairs)
@@ -155,7 +155,7 @@ def chosen_config(settings: FlowSettings) -> dict[str, Any]:
 
 
 def scope_of(settings: FlowSettings, config: Mapping[str, Any]) -> str:
-    """The name of this flow's memory: equal flows share it, any other flow has its own.
+    """Return the scope of this flow's memory; equal flows share it, other flows do not.
 
     Rounds continue one memory; a change of settings, config or deciding code starts a new one.
     """

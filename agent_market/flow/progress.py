@@ -1,4 +1,4 @@
-"""What people see of a flow, and the same lines in the run's log."""
+"""Progress of a flow on the console and in the run's log."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ LOG = "flow.log"
 
 
 class Screen:
-    """One line a step on the console, a spinner with the newest words while it runs; all in the log."""
+    """Show one line per step, with a spinner and the newest message while it runs; log everything."""
 
     def __init__(self, console: Console, folder: Path) -> None:
         self.console = console
         self._file = folder / LOG
 
     def heading(self, words: str) -> None:
-        """The beginning of a round."""
+        """Show the start of a round."""
         self._show(words, "bold")
 
     def note(self, words: str) -> None:
-        """Something that is good to know."""
+        """Show a note."""
         self._show(words, "")
 
     def warn(self, words: str) -> None:
-        """Something that is not as it should be, and that the flow survives."""
+        """Show a problem that does not stop the flow."""
         self._show(words, "yellow")
 
     def log(self, words: str) -> None:
-        """A line for the log only."""
+        """Write a line to the log only."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {words}\n")
 
     @contextmanager
     def step(self, name: str) -> Iterator[Say]:
-        """Show a step while the block lasts; the last words said are those of its line."""
+        """Show a step inside the block; its line ends with the last message."""
         started = monotonic()
         newest = ""
         with self.console.status(Text(name)) as status:

@@ -1,6 +1,6 @@
-"""The record of a finished step, in its folder: what it was made from, and what it left.
+"""The record of a finished step, in its folder: digests of its inputs and products.
 
-A folder with a record is complete, for it got its name in one rename after the record was written.
+A folder with a record is complete: it is renamed into place after the record is written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RECORD = "step.json"
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """`inputs` name -> digest; `products` file -> sha256; `run` is the run that really made it."""
+    """`inputs` name -> digest; `products` file -> sha256; `run` is the run that made it."""
 
     step: str
     round: int
@@ -32,12 +32,12 @@ class StepRecord:
 
     @property
     def key(self) -> str:
-        """Equal keys: made from the same."""
+        """Digest of the step and its inputs; equal keys mean equal inputs."""
         return digest_of_values([self.step, dict(self.inputs)])
 
     @property
     def digest(self) -> str:
-        """Equal digests: the same products."""
+        """Digest of the products."""
         return digest_of_values(dict(self.products))
 
 
@@ -45,12 +45,12 @@ _READER = TypeAdapter(StepRecord)
 
 
 def products_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """File -> sha256 of a step's products; one that is absent has the digest "absent"."""
+    """Return file -> sha256 of a step's products; a missing file has the digest "absent"."""
     return {name: digest_of_file(folder / name) if (folder / name).is_file() else "absent" for name in names}
 
 
 def write_record(folder: Path, record: StepRecord) -> None:
-    """Write the record last, and make sure that it is on disk before the folder gets its name."""
+    """Write the record and flush it to disk; call it last, before the folder is renamed."""
     with (folder / RECORD).open("wb") as handle:
         handle.write(orjson.dumps(asdict(record), option=orjson.OPT_INDENT_2) + b"\n")
         handle.flush()
@@ -58,7 +58,7 @@ def write_record(folder: Path, record: StepRecord) -> None:
 
 
 def read_record(folder: Path) -> StepRecord | None:
-    """The record of a finished step; None where there is none that can be read."""
+    """Read the record of a finished step; None if it is absent or unreadable."""
     try:
         return _READER.validate_json((folder / RECORD).read_bytes())
     except (OSError, ValidationError):
@@ -66,15 +66,15 @@ def read_record(folder: Path) -> StepRecord | None:
 
 
 def damage(folder: Path, record: StepRecord) -> str | None:
-    """What is wrong with the products of a finished step; None if they are as it left them."""
+    """Describe how the products of a finished step changed since; None if they are intact."""
     for name, digest in products_of(folder, record.products).items():
         if digest != record.products[name]:
-            return f"{name} is {'gone' if digest == 'absent' else 'not as it was left'}"
+            return f"{name} is {'missing' if digest == 'absent' else 'changed since'}"
     return None
 
 
 def records_of(runs: Path, place: str) -> Iterator[tuple[Path, StepRecord]]:
-    """Finished folders of a step (`round-1/backtest`) in all runs, the newest run first."""
+    """Yield finished folders of a step (`round-1/backtest`) in all runs, the newest run first."""
     for folder in sorted(runs.glob(f"*/{place}"), reverse=True):
         record = read_record(folder)
         if record is not None:
@@ -82,5 +82,5 @@ def records_of(runs: Path, place: str) -> Iterator[tuple[Path, StepRecord]]:
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the inputs that differ, sorted."""
+    """Return the sorted names of the inputs that differ."""
     return tuple(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))

@@ -1,4 +1,4 @@
-"""Which run `--resume` goes on with."""
+"""Find the run that `--resume` continues."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from agent_market.flow.plan import FlowPlan
 
 
 def run_to_resume(plan: FlowPlan) -> RunInfo:
-    """The newest run of exactly this flow.
+    """Return the newest run of exactly this flow.
 
-    A finished one is gone through again: every step of it is there, so nothing is made.
+    Resuming a finished run skips every step.
 
-    :raises FlowError: there is none; the message says whether the settings or the code changed since.
+    :raises FlowError: no such run; the message says whether the settings or the code changed since.
     """
     runs = all_runs(plan.runs)
     mine = [run for run in runs if run.scope == plan.scope]
@@ -25,4 +25,4 @@ def run_to_resume(plan: FlowPlan) -> RunInfo:
             f"({named[-1].scope}, now {plan.scope}). Start without --resume: steps that did not change are "
             "taken from it"
         )
-    raise FlowError(f"--resume: there is no run of flow {plan.settings.name!r} in {plan.runs}")
+    raise FlowError(f"--resume: no run of flow {plan.settings.name!r} in {plan.runs}; start without --resume")

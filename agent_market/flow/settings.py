@@ -1,4 +1,4 @@
-"""What a flow file may say, as types: one sentence a field, checked once at the edge."""
+"""Typed settings of a flow file, validated once on reading."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ class Span(Settings):
 
 
 class FlowExpressions(Settings):
-    """Mining of factors before each round, on what was known by then (`agent_market.mining` has the rest)."""
+    """Factor mining before each round, on data known by then (see also `agent_market.mining`)."""
 
     history_days: int = Field(default=365, ge=30)
-    """Days of candles before the first round that it searches; more candles are downloaded if need be."""
+    """Days of candles before the first round to search; missing candles are downloaded."""
     promote_share: float = Field(default=0.25, gt=0, lt=1)
-    """First round: share of those days, the latest, on which the pool is judged. Later rounds are judged on
+    """First round: share of those days, the newest, used to validate the pool. Later rounds validate it on
     the round before them."""
 
 
 class FlowTraining(Learning):
-    """Before each round: a model is searched for, trained and judged on what was known by then."""
+    """Model search, training and test before each round, on data known by then."""
 
     days: int = Field(default=180, ge=10)
-    """Days of rows before the round; the newest `test_share` of them judge it."""
+    """Days of rows before the round; the newest `test_share` of them test the model."""
     backtest: bool = False
-    """Whether freqtrade also backtests it over those newest days; the round's own backtest comes anyway."""
+    """Whether freqtrade also backtests it over those newest days, besides the round's own backtest."""
 
 
 class FlowReinforcement(Settings):
@@ -68,7 +68,7 @@ class FlowReinforcement(Settings):
 
 
 class FlowEvaluation(Settings):
-    """`agent-market evaluate` on the candles of the flow: every way of deciding, with costs and doubt."""
+    """`agent-market evaluate` on the candles of the flow: all strategies, with costs and intervals."""
 
     every: int = Field(default=12, ge=1)
     """Candles between two decisions."""
@@ -79,15 +79,15 @@ class FlowEvaluation(Settings):
     step_days: int = Field(default=182, ge=5)
     """Days of a test span."""
     holdout_days: int = Field(default=182, ge=1)
-    """The newest days, which stay sealed: a flow never opens them."""
+    """The newest days, held out: a flow never evaluates on them."""
     placebo_draws: int = Field(default=2, ge=0)
-    """Draws of each world in which there is nothing to find."""
+    """Draws of each placebo world, in which there is nothing to find."""
     effort: float = Field(default=1.0, gt=0, le=1)
-    """Share of the usual training passes; below 1 only to try it out."""
+    """Share of the usual training passes; below 1 for quick trials only."""
 
 
 class FlowParallel(Settings):
-    """Where parallel parts of steps run. No part of what a flow is: results do not depend on it."""
+    """Where parallel parts of steps run; results and the flow's identity do not depend on it."""
 
     backend: Literal["loky", "threading", "ray", "dask"] = "loky"
     """joblib's own processes or threads on this machine, or a Ray or Dask cluster (installed by you)."""
@@ -100,7 +100,7 @@ class FlowParallel(Settings):
     @classmethod
     def _some_jobs(cls, jobs: int) -> int:
         if jobs == 0:
-            raise ValueError("at least 1, or -1 for all cores")
+            raise ValueError("use at least 1, or -1 for all cores")
         return jobs
 
 
@@ -108,15 +108,15 @@ class FlowSettings(Settings):
     """One closed loop: candles, factors, training, backtest, feedback, report, round after round."""
 
     name: str = Field(default="flow", pattern=r"^[a-z][a-z0-9_-]{0,40}$")
-    """Name of the flow; memories and feedback of flows with other names or settings stay apart."""
+    """Name of the flow; flows with other names or settings have separate memories and feedback."""
     config: tuple[Path, ...]
     """freqtrade config files, merged in this order, relative to the flow file."""
     userdir: Path
-    """freqtrade's user_data directory, relative to the flow file; made if absent."""
+    """freqtrade's user_data directory, relative to the flow file; created if absent."""
     timerange: str = Field(pattern=r"^\d{8}-\d{8}$")
-    """Days to backtest over all rounds together, `YYYYMMDD-YYYYMMDD`; the second is not traded."""
+    """Days to backtest over all rounds, `YYYYMMDD-YYYYMMDD`; the second day is not traded."""
     rounds: int = Field(default=1, ge=1, le=100)
-    """The span is cut into so many rounds that follow each other; each sees the feedback of those before."""
+    """Number of consecutive rounds; each sees the feedback of those before."""
     strategies: tuple[str, ...] = (
         "AgentMarketStrategy",
         "AgentMarketEqualWeights",
@@ -138,16 +138,16 @@ class FlowSettings(Settings):
     freqtrade: Mapping[str, Any] = Field(default_factory=dict)
     """Keys laid over the freqtrade config files, merged as freqtrade merges files."""
     sandbox: FlowSandbox | None = None
-    """Serve market and model on this machine while the flow runs; unset uses those of the config."""
+    """Serve a sandbox market and model on this machine during the flow; unset uses those of the config."""
     expressions: FlowExpressions | None = None
     """Mine factors before each round (`expressions: {}` with defaults); unset leaves the step out."""
     train: FlowTraining | None = None
-    """Search, train and judge a model before each round; where it is the one behind `freqaimodel`, the
+    """Search, train and test a model before each round; where it is the one behind `freqaimodel`, the
     round's backtest trains with the parameters that it found. Unset leaves the step out."""
     rl: FlowReinforcement | None = None
     """Train and backtest a reinforcement learning policy in each round; unset leaves the step out."""
     evaluate: FlowEvaluation | None = None
-    """Compare every way of deciding on the flow's candles, once; unset leaves the step out."""
+    """Compare all strategies on the flow's candles, once; unset leaves the step out."""
     parallel: FlowParallel = FlowParallel()
     """Where parallel parts of steps run."""
 
@@ -175,11 +175,11 @@ class FlowSettings(Settings):
 
 
 def load_flow_settings(file: Path, changes: Sequence[str] = ()) -> FlowSettings:
-    """Read a flow file (YAML, of which JSON is a part), change it, check it.
+    """Read a flow file (YAML or JSON), apply the changes, and validate it.
 
-    :param changes: `key=value`, the key dotted (`sandbox.seed=3`), the value as YAML would read it.
-    :return: settings whose paths are absolute.
-    :raises ConfigError: naming the file and each bad key, its value and the nearest key that exists.
+    :param changes: `key=value` with a dotted key (`sandbox.seed=3`) and a YAML value.
+    :return: the settings, with absolute paths.
+    :raises ConfigError: names the file and each invalid key, its value and the nearest existing key.
     """
     raw = _read(file)
     for change in changes:
@@ -189,7 +189,7 @@ def load_flow_settings(file: Path, changes: Sequence[str] = ()) -> FlowSettings:
 
 
 def round_spans(settings: FlowSettings) -> tuple[Span, ...]:
-    """The span of each round: whole days, one after another without gap or overlap, as equal as can be."""
+    """Return the span of each round: whole days, consecutive, as equal in length as possible."""
     span, rounds = settings.span, settings.rounds
     cuts = [span.start + timedelta(days=span.days * n // rounds) for n in range(rounds + 1)]
     return tuple(Span(start=a, end=b) for a, b in pairwise(cuts))
@@ -219,6 +219,6 @@ def _absolute(settings: FlowSettings, folder: Path) -> FlowSettings:
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint for a mistyped word: the nearest known one, or all of them."""
+    """Return a hint for a mistyped word: the nearest known one, or all of them."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"

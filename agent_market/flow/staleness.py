@@ -1,4 +1,4 @@
-"""Whether a step has to be made: its inputs, hashed, against those of every finished one."""
+"""Decide whether a step is stale, by comparing hashed inputs with those of finished steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_TIME = "first time"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`archived` stands for the step, None where it has to be made; `reason` says why, for people."""
+    """`archived` is the folder to reuse, None if the step must be made; `reason` explains it to people."""
 
     inputs: Mapping[str, str]
     archived: Path | None
@@ -24,14 +24,14 @@ class Decision:
 
 
 def place_of(step: Step, number: int) -> str:
-    """Where a step lies in the folder of a run."""
+    """Return the path of a step in the folder of a run."""
     return step.name if step.once else f"round-{number}/{step.name}"
 
 
 def decide(step: Step, at: Context, *, force: bool = False) -> Decision:
-    """Look for equal inputs in this run, then in all others, the newest first.
+    """Look for equal inputs in this run, then in all other runs, the newest first.
 
-    :param force: make it in any case, unless this very run made it already.
+    :param force: make the step in any case, unless this run made it already.
     """
     inputs = _hashed(step, at)
     key = digest_of_values([step.name, inputs])

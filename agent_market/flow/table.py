@@ -1,4 +1,4 @@
-"""The table of rounds: what each round mined, traded and counted."""
+"""The table of rounds: mined factors, trades and trials of each round."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def round_table(rounds: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a round; a column that no round has is left out, a value that is not there is shown so.
+    """Return one line per round; columns without any value are left out.
 
     "IC in" and "IC out" are the joint rank IC of the pool on the span that was searched and on the later one.
     """

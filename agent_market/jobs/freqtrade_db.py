@@ -1,4 +1,7 @@
-"""Freqtrade's own database, read from outside: a write lock held for seconds would end the bot."""
+"""Read freqtrade's database from another process, read-only.
+
+A write lock held for seconds would stop the bot, so connections cannot write.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +33,22 @@ READ_ONLY = "-c default_transaction_read_only=on"
 
 @dataclass(frozen=True, slots=True)
 class FreqtradeTrades:
-    """The trades of one bot. Each question opens a connection of its own, which cannot write."""
+    """The trades of one bot. Each query opens its own read-only connection."""
 
     url: str
     simulated: bool
 
     def changed(self, known: set[tuple[int, int]]) -> Iterator[list[Mirrored]]:
-        """Every trade that is open, or closed and not in `known`, in batches, oldest first.
+        """Yield every trade that is open, or closed and not in `known`, in batches, oldest first.
 
-        :param known: (id, open time in epoch seconds) of trades that are mirrored and closed.
-        :raises DataError: there is no such database, or it holds no trades of this freqtrade.
+        :param known: (id, open time in epoch seconds) of closed trades that are already mirrored.
+        :raises DataError: the database is absent, or its tables do not match this version of freqtrade.
         """
         with self._session() as session:
             rows = session.execute(select(Trade.id, Trade.open_date, Trade.is_open).order_by(Trade.id)).all()
         wanted = [row.id for row in rows if row.is_open or (row.id, _epoch(row.open_date)) not in known]
         for start in range(0, len(wanted), BATCH):
-            # One short transaction a batch: an old snapshot would keep the bot's WAL file growing.
+            # One short transaction per batch: an old snapshot would keep the bot's WAL file growing.
             with self._session() as session:
                 query = select(Trade).where(Trade.id.in_(wanted[start : start + BATCH])).order_by(Trade.id)
                 found = session.scalars(query.options(selectinload(Trade.orders))).all()
@@ -61,13 +64,13 @@ class FreqtradeTrades:
         except SQLAlchemyError as error:
             shown = make_url(self.url).render_as_string(hide_password=True)
             cause = getattr(error, "orig", None) or error
-            raise DataError(f"freqtrade's trades cannot be read from {shown}: {cause}") from error
+            raise DataError(f"cannot read freqtrade's trades from {shown}: {cause}") from error
         finally:
             engine.dispose()
 
 
 def freqtrade_trades(config: Mapping[str, Any]) -> FreqtradeTrades | None:
-    """The trades of a bot with this config; None where it keeps them in memory.
+    """Return the trades of the bot with this config; None if it keeps them in memory.
 
     :raises ConfigError: `db_url` is not the URL of a SQLite or PostgreSQL database.
     """
@@ -77,20 +80,21 @@ def freqtrade_trades(config: Mapping[str, Any]) -> FreqtradeTrades | None:
         url = make_url(text)
     except ArgumentError as error:
         raise ConfigError(
-            "`db_url` is no database URL; write for example sqlite:///tradesv3.sqlite"
+            "invalid database URL in `db_url`; use for example sqlite:///tradesv3.sqlite"
         ) from error
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         safe = url.render_as_string(hide_password=True)
-        raise ConfigError(f"`db_url` = {safe}: trades are read from SQLite and PostgreSQL only")
+        raise ConfigError(f"unsupported database `db_url` = {safe}; use SQLite or PostgreSQL")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         return None
     return FreqtradeTrades(text, simulated)
 
 
 def read_only_engine(url: str) -> Engine:
-    """An engine whose connections the database refuses every write, and that keeps none open.
+    """Return an engine with read-only connections and no connection pool.
 
-    :raises DataError: there is no such SQLite file.
+    :param url: SQLAlchemy URL of a SQLite or PostgreSQL database.
+    :raises DataError: the SQLite file does not exist.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -98,7 +102,7 @@ def read_only_engine(url: str) -> Engine:
         return create_engine(url, poolclass=NullPool, connect_args=options)
     file = Path(str(parsed.database))
     if not file.is_file():
-        raise DataError(f"there are no trades at {file}; name the bot's database as `db_url` in the config")
+        raise DataError(f"no trades database at {file}; set `db_url` in the config to the bot's database")
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=WAIT_S)

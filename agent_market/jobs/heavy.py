@@ -1,4 +1,4 @@
-"""Heavy jobs: minutes of work that must not share a process with the bot."""
+"""Heavy jobs: they take minutes and run outside the bot's process."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ REVIEWS = "reviews"
 
 
 def memory(bench: JobContext) -> dict[str, Any]:
-    """Bring layers and importance up to now, and the index files with them: a bot that starts opens them."""
+    """Update layers, importance and the index files that a starting bot opens."""
     scope = bench.source.scope
-    held = moved = 0
+    episode_count = move_count = 0
     pairs = _pairs_decided(bench, scope)
     for pair in pairs:
         bench.pause()
@@ -40,18 +40,18 @@ def memory(bench: JobContext) -> dict[str, Any]:
         one.load(bench.now)
         one.assess(bench.now)
         one.flush()
-        held += len(one.decided())
-        moved += len(one.moves())
-    return {"pairs": len(pairs), "episodes": held, "moves": moved}
+        episode_count += len(one.decided())
+        move_count += len(one.moves())
+    return {"pairs": len(pairs), "episodes": episode_count, "moves": move_count}
 
 
 def texts(bench: JobContext) -> dict[str, Any]:
-    """Embed what was said and taught since, so that no search in the bot waits for a model."""
+    """Embed new views and notes, so that a search in the bot does not wait for a model."""
     return {"texts": len(LongTermMemory(bench.database, bench.source.scope, bench.settings.memory.text))}
 
 
 def graph(bench: JobContext) -> dict[str, Any]:
-    """Look for edges of the knowledge graph, in the newest candles on disk and in what agents earned."""
+    """Search for edges of the knowledge graph in the newest candles on disk and in agents' rewards."""
     length = timedelta(seconds=timeframe_to_seconds(bench.timeframe))
     closes: dict[str, pd.Series] = {}
     for pair in bench.pairs:
@@ -65,7 +65,7 @@ def graph(bench: JobContext) -> dict[str, Any]:
 
 
 def review(bench: JobContext) -> dict[str, Any]:
-    """Write the review of the UTC day that ended last, once: decisions, outcomes and closed trades."""
+    """Write the review of the last complete UTC day once: decisions, outcomes and closed trades."""
     end = bench.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start = end - timedelta(days=1)
     file = bench.source.folder / REVIEWS / f"{start:%Y-%m-%d}.txt"
@@ -84,11 +84,11 @@ def review(bench: JobContext) -> dict[str, Any]:
 
 
 def backup(bench: JobContext) -> dict[str, Any]:
-    """Copy the store, and let older copies go."""
+    """Back up the store and prune older copies."""
     folder = bench.source.user_data / "backups"
     copy = back_up(bench.source.url, folder, bench.now)
-    gone = prune(folder, bench.now)
-    return {"file": copy.name, "kept": len(backups_in(folder)), "deleted": len(gone)}
+    deleted = prune(folder, bench.now)
+    return {"file": copy.name, "kept": len(backups_in(folder)), "deleted": len(deleted)}
 
 
 def _pairs_decided(bench: JobContext, scope: str) -> list[str]:

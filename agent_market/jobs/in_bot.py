@@ -1,4 +1,4 @@
-"""The light jobs beside a running bot, on one thread of it."""
+"""Run the light jobs on one thread of a running bot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+
+from freqtrade.strategy import IStrategy
 
 from agent_market.errors import ConfigError, DataError
 from agent_market.jobs.freqtrade_db import freqtrade_trades
@@ -19,24 +20,24 @@ from agent_market.queries.run_context import open_source
 from agent_market.utils.redaction import Redactor
 
 LOOK_S = 5.0
-"""Seconds between two looks at what is due; less where a job's interval is."""
+"""Seconds between two checks for due jobs; shorter if a job's interval is."""
 
 
 class LightJobs:
-    """Call it again and again, on a thread of its own. After `end` it begins nothing."""
+    """Call it repeatedly on a separate thread. After `end` it starts no further job."""
 
-    def __init__(self, strategy: Any, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, strategy: IStrategy, tell: Tell, failed: Callable[[str, Exception], None]) -> None:
         """
-        :param tell: alerts a human.
-        :param failed: told of each failure, by the name of the job.
+        :param tell: sends an alert.
+        :param failed: called with a description and the error of each failure.
         """
         self._strategy = strategy
         self._source = open_source(strategy.config)
         self._tell = tell
         try:
             self._trades = freqtrade_trades(strategy.config)
-        except ConfigError as error:  # the other jobs go on, and the listener mirrors what it hears
-            tell("warning", f"trades missed by the listener cannot be repaired: {error}")
+        except ConfigError as error:  # other jobs still run, and the listener mirrors the messages it gets
+            tell("warning", f"cannot repair trades missed by the listener: {error}")
             self._trades = None
         self._ended = threading.Event()
         settings = self._source.settings.jobs
@@ -58,18 +59,18 @@ class LightJobs:
         return self._runner.jobs
 
     def __call__(self) -> None:
-        """Run what is due now.
+        """Run the jobs that are due now.
 
         :raises StoreError: the store cannot be used.
         """
         try:
             for _ in self._runner.run_due():
                 pass
-        except DataError:  # no store yet: it begins with the first decision
+        except DataError:  # no store yet: the first decision creates it
             return
 
     def end(self) -> None:
-        """The one under way ends at its next pause."""
+        """Stop the running job at its next pause and start no further one."""
         self._ended.set()
 
     def _bench(self, now: datetime) -> JobContext:

@@ -1,4 +1,4 @@
-"""What a job is, and the bench that it works at."""
+"""Jobs, and the context that each one runs in."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from agent_market.queries.run_context import RunContext
 from agent_market.store.database import Database
 
 Lane = Literal["light", "sense", "think", "search"]
-"""Who waits for whom: jobs of one lane run one after the other, lanes beside each other.
+"""Jobs of one lane run one after the other; lanes run concurrently.
 
 `light`: on a thread of the bot; `sense`: network and disk; `think`: language models and embedders;
 `search`: CPU.
 """
 Tell = Callable[[Literal["info", "warning", "critical"], str], object]
-"""Alerts a human."""
+"""Sends an alert with a level and a text."""
 Found = Mapping[str, Any]
-"""What came of a run: a few JSON-ready facts, by name."""
+"""Result of a run: a few JSON-serialisable values by name."""
 
 
 class Stopped(Exception):
-    """The bot or worker ends; the job is run again from the start next time."""
+    """The bot or worker is stopping; the job starts over next time."""
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a job works with. Everything it writes is written in transactions or put in place in one step.
+    """Inputs of a job. A job writes in transactions, or replaces a file atomically.
 
-    `prices` gives the candles of a pair (the bot's own, or those on disk), `trades` reads
-    freqtrade's own database, None where that is in memory; `wanted` is False from when bot or worker ends.
-    `now` is the moment as of which the job is done: of a calendar the time that was due.
+    `prices` returns the candles of a pair (from the bot, or from disk). `trades` reads freqtrade's own
+    database; None if that is in memory. `wanted` returns False once the bot or worker is stopping. `now` is
+    the time as of which the job runs: its scheduled time, timezone-aware.
     """
 
     source: RunContext
@@ -57,16 +57,16 @@ class JobContext:
 
     @property
     def database(self) -> Database:
-        """The store.
+        """The open store.
 
-        :raises DataError: there is none yet.
+        :raises DataError: no store exists yet.
         """
         return self.source.database
 
     def pause(self) -> None:
         """Call it between two units of work.
 
-        :raises Stopped: there is to be no further one.
+        :raises Stopped: the bot or worker is stopping.
         """
         if not self.wanted():
             raise Stopped
@@ -74,9 +74,9 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One kind of work. `run` may be repeated at any time, and be killed at any moment, without harm.
+    """One job. `run` is idempotent and may be killed at any moment.
 
-    Its bench's `now` is the time that `when` says the run stands for.
+    The context's `now` is the scheduled time of the run, from `when`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Light jobs: short, and of use while the bot runs."""
+"""Light jobs: short ones that run in the bot's process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from agent_market.store.trades import closed_ids, mirror_trades
 
 
 def outcomes(bench: JobContext) -> dict[str, Any]:
-    """Give each due decision the outcome that candles show by now; the same that the bot would find.
+    """Compute the outcome of each due decision from candles, as the bot does.
 
-    The bot itself looks only when it decides again on the pair, which may be long after, or never.
+    The bot computes it only when it decides again on the pair, which may be much later, or never.
     """
     waiting = unsettled(bench.database, bench.source.scope, bench.pairs, bench.now)
     written = 0
@@ -48,11 +48,11 @@ def _outcome(episode: Episode, candles: pd.DataFrame, settings: AgentMarketSetti
 
 
 def trades(bench: JobContext) -> dict[str, Any]:
-    """Mirror what the listener of the bot's messages missed: compare the store with freqtrade's database.
+    """Mirror trades that the bot's listener missed, by comparing the store with freqtrade's database.
 
     :raises DataError: freqtrade's database cannot be read.
     """
-    if bench.trades is None:  # in memory: the listener alone sees them
+    if bench.trades is None:  # in memory: only the listener can mirror them
         return {"trades": 0}
     scope, count = bench.source.scope, 0
     for batch in bench.trades.changed(closed_ids(bench.database, scope)):
@@ -63,7 +63,7 @@ def trades(bench: JobContext) -> dict[str, Any]:
 
 
 def costs(bench: JobContext) -> dict[str, Any]:
-    """What models cost today; beyond a share of a cap it is alerted, once a day and cap."""
+    """Sum today's cost of models; alert beyond a share of a daily cap, once per day and cap."""
     cost = cost_of(bench.source, bench.now)
     caps, today = cost.day_caps, cost.today
     tokens = today.prompt_tokens + today.completion_tokens
@@ -71,13 +71,13 @@ def costs(bench: JobContext) -> dict[str, Any]:
     spent = {"calls": (today.calls, caps.calls), "tokens": (tokens, caps.tokens), "cost": (money, caps.cost)}
     day = f"{bench.now:%Y-%m-%d}"
     before = states_of(bench.database, bench.source.scope).get("costs")
-    told = list(before.found.get("told", [])) if before and before.found.get("day") == day else []
+    alerted = list(before.found.get("told", [])) if before and before.found.get("day") == day else []
     for name, (used, cap) in spent.items():
-        if name not in told and cap > 0 and used >= cap * bench.settings.jobs.costs_alert:
+        if name not in alerted and cap > 0 and used >= cap * bench.settings.jobs.costs_alert:
             unit = f" {cost.currency}" if name == "cost" else ""
             bench.tell(
                 "warning",
-                f"models have taken {used:,.6g} of {cap:,.6g}{unit} {name} today; at the cap none is asked",
+                f"models used {used:,.6g} of {cap:,.6g}{unit} {name} today; at the cap no model is called",
             )
-            told.append(name)
-    return {"day": day, "told": told, "calls": today.calls, "tokens": tokens, "cost": round(money, 6)}
+            alerted.append(name)
+    return {"day": day, "told": alerted, "calls": today.calls, "tokens": tokens, "cost": round(money, 6)}

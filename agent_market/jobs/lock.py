@@ -1,6 +1,6 @@
-"""One worker at a time for each lane of a bot.
+"""Allow one worker process per lane of a bot.
 
-The lock is the operating system's: it ends with who holds it, `kill -9` included.
+The operating system holds the lock and releases it when the process ends, `kill -9` included.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from agent_market.jobs.job import Lane
 
 @contextmanager
 def only_worker(folder: Path, lanes: Sequence[Lane]) -> Iterator[None]:
-    """Hold the locks of some lanes of a bot while the block lasts.
+    """Hold the locks of some lanes of a bot for the duration of the block.
 
-    :param folder: the bot's.
-    :raises ConfigError: another process holds one of them; its process id is in the message.
+    :param folder: the bot's folder; created if missing.
+    :param lanes: lanes to lock, all of them or none.
+    :raises ConfigError: another process holds one of them; the message gives its process id.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
@@ -31,7 +32,7 @@ def only_worker(folder: Path, lanes: Sequence[Lane]) -> Iterator[None]:
 
 
 def is_held(folder: Path, lane: Lane) -> bool:
-    """Whether a worker is at work on a lane at this moment."""
+    """Return whether a worker process holds the lock of a lane now."""
     if not _lock(folder, lane).exists():
         return False
     lock = FileLock(_lock(folder, lane))
@@ -51,8 +52,8 @@ def _only(folder: Path, lane: Lane) -> Iterator[None]:
     except Timeout:
         other = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
         raise ConfigError(
-            f"another worker is at work on the lane {lane!r} of this bot (process {other}); end it first, "
-            "name other lanes with --lane, or name another bot"
+            f"another worker (process {other}) runs lane {lane!r} of this bot; stop it, choose other lanes "
+            "with --lane, or choose another bot with --config and --userdir"
         ) from None
     try:
         holder.write_text(f"{os.getpid()}\n", encoding="utf-8")

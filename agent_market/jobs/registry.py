@@ -1,4 +1,4 @@
-"""The jobs there are, by the settings: one row each."""
+"""All jobs, one row each, configured by the settings."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ REVIEW_TIME = "10 0 * * *"
 
 
 WORKER_LANES: tuple[Lane, ...] = ("sense", "think", "search")
-"""Lanes of `agent-market worker`; `light` is the bot's."""
+"""Lanes of `agent-market worker`; lane `light` runs in the bot."""
 
 
 def job_table(settings: AgentMarketSettings) -> tuple[Job, ...]:
-    """Every job that is switched on, in the order in which those that are due run.
+    """Return every enabled job, in the order in which due ones run.
 
-    :raises ConfigError: `jobs.when` names an unknown job or a time that cannot be read.
+    :raises ConfigError: `jobs.when` names an unknown job or an invalid schedule.
     """
     jobs = settings.jobs
     minutes, hours, days = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", "days"))
     daily = Calendar(REVIEW_TIME, jobs.timezone)
     rows: tuple[tuple[str, str, Lane, timedelta | Calendar, Callable[[JobContext], Found]], ...] = (
-        ("outcomes", "what became of decisions", "light", jobs.outcomes_minutes * minutes, light.outcomes),
-        ("trades", "trades and fills that were missed", "light", jobs.trades_minutes * minutes, light.trades),
-        ("costs", "what models cost today", "light", jobs.costs_minutes * minutes, light.costs),
+        ("outcomes", "outcomes of decisions", "light", jobs.outcomes_minutes * minutes, light.outcomes),
+        ("trades", "missed trades and fills", "light", jobs.trades_minutes * minutes, light.trades),
+        ("costs", "today's cost of models", "light", jobs.costs_minutes * minutes, light.costs),
         ("memory", "layers, importance and index files", "search", jobs.memory_hours * hours, heavy.memory),
         ("texts", "vectors of texts", "think", jobs.texts_hours * hours, heavy.texts),
         ("graph", "edges of the knowledge graph", "search", jobs.graph_days * days, heavy.graph),
@@ -46,7 +46,7 @@ def job_table(settings: AgentMarketSettings) -> tuple[Job, ...]:
 
 
 def jobs_of(settings: AgentMarketSettings, *lanes: Lane) -> tuple[Job, ...]:
-    """Those of some lanes."""
+    """Return the enabled jobs of some lanes."""
     return tuple(job for job in job_table(settings) if job.lane in lanes)
 
 
@@ -65,11 +65,11 @@ def _refuse_unknown(named: Iterable[str], known: Collection[str]) -> None:
     unknown = sorted(set(named) - set(known))
     if unknown:
         raise ConfigError(
-            f"`agent_market.jobs.when` names {', '.join(unknown)}; the jobs are {', '.join(known)}"
+            f"unknown job in `agent_market.jobs.when`: {', '.join(unknown)}; use one of {', '.join(known)}"
         )
 
 
 def _idle(settings: AgentMarketSettings) -> set[str]:
-    """Jobs that these settings leave nothing to do: a server's store is backed up with the server's tools."""
+    """Return jobs without work under these settings; a database server has its own backup tools."""
     idle = set() if settings.memory.text.embedder else {"texts"}
     return idle if settings.store.url.startswith("sqlite") else {*idle, "backup"}

@@ -1,4 +1,4 @@
-"""Runs the jobs that are due, one after the other; bot and worker share it."""
+"""Run due jobs one after the other; used by bot and worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _now() -> datetime:
 
 
 class Runner:
-    """One at a time. A job that fails is noted and reported, and the next one runs."""
+    """Run one job at a time. A failure is stored and reported, and the next job runs."""
 
     def __init__(
         self,
@@ -35,10 +35,11 @@ class Runner:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         """
-        :param bench: what a job works with as of a time.
-        :param failed: told of each failure; it is logged already.
+        :param bench: returns the job context as of a time.
+        :param failed: called for each failure, after it was logged.
         :param retry: see `next_start`.
-        :param redactor: keeps secrets out of what is noted.
+        :param redactor: removes secrets from stored errors.
+        :param clock: returns the current time, timezone-aware.
         """
         self.jobs = tuple(jobs)
         self._bench = bench
@@ -48,9 +49,10 @@ class Runner:
         self._clock = clock
 
     def due(self, database: Database, scope: str, now: datetime | None = None) -> tuple[Job, ...]:
-        """The jobs whose time has come, in their order.
+        """Return the jobs that are due, in their order.
 
-        :param scope: whose jobs: the bot's.
+        :param scope: the bot's scope.
+        :param now: timezone-aware; None = the clock's time.
         :raises StoreError: the store cannot be read.
         """
         moment = now or self._clock()
@@ -58,9 +60,9 @@ class Runner:
         return tuple(job for job in self.jobs if is_due(job, states.get(job.name), moment, self._retry))
 
     def run_due(self) -> Iterator[tuple[Job, JobState]]:
-        """Run what is due now, and give each as it ends; it ends early where the bench no longer wants work.
+        """Run the due jobs, and yield each with its state; stop early once the context is no longer `wanted`.
 
-        :raises DataError: there is no store yet.
+        :raises DataError: no store exists yet.
         :raises StoreError: the store cannot be used.
         """
         bench = self._bench(self._clock())
@@ -72,12 +74,12 @@ class Runner:
                 yield job, state
 
     def run(self, job: Job, only_if_due: bool = False) -> JobState | None:
-        """Run one job now, due or not, for the newest time that was due, and note how it ended.
+        """Run one job for its newest scheduled time, and store its result.
 
-        :param only_if_due: not where another process has done it since it was found due.
-        :returns: None where it did not run: another process was first.
-        :raises DataError: there is no store yet.
-        :raises StoreError: its end cannot be noted.
+        :param only_if_due: skip the job unless it is (still) due.
+        :returns: the final state; None if the job did not run because another process claimed it.
+        :raises DataError: no store exists yet.
+        :raises StoreError: the result cannot be stored.
         """
         now = self._clock()
         bench = self._bench(job.when.newest(now))
@@ -96,10 +98,10 @@ class Runner:
             state = replace(state, end="done", found=found, done_at=now)
         except Stopped:
             state = replace(state, end="stopped")
-        except Exception as error:  # whatever one job meets, the next one runs
+        except Exception as error:  # a failed job must not stop the next one
             logger.exception("the job %s failed", job.name)
-            told = self._redactor.text(f"{type(error).__name__}: {error}")
-            state = replace(state, end="failed", error=told[:500])
+            text = self._redactor.text(f"{type(error).__name__}: {error}")
+            state = replace(state, end="failed", error=text[:500])
             self._failed(job, error)
         state = replace(state, seconds=time.monotonic() - start)
         note(bench.database, scope, job, state)

@@ -1,4 +1,4 @@
-"""When each job last ran and how that ended, in the store's table `jobs`: a row by (scope, name)."""
+"""Start and result of each job's last run, in the store's table `jobs`: one row per (scope, name)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agent_market.store.database import Database
 from agent_market.store.jobs import claim_run, note_run, runs
 
 End = Literal["running", "done", "failed", "stopped"]
-"""`running` in the store and at work nowhere: the process was killed."""
+"""`running` in the store without a process that runs it: the process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The newest run of a job. `done_at` is the start of the last one that ended well, None if none did.
+    """The newest run of a job. `done_at` is the start of the last successful run, None if there was none.
 
-    `at` is when it started, by the clock; `due` is the time that it stands for, `at` where that is None.
+    `at` is its start by the clock; `due` is its scheduled time, None if that is `at`.
     """
 
     at: datetime
@@ -32,19 +32,19 @@ class JobState:
 
 
 def states_of(database: Database, scope: str) -> dict[str, JobState]:
-    """The state of every job of a bot that ever began, by name.
+    """Return the state of every job of a bot that has ever started, by name.
 
-    :param scope: that of the bot's decisions.
-
+    :param scope: scope of the bot's decisions.
     :raises StoreError: the store cannot be read.
     """
     return {name: _state(at, result) for name, (at, result) in runs(database, scope).items()}
 
 
 def claim(database: Database, scope: str, job: Job, before: JobState | None, state: JobState) -> bool:
-    """Note that a job begins; False where another process did so since `before` was read.
+    """Record the start of a job.
 
-    :raises StoreError: it cannot be written.
+    :returns: False if another process claimed the job since `before` was read.
+    :raises StoreError: the store cannot be written.
     """
     held = runs(database, scope).get(job.name)
     if before != (None if held is None else _state(*held)):
@@ -53,18 +53,17 @@ def claim(database: Database, scope: str, job: Job, before: JobState | None, sta
 
 
 def note(database: Database, scope: str, job: Job, state: JobState) -> None:
-    """Replace what is stored of a job.
+    """Replace the stored state of a job.
 
-    :raises StoreError: it cannot be written.
+    :raises StoreError: the store cannot be written.
     """
     note_run(database, job.name, state.at, _result(state), scope)
 
 
 def next_start(job: Job, state: JobState | None, retry: timedelta) -> datetime | None:
-    """When a job is to start next; None = now, for it never ran or was stopped.
+    """Return when a job starts next; None = now, because it never ran or was stopped.
 
-    :param retry: after a failure or a kill it is tried again so much later, or at its next time if that is
-        earlier.
+    :param retry: delay after a failure or a kill, unless the next scheduled time is earlier.
     """
     if state is None or state.end == "stopped":
         return None
@@ -73,10 +72,10 @@ def next_start(job: Job, state: JobState | None, retry: timedelta) -> datetime |
 
 
 def is_due(job: Job, state: JobState | None, now: datetime, retry: timedelta) -> bool:
-    """Whether a job is to start by `now`.
+    """Return whether a job is due at `now`.
 
-    A clock that jumps back does not make a calendar job run twice for one time: what was handled stays
-    handled. Only what lies so far ahead that the clock must have been wrong then is done anew.
+    A clock that jumps back does not make a calendar job run twice for one scheduled time. A run is repeated
+    only if its scheduled time lies so far ahead that the clock must have been wrong (`When.most_ahead`).
     """
     start = next_start(job, state, retry)
     if state is None or start is None or start <= now:

@@ -1,4 +1,4 @@
-"""When a job runs: at an interval, or at the times of a calendar in a time zone."""
+"""Schedules of jobs: an interval, or a calendar (cron fields) in a time zone."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 
 
 class When(Protocol):
-    """The times of a job. Times are aware; answers are in UTC."""
+    """The schedule of a job. All times are timezone-aware; returned ones are in UTC."""
 
     def after(self, handled: datetime) -> datetime:
-        """The first time after `handled`, the time that was handled last."""
+        """Return the first scheduled time after `handled`, the time that was run last."""
         ...
 
     def newest(self, now: datetime) -> datetime:
-        """The time that a run which starts at `now` stands for: at or before `now`."""
+        """Return the scheduled time, at or before `now`, of a run that starts at `now`."""
         ...
 
     def most_ahead(self, handled: datetime) -> timedelta:
-        """How far `handled` may lie in the future before the clock must have been wrong when it was noted."""
+        """Return how far `handled` may lie in the future before the clock of that run counts as wrong."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`every` after the last start. A run stands for the moment at which it starts."""
+    """Run `every` so often, counted from the last start. The scheduled time of a run is its start."""
 
     every: timedelta
 
@@ -60,10 +60,9 @@ class Interval:
 class Calendar:
     """Five cron fields (minute, hour, day of month, month, day of week) in the time of a zone.
 
-    A run stands for the time that was due, also where it comes late: the review of Sunday is Sunday's. Where
-    clocks are put forward, a time that is skipped comes at the first moment after the gap; where they are put
-    back, a time that occurs twice comes once; fields that name every hour follow real hours (as Debian's cron
-    does, which `cronsim` follows).
+    A late run keeps the time that was due: the review of Sunday stays Sunday's. When clocks go forward, a
+    skipped time runs at the first moment after the gap; when they go back, a repeated time runs once; fields
+    that match every hour follow elapsed hours (`cronsim` follows Debian's cron here).
     """
 
     cron: str
@@ -71,13 +70,13 @@ class Calendar:
 
     def __post_init__(self) -> None:
         """:raises ConfigError: the fields or the zone cannot be read."""
-        example = "write for example `30 7 * * 1-5 Europe/Berlin`"
+        example = "use for example `30 7 * * 1-5 Europe/Berlin`"
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ConfigError(f"unknown time zone {self.zone!r} in `{self}`; {example}") from error
         if len(self.cron.split()) != CRON_FIELDS:
-            raise ConfigError(f"a calendar has {CRON_FIELDS} cron fields, `{self.cron}` has not; {example}")
+            raise ConfigError(f"invalid cron fields `{self.cron}`: {CRON_FIELDS} are needed; {example}")
         try:
             CronSim(self.cron, datetime(2024, 1, 1, tzinfo=UTC))
         except CronSimError as error:
@@ -101,11 +100,12 @@ class Calendar:
 
 
 def parse_when(text: str, zone: str = "UTC") -> When | None:
-    """What a setting says: `off`, an interval as `every 6 h`, or cron fields with or without a time zone.
+    """Parse a setting: `off`, an interval as `every 6 h`, or five cron fields with an optional time zone.
 
-    :param zone: where the text names none.
-    :returns: None for `off`.
-    :raises ConfigError: the text is none of them.
+    :param text: for example `every 30 min`, `30 7 * * 1-5` or `30 4 * * * UTC`.
+    :param zone: time zone of cron fields that name none.
+    :returns: the schedule; None for `off`.
+    :raises ConfigError: the text has none of these forms.
     """
     words = text.split()
     if words == [OFF]:
@@ -118,7 +118,7 @@ def parse_when(text: str, zone: str = "UTC") -> When | None:
 
 
 def _length(text: str, words: list[str]) -> timedelta:
-    problem = f"invalid interval `{text}`; write for example `every 6 h` (units: {', '.join(_UNITS)})"
+    problem = f"invalid interval `{text}`; use for example `every 6 h` (units: {', '.join(_UNITS)})"
     if len(words) != 2 or words[1] not in _UNITS:
         raise ConfigError(problem)
     try:

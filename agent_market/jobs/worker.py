@@ -1,4 +1,4 @@
-"""What `agent-market worker` works with: a bot's config, its store, and its trades read only."""
+"""The context of `agent-market worker`: a bot's config, its store, and its trades (read-only)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent_market.universe import universe_of
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The bot that a worker works for."""
+    """Config, store and trades of the bot whose jobs a worker runs."""
 
     source: RunContext
     config: Mapping[str, Any]
@@ -34,15 +34,18 @@ class WorkerContext:
         tell: Tell,
         wanted: Callable[[], bool],
     ) -> WorkerContext:
-        """
-        :param config: merged as freqtrade does.
-        :raises ConfigError: a bad setting, or a `db_url` that cannot be read from outside.
+        """Open the store and trades of a bot.
+
+        :param config: the config as merged by freqtrade.
+        :param tell: sends an alert.
+        :param wanted: returns False once the worker is stopping.
+        :raises ConfigError: an invalid setting, or a `db_url` that is neither SQLite nor PostgreSQL.
         """
         as_bot = {**config, "runmode": RunMode.DRY_RUN}  # its decisions, not those of the newest backtest
         return cls(open_source(as_bot), config, freqtrade_trades(config), tell, wanted)
 
     def bench(self, now: datetime) -> JobContext:
-        """The bench as of `now`."""
+        """Return the job context as of `now`."""
         datadir = Path(self.config["datadir"])
         timeframe = str(self.config.get("timeframe") or "1h")
         mode = str(self.config.get("trading_mode") or "spot")

@@ -1,4 +1,4 @@
-"""The decision that is being made: what its calls share, whoever of the committee makes them.
+"""The decision that is being made: what all calls made for it share.
 
 `cycle.run_cycle` opens a case around the committee; budget, deadline and bill find it in a context
 variable of the calling thread, so that no prompt, role or debate has to pass them on.
@@ -53,7 +53,7 @@ class DecisionContext:
             self._nano = None if nano is None or self._nano is None else self._nano + nano
 
     def take_usage(self, other: DecisionContext) -> None:
-        """Take over what another case has run up; it starts anew, so that nothing is counted twice."""
+        """Move another context's usage here and reset it there, so that nothing is counted twice."""
         with other._lock:
             taken = (other._calls, other._prompt_tokens, other._completion_tokens, other._nano)
             other._calls = other._prompt_tokens = other._completion_tokens = other._nano = 0

@@ -29,7 +29,7 @@ class Times:
 def times_of(episode: Episode, invalid_from: datetime | None = None) -> Times:
     """The times of an episode as memory recalls it: decided at `event`, known with its outcome.
 
-    An episode without outcome has been known since it was decided, and is recalled by nobody.
+    An episode without outcome has been known since it was decided, and is not recalled.
 
     :param invalid_from: when a human forgot it (`memory.note_store.forgotten`); None = never.
     """

@@ -1,4 +1,4 @@
-"""What the ledger holds of each episode, in columns, and how it is told of one."""
+"""Memory state of each episode in columns, and its conversion to one record."""
 
 from __future__ import annotations
 

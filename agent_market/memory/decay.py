@@ -3,7 +3,7 @@
     retention = 2^(-age / half-life)        retained importance = 1 + (importance - 1) * retention
 
 The exponential is that of Ebbinghaus (1885) as MemoryBank (Zhong et al. 2024) and FinMem (Yu et al. 2023) use
-it.  Age counts from the last time that the memory was of use: a recall that helped starts the curve anew,
+it.  Age counts from the last time that the memory was of use: a recall that helped restarts the curve,
 as rehearsal does.
 """
 

@@ -190,11 +190,11 @@ class EpisodicMemory:
         :raises StoreError: another failure of the store; everything still waits.
         """
         waiting = [self._pending[asof] for asof in sorted(self._pending)]
-        moves, anew = ([], False) if self._ledger is None else self._ledger.unwritten()
-        if waiting or moves or anew:
+        moves, rewrite = ([], False) if self._ledger is None else self._ledger.unwritten()
+        if waiting or moves or rewrite:
             with self._database.begin() as connection:
                 put_episodes(connection, waiting)
-                write_moves(connection, self.scope, self.pair, moves, anew)
+                write_moves(connection, self.scope, self.pair, moves, rewrite)
         self._pending = {}
         if self._ledger is not None:
             self._ledger.written()
@@ -214,7 +214,7 @@ class EpisodicMemory:
         return Neighbour(episode.id, asof, known_at, distance, outcome.market_return, self._line(episode))
 
     def _line(self, episode: Episode) -> str:
-        """The episode in one line, made once: a case comes to mind many times."""
+        """Return the episode in one line, cached because it may be recalled many times."""
         if not self._settings.text.case_lines:
             return ""
         line = self._lines.get(episode.id)
@@ -273,7 +273,7 @@ class EpisodicMemory:
 
 
 def _settled_in(stored: dict[int, Episode], gone: frozenset[str]) -> list[tuple[int, int]]:
-    """(known_at, asof) of the episodes with an outcome that nobody forgot, ascending."""
+    """Return (known_at, asof) of the episodes with an outcome that were not forgotten, ascending."""
     return sorted(
         (seconds(e.outcome.known_at), asof)
         for asof, e in stored.items()

@@ -1,7 +1,6 @@
-"""Write gates: what memory does not take in, by rule, and how often each rule said no.
+"""Filters for writes to memory: reject empty, repeated and failed texts, and count rejections by rule.
 
-A memory that takes everything fills with what is empty, repeated or never was an opinion; each refusal here
-has a rule's name and is counted, so that `agent-market memory stats` can show what was kept out.
+`agent-market memory stats` shows the counts.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _REMEMBERED = 64
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A write that was refused: the rule, why in words, and the beginning of what was refused."""
+    """A rejected write: the rule, the reason in words, and the beginning of the text."""
 
     rule: Rule
     why: str
@@ -50,20 +49,20 @@ class _Fingerprint:
 
 
 class NoteFilter:
-    """Decides on notes, against those that are held."""
+    """Filter notes, comparing them with those in memory."""
 
     def __init__(self, held: Iterable[Note] = ()) -> None:
         """:param held: notes that are in memory."""
         self._held = [(note, _Fingerprint.of(note.text)) for note in held]
 
     def refusal(self, note: Note) -> Refusal | None:
-        """Why `note` is not taken in; None if it may be.
+        """Return why `note` is rejected; None if it is accepted.
 
         A duplicate has the same words and applies in the same place; a near-duplicate differs in a few.
         """
         sample = note.text[:120]
         if len(terms(note.text)) < FEWEST_WORDS:
-            return Refusal("empty", f"it has fewer than {FEWEST_WORDS} words that say something", sample)
+            return Refusal("empty", f"it has fewer than {FEWEST_WORDS} meaningful words", sample)
         if len(note.text) > LONGEST:
             return Refusal("too-long", f"it has {len(note.text)} characters, more than {LONGEST}", sample)
         mine = _Fingerprint.of(note.text)
@@ -74,15 +73,15 @@ class NoteFilter:
                 return Refusal("duplicate", f"note {other.id} has the same words", sample)
             if print_.is_near(mine):
                 return Refusal(
-                    "near-duplicate", f"note {other.id} says nearly the same: {other.text}", sample
+                    "near-duplicate", f"note {other.id} has nearly the same text: {other.text}", sample
                 )
         return None
 
 
 class ViewFilter:
-    """Decides which views become text of an episode's story, in the order in which they were given.
+    """Select the views that become search texts of an episode, in order of time.
 
-    An agent that says the same as one of its last 64 admitted views adds nothing to search.
+    A view that repeats one of the agent's last 64 accepted views is rejected.
     """
 
     def __init__(self) -> None:
@@ -90,7 +89,7 @@ class ViewFilter:
         self._said: dict[str, deque[_Fingerprint]] = {}
 
     def refusal(self, view: AgentView) -> Refusal | None:
-        """Why this view is no text worth keeping; None if it is, and then it counts as said."""
+        """Return why this view is rejected; None if it is accepted, and then it is remembered."""
         refused = self._judge(view)
         if refused is not None:
             self.refused[refused.rule] += 1
@@ -106,9 +105,9 @@ class ViewFilter:
         said = self._said.setdefault(view.agent, deque(maxlen=_REMEMBERED))
         for earlier in said:
             if earlier.digest == mine.digest:
-                return Refusal("duplicate", f"{view.agent} said so before", text[:120])
+                return Refusal("duplicate", f"{view.agent} repeats an earlier view", text[:120])
             if earlier.is_near(mine):
-                return Refusal("near-duplicate", f"{view.agent} said nearly so before", text[:120])
+                return Refusal("near-duplicate", f"{view.agent} nearly repeats an earlier view", text[:120])
         said.append(mine)
         return None
 

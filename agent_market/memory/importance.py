@@ -36,7 +36,7 @@ LEAST, MOST = 1.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class ImportanceEvidence:
-    """What an importance rests on, each in [0, 1]; None = not known."""
+    """Components of an importance, each in [0, 1]; None = unknown."""
 
     surprise: float | None
     size: float

@@ -30,7 +30,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What memory holds of one episode at a moment.
+    """Memory state of one episode at a moment.
 
     `importance` is as of its last assessment, `retained` what decay has left of it by now; `judged` counts
     the decisions that recalled it and whose outcome is known, `helped` those that went its way.
@@ -59,7 +59,7 @@ def shock(outcome: Outcome, expected_std: float | None, deviations: float) -> st
 
 
 def half_lives_s(settings: LayerSettings) -> npt.NDArray[np.float64]:
-    """(5,) half-lives in seconds, in the order of `Layer`; what is archived does not come to mind."""
+    """(5,) half-lives in seconds, in the order of `Layer`; archived episodes are not recalled."""
     days = (
         settings.working_days,
         settings.short_half_life_days,

@@ -23,13 +23,13 @@ class LessonBook:
     """Finds the lessons for market views of one scope, as they stood at each view's `asof`.
 
     Notes that were pinned by then come first, newest before older; then notes that say something to the
-    situation, by text recall.  A note with no words in common with the situation is no lesson for it.
+    situation, by text recall.  A note with no words in common with the situation is left out.
     A book holds what was taught when it was made; `refreshed` gives the next one.  Not thread-safe.
     """
 
     def __init__(self, database: Database | None, scope: str, settings: TextSettings) -> None:
         """
-        :param database: None = nothing was taught, as where there is no store yet.
+        :param database: None = no notes, for example because no store exists yet.
         :raises StoreError: the store cannot be read.
         """
         self._database = database

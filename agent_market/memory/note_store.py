@@ -78,11 +78,13 @@ class NoteStore:
         """
         old = self.get(note_id)
         if note.id == note_id:
-            raise DataError(f"the correction of note {note_id} has its very words; pin or forget it instead")
+            raise DataError(
+                f"the correction of note {note_id} has the same text; pin or forget the note instead"
+            )
         if note.times.known <= old.times.known:
             raise DataError(
                 f"note {note_id} is known from {old.times.known}, its correction from {note.times.known}; "
-                "a correction comes after what it corrects"
+                "set a later --known-at for the correction"
             )
         with self._database.begin() as connection:
             refused = NoteFilter(_read(connection)).refusal(note)

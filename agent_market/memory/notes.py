@@ -1,4 +1,4 @@
-"""Notes: what memory holds in words, with author, source and the four times."""
+"""Notes: texts in memory with author, source and the four times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_market.memory.text.stance import digest
 
 HUMAN = "human"
 HUMAN_TRUST = 0.9
-"""What a person taught outranks what was read off outcomes, and may itself be corrected."""
+"""A note by a person outranks texts derived from outcomes; it can be corrected."""
 
 LONGEST = 500
 """Characters. A lesson is a sentence or two: prompts carry several."""

@@ -1,4 +1,4 @@
-"""In which order memories come to mind.
+"""Rank episodes for recall.
 
     score = w_s * similarity + w_r * recency + w_i * (importance - 1) / 9
 

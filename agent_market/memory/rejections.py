@@ -1,4 +1,4 @@
-"""How often a write gate said no, by scope and rule."""
+"""Counts of writes that memory rejected, by scope and rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The market's state in words, so that texts can be recalled by it. Coarse: only what stands out is said.
+"""Describe the market state in words, as a query for text recall. Only outstanding features are named.
 
 The lines between ordinary and outstanding leave about a tenth of hourly BTC/USDT candles on either side; they
 choose which notes are looked at, and no number depends on them.
@@ -12,7 +12,7 @@ from agent_market.records import MarketView
 
 _Test = Callable[[float], bool]
 
-_SAYINGS: tuple[tuple[str, _Test, str], ...] = (
+_FEATURE_WORDS: tuple[tuple[str, _Test, str], ...] = (
     ("trend", lambda x: x > 1.0, "uptrend trend up"),
     ("trend", lambda x: x < -1.0, "downtrend trend down"),
     ("rsi_14", lambda x: x >= 0.7, "rsi high overbought"),
@@ -28,7 +28,7 @@ _SAYINGS: tuple[tuple[str, _Test, str], ...] = (
     ("volume_z", lambda x: x <= -1.0, "thin volume"),
 )
 
-_CONTEXT: tuple[tuple[str, _Test, str], ...] = (
+_CONTEXT_WORDS: tuple[tuple[str, _Test, str], ...] = (
     ("fear_greed", lambda x: x <= 25.0, "extreme fear"),
     ("fear_greed", lambda x: x >= 75.0, "extreme greed"),
     ("vix", lambda x: x >= 30.0, "vix high"),
@@ -37,10 +37,10 @@ _CONTEXT: tuple[tuple[str, _Test, str], ...] = (
 
 
 def situation(view: MarketView) -> str:
-    """Words for what stands out at `view.asof`, the regime first; features that are absent say nothing."""
-    said = [*_said(_SAYINGS, view.features), *_said(_CONTEXT, view.context)]
-    return ", ".join([view.regime.replace("-", " "), *said])
+    """Return words for outstanding features at `view.asof`, the regime first; absent features are skipped."""
+    words = [*_words(_FEATURE_WORDS, view.features), *_words(_CONTEXT_WORDS, view.context)]
+    return ", ".join([view.regime.replace("-", " "), *words])
 
 
-def _said(sayings: tuple[tuple[str, _Test, str], ...], values: Mapping[str, float]) -> list[str]:
-    return [words for name, test, words in sayings if name in values and test(values[name])]
+def _words(rules: tuple[tuple[str, _Test, str], ...], values: Mapping[str, float]) -> list[str]:
+    return [words for name, test, words in rules if name in values and test(values[name])]

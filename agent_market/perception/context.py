@@ -1,7 +1,7 @@
 """Dated series beside the candles: fear & greed, VIX, dollar index, funding and the like.
 
 A value belongs to a time (`time_column`) and is known only later, `known_after` that. It is used from
-then until it is `max_age` old, and is absent before and after: an old value is no news.
+then until it is `max_age` old, and is absent before and after: an old value is not used.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ContextBook:
         :param user_data: where relative paths start.
         :raises DataError: a file without a fallback is missing, empty or unreadable, lacks a column, holds a
             time or a value that is none, or two different values for one time.
-        :raises ConfigError: a name is given twice, or `known_after` or `max_age` is no duration >= 0.
+        :raises ConfigError: a name is given twice, or `known_after` or `max_age` is not a duration >= 0.
         """
         twice = [name for name, count in Counter(spec.name for spec in series).items() if count > 1]
         if twice:
@@ -246,7 +246,7 @@ def _duration(spec: ContextSeries, key: str) -> int:
         duration = pd.Timedelta(text)
     except ValueError as error:
         raise ConfigError(
-            f"context series `{spec.name}`: `{key}` = {text!r} is no duration; e.g. '1d'"
+            f"context series `{spec.name}`: `{key}` = {text!r} is not a duration; e.g. '1d'"
         ) from error
     if pd.isna(duration) or duration < pd.Timedelta(0):
         raise ConfigError(f"context series `{spec.name}`: `{key}` = {text!r} must be a duration of 0 or more")

@@ -105,8 +105,8 @@ class NewsBook:
 
         :param user_data: where relative paths start.
         :param most: how many headlines a decision is given, newest first.
-        :raises DataError: a file cannot be read, or a line of it is no item.
-        :raises ConfigError: `max_age` is no duration of 0 or more.
+        :raises DataError: a file cannot be read, or a line of it is invalid.
+        :raises ConfigError: `max_age` is not a duration of 0 or more.
         """
         read: list[NewsItem] = []
         files: list[tuple[Path, FileState]] = []
@@ -204,9 +204,9 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
             yield number, json.loads(line)
         except json.JSONDecodeError as error:
             if number == len(lines) and not line.endswith("\n"):
-                return  # whoever appends to it has not finished the line
+                return  # the writer has not finished the line
             raise DataError(
-                f"news file {path} line {number} is no JSON object ({error}); correct or remove the line"
+                f"news file {path} line {number} is not a JSON object ({error}); correct or remove the line"
             ) from error
 
 
@@ -226,7 +226,7 @@ def _duration(text: str) -> timedelta:
     try:
         duration = pd.Timedelta(text)
     except ValueError as error:
-        raise ConfigError(f"{_SETTING}.max_age = {text!r} is no duration; use for example '1d'") from error
+        raise ConfigError(f"{_SETTING}.max_age = {text!r} is not a duration; use for example '1d'") from error
     if pd.isna(duration) or duration < pd.Timedelta(0):
         raise ConfigError(f"{_SETTING}.max_age = {text!r} must be a duration of 0 or more")
     return duration.to_pytimedelta()

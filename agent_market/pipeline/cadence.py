@@ -1,4 +1,4 @@
-"""Which candles call for a decision: a steady cadence, and a gate for moves in between.
+"""Which candles call for a decision: a steady cadence, and a trigger for large moves in between.
 
 A model asked at every candle costs much and says little new. A decision is due on every candle of a fixed
 grid, and between them when the price has left the last decision behind by more than noise explains.

@@ -1,4 +1,4 @@
-"""The newest view of each agent on one pair: it stands in where an agent was not asked or is not heard yet.
+"""The newest view of each agent on one pair: used if an agent was not asked or has not answered yet.
 
 A view stands in only up to an age, and says so: `AgentView.asof` is when it was formed, `carried_reason`
 why it is used.  An agent that was asked and failed is not replaced: it abstains, with its cause.
@@ -43,7 +43,7 @@ class LatestViews:
         """`views`, with the last view of each excused agent that abstains in its place.
 
         :param asof: the moment of the decision.
-        :param excused: cause by agent: why it was not asked, or is not heard yet.
+        :param excused: cause by agent: why it was not asked, or has not answered yet.
         """
         return tuple(self._stand_in(view, asof, skipped) if view.abstains else view for view in views)
 

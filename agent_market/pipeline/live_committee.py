@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class ViewSource(Protocol):
-    """Whoever gives the agents' views of a decision."""
+    """A source of the agents' views of one decision."""
 
     def ask(
         self,
@@ -51,7 +51,7 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _LiveAnswer:
     """What the committee said to the question of `asof`."""
 
     asof: datetime
@@ -73,7 +73,7 @@ class BackgroundCommittee:
         self._changed = threading.Condition()
         self._waiting: dict[str, _Question] = {}
         self._under_way: set[str] = set()
-        self._heard: dict[str, _Heard] = {}
+        self._latest: dict[str, _LiveAnswer] = {}
         self._news: set[str] = set()
         self._is_closed = False
         self._threads = [
@@ -110,13 +110,13 @@ class BackgroundCommittee:
         """Whether the committee has answered a question of `pair` that no decision has taken yet."""
         return pair in self._news
 
-    def newest(self, pair: str, asof: datetime, wait_s: float = 0.0) -> _Heard | None:
+    def newest(self, pair: str, asof: datetime, wait_s: float = 0.0) -> _LiveAnswer | None:
         """What the committee said last, waiting up to `wait_s` for what it says to the question of `asof`."""
         with self._changed:
             if wait_s > 0:
                 self._changed.wait_for(lambda: self._is_closed or self._answered(pair, asof), wait_s)
             self._news.discard(pair)
-            return self._heard.get(pair)
+            return self._latest.get(pair)
 
     def close(self) -> None:
         """Drop what waits and let the workers end; what is under way ends with the committee's own close."""
@@ -126,19 +126,19 @@ class BackgroundCommittee:
             self._changed.notify_all()
 
     def _answered(self, pair: str, asof: datetime) -> bool:
-        heard = self._heard.get(pair)
-        return heard is not None and heard.asof >= asof
+        latest = self._latest.get(pair)
+        return latest is not None and latest.asof >= asof
 
     def _work(self) -> None:
         while (question := self._next()) is not None:
             pair = question.view.pair
             with decision_context(question.decision, self._deadline_s, is_patient=False) as case:
-                heard = _Heard(question.view.asof, self._views(question), case)
+                latest = _LiveAnswer(question.view.asof, self._views(question), case)
             with self._changed:
                 self._under_way.discard(pair)
-                if not self._answered(pair, heard.asof):
-                    self._heard[pair] = heard
-                    if any(not v.abstains for v in heard.views if v.agent not in question.given):
+                if not self._answered(pair, latest.asof):
+                    self._latest[pair] = latest
+                    if any(not v.abstains for v in latest.views if v.agent not in question.given):
                         self._news.add(pair)
                 self._changed.notify_all()
 
@@ -194,16 +194,16 @@ class LiveCommittee:
     ) -> tuple[AgentView, ...]:
         """The newest views known, each with its `asof` where that is before this decision.
 
-        Agents not heard yet abstain, and are excused: their last view may stand in.
+        Agents without an answer yet abstain and are marked as skipped, so their last view may stand in.
         """
         case = current_context()
         if self._asks:
             self._background.submit(case.decision, view, recall, given, recent)
-        heard = self._background.newest(view.pair, view.asof, self._wait_s if self._asks else 0.0)
-        if heard is not None:
-            case.take_usage(heard.case)
-            case.debate, heard.case.debate = heard.case.debate, None
-        said = {v.agent: v for v in heard.views} if heard is not None else {}
+        latest = self._background.newest(view.pair, view.asof, self._wait_s if self._asks else 0.0)
+        if latest is not None:
+            case.take_usage(latest.case)
+            case.debate, latest.case.debate = latest.case.debate, None
+        said = {v.agent: v for v in latest.views} if latest is not None else {}
         views = []
         for role in self._roles:
             if role.source != "llm":
@@ -212,11 +212,11 @@ class LiveCommittee:
                     or AgentView.abstain(role.name, f"no view came from the {role.source}")
                 )
                 continue
-            views.append(self._view(role.name, said.get(role.name), heard, view.asof, case))
+            views.append(self._view(role.name, said.get(role.name), latest, view.asof, case))
         return tuple(views)
 
     def listening(self) -> LiveCommittee:
-        """The same seat for decisions that take answers and ask nothing."""
+        """The same committee for decisions that use answers and submit no question."""
         return LiveCommittee(self._roles, self._background, self._wait_s, self._max_age, asks=False)
 
     def has_news(self, pair: str) -> bool:
@@ -224,19 +224,24 @@ class LiveCommittee:
         return self._background.has_news(pair)
 
     def _view(
-        self, role: str, said: AgentView | None, heard: _Heard | None, asof: datetime, case: DecisionContext
+        self,
+        role: str,
+        said: AgentView | None,
+        latest: _LiveAnswer | None,
+        asof: datetime,
+        case: DecisionContext,
     ) -> AgentView:
-        if heard is None:
-            return _excused(role, "asked; no answer is here yet", case)
+        if latest is None:
+            return _skipped(role, "asked; no answer is here yet", case)
         if said is None:
-            return _excused(role, f"the question of {heard.asof:%Y-%m-%dT%H:%MZ} could not be put", case)
+            return _skipped(role, f"the question of {latest.asof:%Y-%m-%dT%H:%MZ} could not be put", case)
         if said.abstains:
-            return _excused(role, said.abstained_reason or "", case)
-        if asof - heard.asof > self._max_age:
-            return _excused(role, f"its view of {heard.asof:%Y-%m-%dT%H:%MZ} is too old", case)
-        return said if heard.asof == asof else replace(said, asof=heard.asof)
+            return _skipped(role, said.abstained_reason or "", case)
+        if asof - latest.asof > self._max_age:
+            return _skipped(role, f"its view of {latest.asof:%Y-%m-%dT%H:%MZ} is too old", case)
+        return said if latest.asof == asof else replace(said, asof=latest.asof)
 
 
-def _excused(role: str, cause: str, case: DecisionContext) -> AgentView:
+def _skipped(role: str, cause: str, case: DecisionContext) -> AgentView:
     case.mark_skipped(role, cause)
     return AgentView.abstain(role, cause)

@@ -47,7 +47,7 @@ class QuantModel:
     test: Evidence
     nets: NetBundle | None = None
     label: str = TARGET
-    """Column that the regressor predicts: ours, or the one return target of a plain FreqAI strategy."""
+    """Column that the regressor predicts: `TARGET`, or the one return target of a plain FreqAI strategy."""
     scale: float = 1.0
     """Standard deviation of the label on the training span, for a label that is not in such units itself."""
     voice: float = 1.0
@@ -68,7 +68,7 @@ def return_label(labels: Sequence[str], candles: pd.DataFrame) -> str:
 
     :param labels: the strategy's label columns.
     :param candles: rows with these columns.
-    :raises ConfigError: there is none, or it cannot be told which one it is.
+    :raises ConfigError: there is none, or it is ambiguous.
     """
     if TARGET in labels:
         return TARGET

@@ -210,7 +210,7 @@ class PairSession:
     def resume(self, close: datetime) -> None:
         """Live: go on at the candle that closed at `close`, which the bot before may have decided on already.
 
-        What it decided stands. To decide anew would replace a record that a trade may rest on.
+        What it decided stands. Deciding again would replace a record that a trade may rest on.
         """
         self.rewind(close + timedelta(seconds=1))
 

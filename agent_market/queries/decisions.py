@@ -188,5 +188,5 @@ def _parsed(cursor: str | None) -> tuple[int, str] | None:
         return None
     match = _CURSOR.fullmatch(cursor)
     if match is None:
-        raise ConfigError(f"`before` = {cursor!r} is no page; take the `next` of the page before it")
+        raise ConfigError(f"`before` = {cursor!r} is not a page; use the `next` of the page before it")
     return int(match[1]), match[2]

@@ -26,7 +26,7 @@ def search_memory(
     :raises ConfigError: the embedder of the settings cannot be loaded.
     """
     global _kept
-    with _lock:  # the index is not thread-safe, and making it twice at a time helps nobody
+    with _lock:  # the index is not thread-safe, and building it twice at once is wasted work
         state = _state(source)
         if _kept is None or _kept[0] != state:
             _kept = (state, LongTermMemory(source.database, source.scope, source.settings.memory.text))

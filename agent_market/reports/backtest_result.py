@@ -1,4 +1,4 @@
-"""Reading what `freqtrade backtesting --export trades` wrote, as small typed values."""
+"""Read results of `freqtrade backtesting --export trades` as typed values."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class BacktestRun:
 
 
 def latest_result(directory: Path) -> Path:
-    """The newest backtest result of a directory, as freqtrade's `.last_result.json` names it.
+    """Return the newest backtest result of a directory, from freqtrade's `.last_result.json`.
 
-    :raises DataError: there is none.
+    :raises DataError: no result.
     """
     try:
         path = directory / get_latest_backtest_filename(directory)
@@ -85,7 +85,7 @@ def latest_result(directory: Path) -> Path:
             "or name a result with --result."
         ) from error
     if not path.is_file():
-        raise DataError(f"{directory} names {path.name} as its newest result, but that file is not there.")
+        raise DataError(f"{directory} names {path.name} as its newest result, but that file is missing.")
     return path
 
 
@@ -102,7 +102,7 @@ def load_run(path: Path) -> BacktestRun:
         notes = [str(entry.get("notes") or "") for entry in stats["metadata"].values()]
         strategies = tuple(_strategy(name, result, path) for name, result in results.items())
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no backtest result that freqtrade can read: {error!r}") from error
+        raise DataError(f"{path} is not a backtest result that freqtrade can read: {error!r}") from error
     if not strategies:
         raise DataError(f"{path} holds no strategy: freqtrade wrote an empty result.")
     return BacktestRun(

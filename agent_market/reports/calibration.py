@@ -1,4 +1,4 @@
-"""Is confidence earned?  Scores and reliability curves of every agent and of the fused decision."""
+"""Calibration scores and reliability curves of every agent and of the fused decision."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def calibration_rows(
 
 
 def reliability_figure(rows: Sequence[CalibrationRow]) -> go.Figure:
-    """Hit rate against stated confidence, with 95% intervals; the diagonal is a confidence that is earned."""
+    """Plot hit rate against stated confidence, with 95% intervals; the diagonal is perfect calibration."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1],

@@ -67,7 +67,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Contenders (agents first), what could not be compared and why, and the result in plain words."""
+    """Contenders (agents first), what could not be compared and why, and the verdict in sentences."""
 
     contenders: tuple[Contender, ...]
     differences: tuple[Difference, ...]
@@ -93,13 +93,13 @@ def compare(
     models: ModelCosts = NO_MODELS,
     weighing: str = "",
 ) -> Comparison:
-    """Put all strategies of a result and buy-and-hold on one daily grid and measure them.
+    """Measure all strategies of a result and buy-and-hold on one daily grid.
 
     :param candles: candles of the run's span by pair, at the run's timeframe.
     :param default_fee: fee of one side as a fraction, for buy-and-hold when no strategy made a trade to read
         it from.
-    :param models: what the agents' answers cost; whoever trades on them pays it.
-    :param weighing: who weighed the agents, for their label.
+    :param models: cost of the agents' answers, charged to every contender that trades on them.
+    :param weighing: label of the weighting of the agents.
     """
     first = run.first
     grid = daily_grid(first.start, first.end)
@@ -202,9 +202,9 @@ def _differences(contenders: tuple[Contender, ...]) -> tuple[Difference, ...]:
     agents = next((c for c in contenders if c.part == "agents"), None)
     if agents is None:
         return ()
-    ours = daily_returns(agents.curve.equity)
+    lead = daily_returns(agents.curve.equity)
     return tuple(
-        Difference(c.label, c.part, mean_difference(ours, daily_returns(c.curve.equity)))
+        Difference(c.label, c.part, mean_difference(lead, daily_returns(c.curve.equity)))
         for c in contenders
         if c.part != "agents"
     )

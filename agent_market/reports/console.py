@@ -19,14 +19,14 @@ FINDING_STYLE = {"beats": "green", "loses": "red"}
 
 
 LOG_WIDTH = 132
-"""Columns where no terminal says how wide it is."""
+"""Width in columns without a terminal."""
 
 SPARED = ("Sortino", "In mkt", "Models", "Costs", "Month", "CAGR", "Won")
-"""What a narrow terminal is not shown, the first to go first."""
+"""Columns to drop on a narrow terminal, in this order."""
 
 
 def report_console() -> Console:
-    """A console that is wide enough for the table also where no terminal says how wide it is."""
+    """Return a console wide enough for the table, also without a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=LOG_WIDTH)
 
@@ -52,7 +52,7 @@ def verdict_lines(comparison: Comparison) -> Group:
 
 
 def print_comparison(console: Console, comparison: Comparison, warnings: tuple[str, ...]) -> None:
-    """Table, verdict, and what must be known about the run's market and model."""
+    """Print table, verdict, and the warnings about the run's market and model."""
     console.print(_fitting_table(console, comparison))
     console.print(verdict_lines(comparison))
     for warning in warnings:

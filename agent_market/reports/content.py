@@ -1,4 +1,4 @@
-"""Everything that a report is made of."""
+"""The content of a report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReportContent:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must be read before any figure."""
+        """Warnings to show before any figure."""
         return (
             *silence_of_models(self.episodes),
             *warnings_of(self.settings.llm.model, self.run.config, self.run.notes, self.is_signed),

@@ -1,4 +1,4 @@
-"""Why a run made what it made: each agent's credit in money after costs, and its part in one decision.
+"""Attribute a run's profit: each agent's credit after costs, and its part in one decision.
 
 Both are pure functions of stored episodes: the report shows them, and a REST route may call them.
 Money is that of the decided depth, as a fraction of the capital (mean of the pairs), traded at each decision
@@ -42,7 +42,7 @@ class CreditRow:
 
 @dataclass(frozen=True, slots=True)
 class CreditTable:
-    """Who earned what.
+    """Credit by agent and by stage after them.
 
     `total` is what the depth that risk allowed made, `decisions` how many count (their move is known),
     `regimes` those that occurred, in order of name.  Without rows, `absent_reason` says why.
@@ -62,7 +62,7 @@ class CreditTable:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One voice in one decision: `contribution` = weight times depth; `without` = the fused depth if it
+    """One agent's part in one decision: `contribution` = weight x depth; `without` = the fused depth if it
     had kept silent and the others had shared its weight in proportion.
     """
 
@@ -74,7 +74,7 @@ class Part:
 
 
 def credit_table(episodes: Sequence[Episode], decision: DecisionSettings, costs: CostSettings) -> CreditTable:
-    """Credit of everyone over a run.
+    """Compute the credit of every agent and later stage over a run.
 
     :param episodes: of any pairs, in any order; a decision whose move is not known yet is left out.
     """
@@ -104,7 +104,7 @@ def credit_table(episodes: Sequence[Episode], decision: DecisionSettings, costs:
 
 
 def parts_of(episode: Episode) -> tuple[Part, ...]:
-    """Everyone who spoke, by the size of the contribution; the decision net's shift last, if there is one."""
+    """Return the parts of all agents with a view, by contribution; a net's shift comes last."""
     decision = episode.decision
     fused = sum(decision.contributions.values())
     parts = []

@@ -1,4 +1,4 @@
-"""What a round teaches the next: a summary for people and programs, and lines for the prompts.
+"""Feedback of a round for the next: a summary for people and programs, and lines for the prompts.
 
 The lines carry no pair, no date and no price, for a model must not recognise the moment; and no text of a
 model, so nothing that a model wrote can become an instruction of the next round.
@@ -81,7 +81,7 @@ def summary(content: ReportContent, scope: str, round_number: int) -> dict[str, 
 
 
 def feedback_lines(content: ReportContent) -> tuple[str, ...]:
-    """What the next round's prompts say about this round; the same result gives the same lines."""
+    """Return the lines about this round for the next round's prompts; equal results give equal lines."""
     decision = content.settings.decision
     lines = [*_result_lines(content.comparison)]
     lines += [line for card in scorecards(content.episodes, decision) if (line := _agent_line(card))]
@@ -107,7 +107,7 @@ def append_feedback(folder: Path, line: str) -> tuple[str, ...]:
     """Add an entry (`RoundEntry.to_json`) to `feedback.jsonl` in one step, keeping every earlier line.
 
     An entry that stands there already is not added again, so that the same flow run twice changes nothing.
-    A line that is no entry is moved to `feedback.malformed.jsonl`, not lost.
+    A line that is not an entry is moved to `feedback.malformed.jsonl`, not lost.
 
     :return: a report of each line that was moved; empty when all was well.
     :raises FlowError: the file cannot be read.
@@ -121,7 +121,7 @@ def append_feedback(folder: Path, line: str) -> tuple[str, ...]:
     if found.bad or line not in found.good:
         replace_text(file, "".join(f"{text}\n" for text in _with(found.good, line)))
     return tuple(
-        f"{file}:{n} is no feedback entry ({why}); moved to {MALFORMED_FILE}" for n, _, why in found.bad
+        f"{file}:{n} is not a feedback entry ({why}); moved to {MALFORMED_FILE}" for n, _, why in found.bad
     )
 
 
@@ -141,9 +141,9 @@ def visible_feedback(folder: Path, scope: str, round_number: int) -> str:
 
 
 def read_feedback(folder: Path) -> FeedbackFile:
-    """Read `feedback.jsonl`; one that is absent holds nothing, and that is no problem.
+    """Read `feedback.jsonl`; an absent file gives no entries and no problems.
 
-    :raises FlowError: it is there and cannot be read.
+    :raises FlowError: the file exists but cannot be read.
     """
     file = folder / FEEDBACK_FILE
     if not file.exists():
@@ -167,7 +167,7 @@ def read_feedback(folder: Path) -> FeedbackFile:
             bad.append((n, line, error.errors()[0]["msg"]))
         else:
             good.append(line)
-    problems = [f"{file}:{n} is no feedback entry ({why}) and is shown to nobody" for n, _, why in bad]
+    problems = [f"{file}:{n} is not a feedback entry ({why}); prompts leave it out" for n, _, why in bad]
     if not good and not bad:
         problems.append(f"{file} is empty: prompts carry no feedback")
     return FeedbackFile(tuple(good), tuple(bad), tuple(problems))

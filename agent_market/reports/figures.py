@@ -171,5 +171,5 @@ def _add_weights(figure: go.Figure, episodes: Sequence[Episode]) -> None:
 
 
 def _plain(name: str) -> str:
-    """Plotly reads a little HTML in names; ours are text."""
+    """Escape a name, since plotly interprets some HTML in names."""
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

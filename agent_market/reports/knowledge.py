@@ -127,7 +127,7 @@ def _era(
     if days < 1:
         return None
     returns = {label: daily_returns(curve) for label, curve in curves.items()}
-    ours = next((returns[c.label] for c in comparison.contenders if c.part == "agents"), None)
+    own = next((returns[c.label] for c in comparison.contenders if c.part == "agents"), None)
     decided = [episode for episode in episodes if (episode.view.asof > end) == is_after]
     hits = [
         (episode.decision.depth > 0) == (episode.outcome.market_return > 0)
@@ -145,7 +145,7 @@ def _era(
                 part=c.part,
                 total_return=float(np.prod(1.0 + returns[c.label]) - 1.0),
                 sharpe=sharpe(returns[c.label]),
-                lead=None if ours is None or c.part == "agents" else mean_difference(ours, returns[c.label]),
+                lead=None if own is None or c.part == "agents" else mean_difference(own, returns[c.label]),
             )
             for c in comparison.contenders
         ),

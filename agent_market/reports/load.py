@@ -1,4 +1,4 @@
-"""From a result file to everything that a report shows: config, decisions and candles of the same run."""
+"""Load the content of a report from a result file: config, decisions and candles of the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from agent_market.store.episodes import episodes_of
 
 
 def gather(result: Path, user_data: Path, datadir: Path | None = None) -> ReportContent:
-    """Read a backtest result and what belongs to it.
+    """Load a backtest result with its config, decisions and candles.
 
     Settings are those of the config that freqtrade stored inside the result, so the report of an old result
     does not change when the config does.
@@ -107,5 +107,5 @@ def _as_known(episode: Episode, at: datetime) -> Episode:
 
 
 def _datadir(run: BacktestRun, user_data: Path) -> Path:
-    """Where freqtrade keeps candles unless told otherwise; it stores no `--datadir` with its results."""
+    """Return freqtrade's default folder of candles; results do not store `--datadir`."""
     return user_data / "data" / str(run.config.get("exchange", {}).get("name", "")).lower()

@@ -1,4 +1,4 @@
-"""What the models behind the decisions cost, in stake currency: a cost of trading like any fee.
+"""Cost of the models behind the decisions, in stake currency: a trading cost like any fee.
 
 Every decision carries the bill of its answers as they were recorded, so a replayed backtest, which paid
 nothing, is charged what its answers cost when they were given.

@@ -1,4 +1,4 @@
-"""What every HTML page of ours shares: the template environment, and writing it in one step."""
+"""Shared by all HTML pages: the template environment, and atomic writing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def template_environment(folder: str) -> jinja2.Environment:
 
 
 def put_page(html: str, path: Path) -> Path:
-    """Write a page to `path` in one step: a reader never sees half of it.
+    """Write a page to `path` atomically.
 
-    :raises DataError: it cannot be written there.
+    :raises DataError: the file cannot be written.
     """
     try:
         replace_text(path, html)

@@ -1,4 +1,4 @@
-"""What a reader must know before believing a figure: which market it was, and what stood in for the model."""
+"""Warnings about the origin of a result: which market it traded, and which model took part."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def warnings_of(model: str, config: Mapping[str, Any], notes: str, is_signed: bo
     if config.get("agent_market", {}).get("factors", {}).get("hindsight", False):
         found.append(
             "Factors in hindsight: `agent_market.factors.hindsight` is on, so the model may have traded on "
-            "factors that were chosen with the data of this very backtest. The result is no evidence."
+            "factors that were chosen with the data of this very backtest. The result is not evidence."
         )
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""The agents' lead over each other contender, as a cell of the table: words and a bar with its interval."""
+"""The agents' lead over each contender, as a table cell: text and a bar with its interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/review: how the decisions and trades of the last days turned out, against doing the obvious."""
+"""/review: outcomes of the decisions and trades of the last days, compared with always long."""
 
 from __future__ import annotations
 

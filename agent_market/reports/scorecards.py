@@ -1,4 +1,4 @@
-"""How each agent did: what Hedge learned from, read back from the episodes."""
+"""Scorecards of each agent: the rewards that Hedge learns from, read from the episodes."""
 
 from __future__ import annotations
 

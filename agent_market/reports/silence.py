@@ -1,4 +1,4 @@
-"""Whether the models answered at all: a wrong key ends no backtest, so the report has to say it."""
+"""Report models that did not answer: a wrong key does not stop a backtest."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from agent_market.records import Episode
 from agent_market.reports.text import listed
 
 FEW = 0.1
-"""A smaller share of failed answers is no news."""
+"""A smaller share of failed answers is not reported."""
 MAX_CAUSE = 240
 
 _FAILURES = tuple(f"{kind.__name__}: " for kind in (ModelUnavailable, AnswerInvalid, PromptLeak))
 
 
 def silence_of_models(episodes: Sequence[Episode]) -> tuple[str, ...]:
-    """What to say of agents whose model gave no answer, in whole sentences; empty when all is well.
+    """Return sentences about agents whose model gave no answer; empty if all answered.
 
-    Abstentions that a budget asked for do not count: they were meant, and are told elsewhere.
+    Abstentions due to the budget do not count: they are intended, and reported elsewhere.
     """
     asked: Counter[str] = Counter()
     failed: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""How numbers are written, the same on the console, in the report and in feedback. Unknown is a dash."""
+"""Format numbers alike on the console, in reports and in feedback. Unknown is a dash."""
 
 from __future__ import annotations
 

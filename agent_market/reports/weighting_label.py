@@ -1,4 +1,4 @@
-"""Who weighed the agents in a run, for labels: an online weighting, or learned nets where in force."""
+"""Label of the weighting used in a run: an online weighting, or trained nets where in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How trust moved: mean weight of each agent by market regime and week, and the changes in words."""
+"""Mean weight of each agent by market regime and week, and its changes in words."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from agent_market.reports.scorecards import agents_in
 from agent_market.reports.text import percent
 
 LEAST_DECISIONS = 3
-"""A week with fewer decisions in a regime is shown, but no change is told from or to it."""
+"""A week with fewer decisions in a regime is shown, but changes from or to it are not reported."""
 LEAST_CHANGE = 0.05
-"""Smallest change of a mean weight that is told in words."""
+"""Smallest change of a mean weight that is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class WeightRow:
 
 @dataclass(frozen=True, slots=True)
 class WeightChange:
-    """One agent's mean weight in one regime, in the first and in the last week that tells of it."""
+    """One agent's mean weight in one regime, in the first and in the last week with enough decisions."""
 
     regime: str
     agent: str

@@ -1,4 +1,4 @@
-"""The chain behind a trade as text: seen, remembered, said, weighed, limited, filled."""
+"""The chain behind a trade as text: market, recall, views, weights, limits, fill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CASES = 3
 
 
 def why_text(row: DecisionRow, debate: Debate | None, lines: Sequence[Line], trade: str) -> str:
-    """Seen, remembered, said, weighed, limited, ordered, come of it: a line or a few each."""
+    """Return the chain behind a decision: market, recall, views, weights, limits, orders and outcome."""
     episode = row.episode
     view, decision, verdict = episode.view, episode.decision, episode.verdict
     said = [_view(v, decision.weights.get(v.agent, 0.0)) for v in episode.views]

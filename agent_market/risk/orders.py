@@ -1,4 +1,4 @@
-"""What the gate sizes, and what it needs to know: records, no logic.
+"""Records that the order gate sizes and decides by; no logic.
 
 Money is in stake currency. A notional is stake x leverage. `sign` is +1 for long and -1 for short.
 """
@@ -7,9 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent_market.records import Clamp
 from agent_market.utils.arrays import Floats
+
+if TYPE_CHECKING:
+    from freqtrade.persistence import LocalTrade
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRequest:
+    """An entry as freqtrade asks for it, before any limit applies; the gate returns a stake and a leverage.
+
+    `side` is "long" or "short". `rate` is the price of the order, `stake` its margin in stake currency,
+    `leverage` >= 1; they are not checked yet and may be NaN. `tag` is the entry tag ("" = none). `mode` is
+    freqtrade's: "initial", "pos_adjust" or "replace". `forced` says that a human forced the entry.
+    `min_stake` is the exchange's minimum (0 = none). `trade` is the open trade that the order adds to, or
+    replaces an order of; None for a new trade.
+    """
+
+    pair: str
+    side: str
+    rate: float
+    stake: float
+    leverage: float
+    tag: str = ""
+    mode: str = "initial"
+    forced: bool = False
+    min_stake: float = 0.0
+    trade: LocalTrade | None = None
+
+    @property
+    def sign(self) -> int:
+        """+1 for long, -1 for short."""
+        return -1 if self.side == "short" else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The data that a backtest decides on, as a part of its identity: what was made on other data is not reused.
 
-Empty for a live bot, whose models must not be trained anew for each candle or value that comes in.
+Empty for a live bot, whose models must not be retrained for each candle or value that comes in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What makes two FreqAI runs the same run.
 
 `freqai.identifier` is freqtrade's only cache key: another model class, another parameter or another
-feature under the same identifier silently reuses old predictions.  So ours is derived: the name the user
+feature under the same identifier silently reuses old predictions.  So it is derived here: the name the user
 chose, plus a hash of everything that can change a prediction.
 """
 
@@ -207,7 +207,7 @@ def _models(config: Mapping[str, Any]) -> Path:
 
 
 def _stamp_plain_strategy(config: dict[str, Any]) -> None:
-    """The same for a strategy that is not ours: freqtrade has loaded its class by the time of the model."""
+    """The same for a strategy that is not built in: freqtrade loads its class before the model."""
     kind = _loaded_strategy(str(config.get("strategy") or ""))
     if kind is not None:
         stamp_features(config, kind)

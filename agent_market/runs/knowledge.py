@@ -25,7 +25,7 @@ def knowledge_digest(config: Mapping[str, Any]) -> str:
     With notes and an embedder its weights are in it: a folder may get another model.
 
     Empty where there is nothing of both, so that an untaught store changes no identity; and for a live bot,
-    which must not train all its models anew for a note: it takes in what is taught at its next candle.
+    which must not retrain all its models for a note: it takes in what is taught at its next candle.
 
     :raises StoreError: the store cannot be read.
     :raises ConfigError: the embedder cannot be loaded.

@@ -1,4 +1,4 @@
-"""What a run was: written when it starts, read by reports and by whoever wants to rerun it."""
+"""The manifest of a run: written at its start, read by reports and to rerun it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_manifest(manifest: RunManifest, user_data: Path) -> Path:
 def read_manifest(file: Path) -> RunManifest:
     """Read one manifest.
 
-    :raises DataError: the file is absent or is no manifest.
+    :raises DataError: the file is absent or not a manifest.
     """
     try:
         return _READER.validate_json(file.read_bytes())
@@ -65,7 +65,7 @@ def read_manifest(file: Path) -> RunManifest:
         ) from error
     except ValidationError as error:
         raise DataError(
-            f"{file} is no run manifest ({error}); delete it and run the backtest again"
+            f"{file} is not a run manifest ({error}); delete it and run the backtest again"
         ) from error
 
 

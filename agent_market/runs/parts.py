@@ -80,7 +80,7 @@ def parts_of(
     :param freqai_model: class of the FreqAI model of the run, which the model alone is labelled by.
     :param weighing: who weighed the agents, for their label; empty = not said.
 
-    Names of our own strategies are fixed.  Without `AgentMarketStrategy` the first strategy that is no
+    Names of the built-in strategies are fixed. Without `AgentMarketStrategy` the first strategy that is not a
     baseline (a user's subclass, say) stands for the agents; any further one is shown under its own name.
     """
     agents = AGENTS.strategy if AGENTS.strategy in names else _first_unknown(names)

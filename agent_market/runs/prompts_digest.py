@@ -12,7 +12,7 @@ def prompts_digest(config: Mapping[str, Any]) -> str:
     """Hash of the promotions that decisions of this backtest may use.
 
     Empty where there is none, so that a store without tuned prompts changes no identity; and for a live bot,
-    whose models need not be trained anew for a prompt.
+    whose models need not be retrained for a prompt.
 
     :raises StoreError: the store cannot be read.
     """

@@ -6,7 +6,7 @@ beside the strategy.  What only trades (entries, exits, stops) does not count, s
 in nothing else share their predictions.
 
 Reachability goes by name.  It starts at FreqAI's methods and counts every statement of the user's files that
-binds a reached name, whoever owns it: that takes in too much sometimes, and never too little.
+binds a reached name, whatever class owns it: that takes in too much sometimes, and never too little.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
-    """What of the user's code a run depends on.
+    """The part of the user's code that a run depends on.
 
     `digest` is its hash.  `names` are the names in it.  `files_read` are files that it names and that exist;
     `is_opaque` says that it reads data which cannot be found out, so that nothing made by it may be reused.
@@ -102,7 +102,7 @@ def feature_code(strategy: type | object, user_data: Path | None = None, with_da
     :param strategy: a strategy, or its class.  Of an object its own values count, such as parameters of
         hyperopt.
     :param user_data: folder against which file names in the code are resolved, beside the strategy's own.
-    :param with_data: False leaves files of data out: a live bot is not trained anew for what they say.
+    :param with_data: False leaves files of data out: a live bot is not retrained for what they say.
     """
     kind = strategy if isinstance(strategy, type) else type(strategy)
     classes: dict[Path, set[str]] = {}
@@ -118,7 +118,7 @@ def feature_code(strategy: type | object, user_data: Path | None = None, with_da
     for dump in sorted(ast.dump(_without_words(s.node)) for s in kept if not s.is_import):
         digest.update(dump.encode())
     for name in sorted(reached):
-        # Not through `getattr`: a property of ours would attach the strategy to its bot.
+        # Not through `getattr`: a property of Agent Market's would attach the strategy to its bot.
         digest.update(_value(name, inspect.getattr_static(strategy, name, None)))
     digest.update(_from_params_file(strategy, reached))
     modules = _modules(_inner_imports(kept))
@@ -155,9 +155,9 @@ def file_of_class(kind: type) -> Path | None:
     freqtrade loads a strategy's file under a name that is not among the imported modules, and leaves the
     file's path on the class.
     """
-    told = kind.__dict__.get("__file__")
-    if isinstance(told, str) and told:
-        return Path(told).resolve()
+    file_name = kind.__dict__.get("__file__")
+    if isinstance(file_name, str) and file_name:
+        return Path(file_name).resolve()
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
     if file and hasattr(module, kind.__qualname__.split(".")[0]):
@@ -258,7 +258,7 @@ def _inner_imports(statements: Iterable[_Statement]) -> Iterator[_Statement]:
 
 
 def _parsed(file: Path) -> ast.Module:
-    """A module's tree; an empty one where it is no Python, which whoever loads it says better."""
+    """A module's tree; an empty one where it is not valid Python: loading it raises the better error."""
     try:
         return _tree(file)
     except (SyntaxError, ValueError, OSError):

@@ -1,5 +1,5 @@
-"""Learning from results without fooling oneself: tests of paired differences, deflation, power, promotion.
+"""Statistics of results: tests of paired differences, deflation for many trials, power, promotion.
 
-Everything here is arithmetic on arrays: it knows no store, no model and no clock, and is shared by whatever
-searches (prompts, nets, factors, strategies) and then asks whether what it found is more than luck.
+Pure functions of arrays without store, model or clock, shared by every search (prompts, nets, factors,
+strategies) that has to tell a finding from luck.
 """

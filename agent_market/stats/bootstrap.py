@@ -1,4 +1,4 @@
-"""Is a mean above zero, when what it is the mean of depends on itself in time and across markets?
+"""Test whether a mean is above zero, for observations dependent in time and across markets.
 
 The stationary bootstrap (Politis & Romano 1994): blocks of random length keep the dependence in time; all
 observations of one moment are drawn together, which keeps that between markets.  The mean block length is
@@ -29,7 +29,7 @@ _PART = 250
 
 @dataclass(frozen=True, slots=True)
 class MeanTest:
-    """A mean, how sure it is, and how that was found.
+    """A mean with its interval and p-value, and the resampling behind them.
 
     `low` and `high` bound the two-sided percentile interval at `level`; `p_value` is one-sided, of the
     hypothesis that the true mean is at most 0; `standard_error` is the deviation of the resampled means.
@@ -56,7 +56,7 @@ def paired_mean_test(
     least_block: int = 1,
     seed: int = SEED,
 ) -> MeanTest:
-    """Test the mean of paired differences (ours - theirs, each pair on the same occasion).
+    """Test the mean of paired differences (candidate - reference, each pair on the same occasion).
 
     The p-value is that of the bootstrap distribution moved to mean 0 (Hall & Wilson 1991), with the one
     added to both counts that keeps it valid (Davison & Hinkley 1997, eq. 4.11):
@@ -65,7 +65,7 @@ def paired_mean_test(
 
     :param difference: (n,) finite numbers, n >= 1.
     :param moments: (n,) time of each, any unit and order; those of the same time are drawn together.
-        None: each observation is a moment of its own, in the order given.
+        None: each observation has its own time, in the order given.
     :param least_block: shortest mean block length, in moments: outcomes that overlap in time are alike,
         however uncorrelated the estimate finds them.
     :raises ValueError: no observations, a number that is not finite, or shapes that differ.

@@ -1,4 +1,4 @@
-"""What a result is worth after many were tried: the best of N lucky ones looks good by itself.
+"""Deflate results for the number of trials: the best of N looks good by luck alone.
 
 Sources: Sidak (1967) for the p-value of the best of N; Bailey & Lopez de Prado (2012), "The Sharpe Ratio
 Efficient Frontier", for the probabilistic Sharpe ratio; Bailey & Lopez de Prado (2014), "The Deflated Sharpe
@@ -33,7 +33,7 @@ def sidak(p_value: float, trials: float) -> float:
 
 
 def effective_trials(results: npt.ArrayLike, trials: int) -> float:
-    """How many independent trials `trials` correlated ones are worth: r + (1 - r) N, r the mean correlation.
+    """Effective number of independent trials among correlated ones: r + (1 - r) N, r the mean correlation.
 
     :param results: (observations, K) outcomes of K of the trials on the same occasions, finite; the mean
         correlation of these stands for that of all. A trial that does not vary counts as uncorrelated.
@@ -53,13 +53,13 @@ def effective_trials(results: npt.ArrayLike, trials: int) -> float:
     # The sum of all correlations is |sum of the unit vectors|^2; their diagonal is taken off.
     total = float((unit.sum(axis=1) ** 2).sum()) - float((norms > 0).sum())
     mean = min(max(total / (width * (width - 1)), 0.0), 1.0)
-    return mean + (1.0 - mean) * trials
+    return float(mean + (1.0 - mean) * trials)
 
 
 def counted_trials(results: npt.ArrayLike, trials: int) -> float:
     """Effective number of `trials`, K of which were measured: those by correlation, the others each as one.
 
-    What was dropped early has no results to be alike in, so it is not taken to be.
+    Trials dropped early have no results to correlate, so they count as independent.
 
     :param results: (observations, K) as `effective_trials` takes them, K <= trials.
     """

@@ -1,4 +1,4 @@
-"""Performance of a daily equity curve. What is not defined is None: never zero, never infinity."""
+"""Performance of a daily equity curve. Undefined values are None, never zero or infinity."""
 
 from __future__ import annotations
 

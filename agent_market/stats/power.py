@@ -1,4 +1,4 @@
-"""What a search can find at all: the chance of proving an edge of a given size, before it is paid for.
+"""Statistical power of a search: the probability of proving an edge of a given size.
 
 A one-sided test of the mean of n independent paired differences at level a, the best of N trials (Sidak):
 

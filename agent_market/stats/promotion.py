@@ -1,10 +1,10 @@
-"""The gate that everything learned must pass before it may decide: better than what it replaces, after
-counting all that was tried.
+"""Promotion test of everything trained: use it only if it beats what it replaces out of sample, after
+deflation for all trials.
 
 The candidate's paired lead on a span that is later than the one it was found on must be above zero, with a
 one-sided block bootstrap p-value that is at or below the level once deflated by the number of trials.  The
-deflated Sharpe ratio is reported beside it and decides nothing: with the deviation of trials without merit
-it says much the same, under normal theory and without regard to dependence.
+deflated Sharpe ratio is reported only: with the deviation of trials without merit it is nearly equivalent,
+but assumes normal and independent observations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RESOLUTION = 10
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a candidate may replace what is there, and every number of it.
+    """Whether a candidate may replace the incumbent, with all figures of the test.
 
     `deflated_p` is the bootstrap p-value after `trials` (effective) trials; `deflated_sharpe` a probability.
     """
@@ -38,7 +38,7 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """One sentence for people."""
+        """Return the reason as one sentence."""
         lead = f"lead {self.test.mean:+.4f} [{self.test.low:+.4f}, {self.test.high:+.4f}] a decision"
         odds = f"p {self.test.p_value:.4f}, {self.deflated_p:.4f} after {self.trials:.1f} effective trials"
         if self.promoted:

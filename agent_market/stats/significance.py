@@ -1,4 +1,4 @@
-"""Whether a correlation is more than chance, and how many of many findings may be believed."""
+"""Significance of correlations and means of dependent series, and false discovery rates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEWEST = 30
 
 
 def effective_size(x: Floats, y: Floats, lags: int = 10) -> float:
-    """How many independent pairs n dependent ones are worth (Bartlett 1935; Pyper and Peterman 1998).
+    """Effective number of independent pairs among n dependent ones (Bartlett 1935; Pyper and Peterman 1998).
 
         1 / n_eff = 1 / n + (2 / n) sum_j (1 - j / n) r_x(j) r_y(j)      j = 1 .. lags
 

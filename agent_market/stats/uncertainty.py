@@ -1,4 +1,4 @@
-"""How sure is a difference between two equity curves? A block bootstrap of their daily returns."""
+"""Interval of the difference between two equity curves, by a block bootstrap of daily returns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Mean of a daily difference (fraction a day), its 95% interval, and how that was found.
+    """Mean of a daily difference (fraction a day), its 95% interval, and the resampling behind it.
 
     `low` and `high` are None when there are fewer than `MIN_DAYS` days: an interval from so few
     would pretend to know its own width.

@@ -1,4 +1,4 @@
-"""Judging without looking: walk-forward folds that are purged and embargoed, and the odds of overfitting.
+"""Out-of-sample validation: purged and embargoed walk-forward folds, and the probability of overfitting.
 
 Sources: Lopez de Prado 2018, "Advances in Financial Machine Learning", chapter 7 (purging, embargo); Bailey,
 Borwein, Lopez de Prado & Zhu 2017, "The Probability of Backtest Overfitting" (CSCV); Hansen 2005, "A Test for
@@ -22,7 +22,7 @@ from agent_market.utils.arrays import Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Rows to learn from, and the rows after them to judge on; rows are moments in order."""
+    """Training rows and the later test rows, as indices of times in order."""
 
     train: Ints
     test: Ints
@@ -31,14 +31,14 @@ class Fold:
 def walk_forward(
     times: Ints, known_at: Ints, first_test: int, step: int, embargo: int = 0, window: int | None = None
 ) -> Iterator[Fold]:
-    """Folds whose training rows were all known before the test begins.
+    """Return folds whose training rows were all known before the test begins.
 
     :param times: (T,) moments of decision, seconds, increasing.
     :param known_at: (T,) when everything about the row's outcome was known.
     :param first_test: moment at which the first test span begins; the spans follow on each other.
-    :param step: seconds of a test span, and of how often is learned anew.
+    :param step: seconds of a test span, which is also the retraining interval.
     :param embargo: a training row must be known this many seconds before its test begins (purging is 0).
-    :param window: only rows of the last so many seconds are learned from; None = all (expanding).
+    :param window: train only on rows of the last so many seconds; None uses all (expanding).
     :raises DataError: the step is not positive, or no training row is left for the first fold.
     """
     if step <= 0 or embargo < 0:
@@ -64,7 +64,7 @@ def later_spans(
 ) -> tuple[Ints, ...]:
     """Training rows cut into consecutive spans, each purged of what was not known when the next began.
 
-    :param shares: of the rows, summing to 1: to fit on, to stop early on, to be gated on.
+    :param shares: of the rows, summing to 1: for fitting, early stopping and the promotion test.
     :raises DataError: a span would be empty, as they are cut or once they are purged.
     """
     ends = np.round(np.cumsum(shares) * len(rows)).astype(int)
@@ -82,7 +82,7 @@ def later_spans(
 
 @dataclass(frozen=True, slots=True)
 class Overfitting:
-    """What choosing the best of many by its backtest is worth.
+    """Probability that choosing the best of many by its backtest overfits.
 
     `probability` (PBO): share of splits in which the best in sample was below the median out of sample;
     `loss`: share in which it lost money there; `slope` of its Sharpe ratio out of sample on that in sample;
@@ -161,7 +161,7 @@ def superior(benchmark: Floats, others: Mapping[str, Floats], seed: int = SEED) 
     """p-value of "none of the others is better than the benchmark" (SPA, consistent).
 
     :param benchmark: (T,) returns, as those of each other; in order of time.
-    :raises DataError: there is no other.
+    :raises DataError: `others` is empty.
     """
     if not others:
         raise DataError("SPA needs one or more contenders beside the benchmark")

@@ -1,4 +1,4 @@
-"""Alerts over restarts: what a trader had to hear of, and when each was resolved.
+"""Alerts, kept over restarts, with the time at which each was resolved.
 
 An id is the table's; `number` counts within one process, which `process` names.
 """
@@ -36,12 +36,13 @@ class AlertRecord:
 
 
 def put_alerts(database: Database, scope: str, records: Iterable[AlertRecord]) -> None:
-    """Add alerts in one transaction; those that are stored already stay as they are.
+    """Add alerts in one transaction; alerts that are already stored stay unchanged.
 
     An alert whose data hold `resolves` (a topic) ends the open alerts of that topic that came before it, and
     is resolved itself.
 
-    :raises StoreFull: no room; none was kept. :raises StoreError: any other failure; none was kept.
+    :raises StoreFull: the disk is full; none was stored.
+    :raises StoreError: any other failure; none was stored.
     """
     with database.begin() as connection:
         insert = insert_into(database, alerts).on_conflict_do_nothing(
@@ -66,11 +67,11 @@ def alerts_of(
     only_open: bool = False,
     levels: Collection[str] = (),
 ) -> tuple[AlertRecord, ...]:
-    """The newest alerts, newest first.
+    """Return the newest alerts, newest first.
 
-    :param before: only with an id below this.
-    :param only_open: without those that are resolved.
-    :param levels: only these; none = all.
+    :param before: return only alerts with a smaller id.
+    :param only_open: leave out resolved alerts.
+    :param levels: return only these levels; empty = all.
     :raises StoreError: the store cannot be read.
     """
     query = _newest(scope, limit)
@@ -94,10 +95,10 @@ def alerts_of_process(
 
 
 def resolve_alert(database: Database, scope: str, number: int, by: str, at: datetime) -> AlertRecord | None:
-    """Resolve one alert; who resolved it first stays named.
+    """Resolve one alert; a second call keeps the first `resolved_by`.
 
-    :param number: its id in the table.
-    :returns: the alert as it stands now; None where the scope has none of this id.
+    :param number: id of the alert in the table.
+    :returns: the alert after the change; None if the scope has no alert with this id.
     :raises StoreError: the store cannot be written.
     """
     this = (alerts.c.scope == scope) & (alerts.c.id == number)

@@ -35,7 +35,7 @@ _BACKENDS = ("sqlite", "postgresql")
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """One stored answer: what was asked, what came back, and what it cost. `created_at` in epoch seconds."""
+    """One stored answer: request, response and cost. `created_at` in epoch seconds."""
 
     key: str
     role: str
@@ -49,7 +49,7 @@ class AnswerRow:
 
 
 class HeldAnswer(NamedTuple):
-    """What replaying needs of a stored answer: the response, who gave it, and what it took."""
+    """The part of a stored answer that replay needs: response, model and usage."""
 
     response: bytes
     model: str
@@ -64,7 +64,7 @@ class AnswerStore:
         """:raises StoreError: the database is neither SQLite nor PostgreSQL."""
         backend = database.engine.dialect.name
         if backend not in _BACKENDS:
-            raise StoreError(f"answers can be kept in {' or '.join(_BACKENDS)}, not in {backend!r}")
+            raise StoreError(f"unsupported database {backend!r} for answers; use {' or '.join(_BACKENDS)}")
         self._database = database
         self._backend = backend
         self._driver_error = database.engine.dialect.loaded_dbapi.Error
@@ -73,7 +73,7 @@ class AnswerStore:
         self._statements: dict[int, tuple[str, tuple[str, ...] | None]] = {}
 
     def get_many(self, keys: Sequence[str]) -> dict[str, HeldAnswer]:
-        """The answers of those `keys` that are stored.
+        """Return the stored answers of `keys`; keys without one are absent.
 
         :raises StoreError: the database cannot be read, after a second try on a fresh connection.
         """
@@ -91,16 +91,16 @@ class AnswerStore:
         return found
 
     def get(self, key: str) -> AnswerRow | None:
-        """The whole row of one answer, for people who want to see what was asked and said."""
+        """Return the full row of one answer, with request and response."""
         with self._database.begin() as connection:
             row = connection.execute(select(answers).where(answers.c.key == key)).one_or_none()
         return None if row is None else AnswerRow(**row._mapping)
 
     def put(self, rows: Iterable[AnswerRow]) -> None:
-        """Store `rows` in one transaction. A key that is there is replaced: the newest answer wins.
+        """Store `rows` in one transaction, replacing rows with the same key.
 
-        :raises StoreFull: no room; none of `rows` was kept.
-        :raises StoreError: any other failure; none of `rows` was kept.
+        :raises StoreFull: the disk is full; none of `rows` was stored.
+        :raises StoreError: any other failure; none of `rows` was stored.
         """
         values = [asdict(row) for row in rows]
         if not values:
@@ -114,7 +114,7 @@ class AnswerStore:
             connection.execute(statement, values)
 
     def close(self) -> None:
-        """Give the kept connection back; reading again takes another."""
+        """Release the read connection; the next read opens another."""
         with self._lock:
             self._drop_connection()
 
@@ -150,7 +150,7 @@ class AnswerStore:
         if self._kept is None:
             kept = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if self._backend == "sqlite":
-                # Keys are hashes: with the default 2 MB every look-up in a large store reads the index anew.
+                # Keys are hashes: with the default 2 MB every look-up in a large store rereads the index.
                 kept.exec_driver_sql(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._kept = kept
         return self._kept

@@ -1,4 +1,4 @@
-"""Copies of the store while it is in use, getting them back, how long they are kept, and compaction.
+"""Back up a store while it is in use, restore it, prune old copies, and compact it.
 
 SQLite only: its online backup gives a whole copy of one moment while others write.  PostgreSQL has tools of
 its own for that (`pg_dump`, `pg_restore`), and the messages name them.
@@ -26,34 +26,34 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def back_up(url: str, folder: Path, at: datetime) -> Path:
-    """Copy the store to `folder`/agent_market-<UTC time>.sqlite, whole and checked, or not at all.
+    """Copy the store to `folder`/agent_market-<UTC time>.sqlite and check the copy.
 
-    Others may read and write meanwhile; the copy is the store at one moment.
+    Other processes may read and write meanwhile; the copy is a snapshot. A failure leaves no copy.
 
-    :raises StoreError: the store is no SQLite file, is absent or damaged, or the copy cannot be written.
+    :raises StoreError: the store is not an SQLite file, is absent or damaged, or the copy cannot be written.
     """
     source = file_of(url)
     if not source.is_file():
-        raise StoreError(f"there is no store at {source} to back up")
+        raise StoreError(f"no store at {source} to back up; check --userdir or the store's URL")
     _make_folder(folder)
     target = folder / f"agent_market-{at.astimezone(UTC):{_STAMP}}.sqlite"
     if target.exists():
-        raise StoreError(f"{target} exists; one backup a second is enough")
+        raise StoreError(f"{target} already exists; wait a second and run again")
     _copy(source, target)
     return target
 
 
 def restore(url: str, backup: Path, at: datetime) -> Path | None:
-    """Put a backup in the place of the store. Nobody may have the store open.
+    """Replace the store by a backup. No process may have the store open.
 
-    What was there is kept beside it as `<name>.before-<UTC time>`.
+    The former store is kept beside it as `<name>.before-<UTC time>`.
 
-    :returns: where the former store is; None if there was none.
-    :raises StoreError: the backup is absent, damaged or another program's, or the store is in use.
+    :returns: path of the former store; None if there was none.
+    :raises StoreError: the backup is absent, damaged or not a store, or the store is in use.
     """
     store = file_of(url)
     if not backup.is_file():
-        raise StoreError(f"there is no backup {backup}")
+        raise StoreError(f"no backup at {backup}; name an existing copy")
     _require_whole(backup)
     _require_ours(backup)
     require_our_schema(backup)
@@ -67,17 +67,17 @@ def restore(url: str, backup: Path, at: datetime) -> Path | None:
         if store.exists():
             former = store.with_name(f"{store.name}.before-{at.astimezone(UTC):{_STAMP}}")
             _keep_as(store, former)
-        # A log of the former store would be played into the new one.
+        # SQLite would replay a WAL of the former store into the new one.
         for suffix in ("-wal", "-shm"):
             store.with_name(store.name + suffix).unlink(missing_ok=True)
         fresh.replace(store)
     except OSError as error:
-        raise StoreError(f"{backup} cannot be put in the place of {store}: {error}") from error
+        raise StoreError(f"cannot replace {store} by {backup}: {error}") from error
     return former
 
 
 def backups_in(folder: Path) -> tuple[tuple[datetime, Path], ...]:
-    """Backups in a folder with their times, oldest first; files of other names are none."""
+    """Return backups in a folder with their times, oldest first; files with other names are ignored."""
     found = []
     for file in folder.glob("agent_market-*.sqlite"):
         if named := _NAME.fullmatch(file.name):
@@ -103,24 +103,24 @@ def outdated(times: list[datetime], now: datetime, days: int = 7, weeks: int = 4
 
 
 def prune(folder: Path, now: datetime, days: int = 7, weeks: int = 4) -> tuple[Path, ...]:
-    """Delete backups that `outdated` names; returns them."""
+    """Delete the backups that `outdated` returns; return them."""
     files = dict(backups_in(folder))
     gone = tuple(files[t] for t in outdated(list(files), now, days, weeks))
     for file in gone:
         try:
             file.unlink()
         except OSError as error:
-            raise StoreError(f"the outdated copy {file} cannot be deleted: {error}") from error
+            raise StoreError(f"cannot delete the outdated copy {file}: {error}") from error
     return gone
 
 
 def compact(database: Database) -> tuple[int, int]:
-    """VACUUM: give space of deleted rows back, and renew the planner's statistics.
+    """Run VACUUM: free the space of deleted rows and update the planner's statistics.
 
-    On SQLite nobody else can write meanwhile, and as much free space as the file is needed for a moment.
+    On SQLite no other process can write meanwhile, and free space of the file's size is needed.
 
     :returns: bytes before and after.
-    :raises StoreFull: no room for the copy; nothing was changed.
+    :raises StoreFull: not enough space for the copy; nothing was changed.
     """
     before = _size(database)
     with database.outside_transactions() as connection:
@@ -132,9 +132,9 @@ def compact(database: Database) -> tuple[int, int]:
 
 
 def file_of(url: str) -> Path:
-    """The file of an SQLite URL.
+    """Return the file of an SQLite URL.
 
-    :raises StoreError: it is on a server or in memory.
+    :raises StoreError: the database is on a server or in memory.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -153,16 +153,16 @@ def _copy(source: Path, target: Path) -> None:
             closing(open_read_only(source)) as old,
             closing(sqlite3.connect(partial)) as new,
         ):
-            # In one step: between two, each write of another process would make SQLite begin anew, for ever.
+            # In one step: SQLite would restart the copy at each write of another process between two steps.
             old.backup(new)
-            # One file and no log beside it: a backup is moved as one.
+            # A single file without a WAL, so that it can be moved.
             new.execute("PRAGMA journal_mode=DELETE")
         _require_whole(partial)
         partial.replace(target)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{source} cannot be copied to {target}: {error}") from error
+        raise StoreError(f"cannot copy {source} to {target}: {error}") from error
     finally:
-        with suppress(OSError):  # what went wrong is being raised already
+        with suppress(OSError):  # the original error is being raised
             partial.unlink(missing_ok=True)
 
 
@@ -180,7 +180,7 @@ def _require_whole(file: Path) -> None:
         with closing(open_read_only(file)) as connection:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
-        raise StoreError(f"{file} is no whole database: {error}") from error
+        raise StoreError(f"{file} is not a complete database: {error}") from error
     if found is not None or tables == 0:
         raise StoreError(f"{file} is damaged or empty: {found or 'it has no tables'}")
 
@@ -188,9 +188,9 @@ def _require_whole(file: Path) -> None:
 def require_our_schema(file: Path) -> None:
     """Refuse a file that holds anything but the tables and indexes of a store of its own version.
 
-    A trigger is code that runs with our next write, a view or a changed column lies to our next read.
+    A trigger would run code with the next write; a view or a changed column would falsify reads.
 
-    :raises StoreError: naming what is too much, missing or different.
+    :raises StoreError: the message names surplus, missing and changed parts.
     """
     with closing(open_read_only(file)) as connection:
         found = _schema_of(connection)
@@ -209,16 +209,16 @@ def require_our_schema(file: Path) -> None:
     strange = sorted(" ".join(key) for key in found.keys() - expected.keys())
     missing = sorted(" ".join(key) for key in expected.keys() - found.keys())
     changed = sorted(" ".join(key) for key in found.keys() & expected.keys() if found[key] != expected[key])
-    for what, names in (("holds", strange), ("lacks", missing), ("has another form of", changed)):
+    for what, names in (("holds", strange), ("lacks", missing), ("has a changed definition of", changed)):
         if names:
             raise StoreError(
-                f"{file} {what} {', '.join(names[:5])}, unlike a store of Agent Market. Somebody changed "
-                "it by hand or with another program: name a copy that `agent-market backup` made."
+                f"{file} {what} {', '.join(names[:5])}, unlike a store of Agent Market. It was "
+                "changed by hand or by another program; name a copy that `agent-market backup` made."
             )
 
 
 def _schema_of(connection: Any) -> dict[tuple[str, str], object]:
-    """What a database is made of, by type and name: columns with all that SQLite knows of them."""
+    """Return the schema of a database by (type, name), with the columns as SQLite reports them."""
     query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     schema: dict[tuple[str, str], object] = {}
     for kind, name, sql in connection.execute(query).fetchall():
@@ -235,25 +235,25 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"{folder} cannot be made: {error.strerror or error}. Choose another with --to."
+            f"cannot create {folder}: {error.strerror or error}. Choose another folder with --to."
         ) from error
 
 
 def _require_ours(file: Path) -> None:
-    """A database of another program (freqtrade's trades, say) would become a store without a word."""
+    """Reject a database of another program, for example freqtrade's trades."""
     with closing(open_read_only(file)) as connection:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
     if not {"alembic_version", "episodes"} <= tables:
         raise StoreError(
-            f"{file} is no store of Agent Market: it has the tables {', '.join(sorted(tables))}. "
+            f"{file} is not a store of Agent Market: it has the tables {', '.join(sorted(tables))}. "
             "Name a copy that `agent-market backup` made."
         )
 
 
 def _require_unused(store: Path) -> None:
-    """Whoever has a WAL database open holds a shared lock; an exclusive one is to be had by the last."""
+    """Reject a store that is open elsewhere: its shared lock makes an exclusive one fail."""
     if not store.exists():
         return
     try:
@@ -264,7 +264,7 @@ def _require_unused(store: Path) -> None:
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise StoreError(f"{store} is in use; stop the bot and all commands first") from error
-        # A damaged store is what a restore is for.
+        # A damaged store may be replaced: that is what a restore is for.
 
 
 def _size(database: Database) -> int:

@@ -1,4 +1,4 @@
-"""Opening the database: engine, pragmas, migrations, and the translation of its errors.
+"""Open the database: engine, pragmas, migrations, and translation of errors.
 
 SQLite runs in WAL mode with `synchronous=NORMAL`: a killed process loses at most the transactions
 that were never reported as committed, and a reader never blocks the writer.
@@ -29,16 +29,16 @@ from agent_market.errors import StoreError, StoreFull
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 30.0
 _MIGRATION_LOCK = 0x41674D6B
-"""Any number, the same in every process."""
+"""An arbitrary number, the same in every process."""
 SERVER_TIMEOUT_S = 5
-"""So long a server that does not answer is waited for; the bot, its exits too, waits with it."""
+"""Seconds to wait for a server that does not answer; the bot, its exits included, waits as long."""
 
 _BEING_MADE_S = 2.0
-"""So long a file of length zero may be a store that another process is making at this moment."""
+"""Seconds for which an empty file may be a store that another process is creating."""
 
 _migration_lock = threading.Lock()
 _whole: dict[Path, tuple[int, int, int]] = {}
-"""Files that were found whole, as they then were: looked through again only after they changed."""
+"""Files that passed the check, with their state then; checked again only after a change."""
 
 
 class Database:
@@ -50,7 +50,7 @@ class Database:
         :param url: SQLAlchemy URL, e.g. `sqlite:///user_data/agent_market.sqlite`.
         An SQLite file is looked through first (`PRAGMA quick_check`), once for each state of the file.
 
-        :raises StoreError: the URL or file is no database, is empty or damaged, a newer version of Agent
+        :raises StoreError: the URL or file is not a database, is empty or damaged, a newer version of Agent
             Market wrote it, or the server refuses.
         """
         self.url = url
@@ -66,9 +66,9 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction: committed at the end of the block, rolled back if it raises.
+        """Open a transaction: committed at the end of the block, rolled back if it raises.
 
-        :raises StoreFull: the disk is full; nothing of this transaction was kept.
+        :raises StoreFull: the disk is full; nothing of this transaction was stored.
         :raises StoreError: any other failure of the database.
         """
         try:
@@ -79,7 +79,7 @@ class Database:
 
     @contextmanager
     def outside_transactions(self) -> Iterator[Connection]:
-        """A connection for statements that no transaction may hold, such as VACUUM; errors as in `begin`."""
+        """Open a connection for statements outside a transaction, such as VACUUM; errors as in `begin`."""
         try:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 yield connection
@@ -87,7 +87,7 @@ class Database:
             raise _translate(error, self.url) from error
 
     def close(self) -> None:
-        """Give back all connections; the object must not be used afterwards."""
+        """Close all connections; do not use the object afterwards."""
         self.engine.dispose()
 
 
@@ -97,7 +97,7 @@ def store_url(template: str, user_data: Path) -> str:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for one that is on a server or in memory."""
+    """Return the file of an SQLite URL; None for a database on a server or in memory."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
@@ -113,10 +113,10 @@ def open_read_only(file: Path) -> sqlite3.Connection:
 
 
 def damage(file: Path, *, thorough: bool = False) -> str | None:
-    """What SQLite finds wrong with a database file; None where it finds nothing.
+    """Return the first damage that SQLite finds in a database file; None if it finds none.
 
-    :param thorough: compare the indexes with their tables as well, which takes several times longer.
-    :raises sqlite3.OperationalError: it cannot be looked at now, locked by another process for one.
+    :param thorough: also compare indexes with their tables, which takes several times longer.
+    :raises sqlite3.OperationalError: the file cannot be checked now, for example because it is locked.
     """
     pragma = "integrity_check" if thorough else "quick_check"
     with closing(open_read_only(file)) as connection:
@@ -130,9 +130,9 @@ def damage(file: Path, *, thorough: bool = False) -> str | None:
 
 
 def _require_sound(file: Path) -> None:
-    """Refuse a file that is empty or damaged; one that is absent will be made.
+    """Reject an empty or damaged file; an absent one is created later.
 
-    Else a bot would begin a new memory without a word, or go on until it meets the damage.
+    Otherwise a bot would silently start with an empty memory, or fail later at the damaged part.
     """
     if not file.exists():
         return
@@ -179,14 +179,14 @@ def _make_engine(url: str) -> Engine:
 
 
 def _patience(url: URL) -> dict[str, int]:
-    """Settings of libpq; what the URL says itself goes first.
+    """Return timeouts for libpq, unless the URL sets them.
 
-    Without them a host that is gone is waited for two minutes, on an open connection a quarter of an hour.
+    Without them libpq waits two minutes for an unreachable host, and 15 minutes on an open connection.
     """
     if url.get_backend_name() != "postgresql" or "psycopg" not in url.get_driver_name():
         return {}
-    ours = {"connect_timeout": SERVER_TIMEOUT_S, "tcp_user_timeout": SERVER_TIMEOUT_S * 1000}
-    return {name: value for name, value in ours.items() if name not in url.query}
+    defaults = {"connect_timeout": SERVER_TIMEOUT_S, "tcp_user_timeout": SERVER_TIMEOUT_S * 1000}
+    return {name: value for name, value in defaults.items() if name not in url.query}
 
 
 @retry(
@@ -202,9 +202,9 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def make_at(connection: Connection, revision: str) -> None:
-    """Make all tables as they were at `revision`, in an empty database.
+    """Create all tables of `revision` in an empty database.
 
-    :raises CommandError: there is no such revision.
+    :raises CommandError: the revision does not exist.
     """
     command.upgrade(_alembic(connection), revision)
 
@@ -243,9 +243,9 @@ def _translate(error: Exception, url: str) -> StoreError:
     try:
         safe_url = make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
-        # What cannot be parsed may still hold a password: it is not repeated.
+        # A URL that cannot be parsed may hold a password: do not repeat it.
         return StoreError(
-            "`store.url` is no SQLAlchemy URL; write for example sqlite:////folder/agent_market.sqlite"
+            "invalid SQLAlchemy URL in `store.url`; use for example sqlite:////folder/agent_market.sqlite"
         )
     if "not a database" in text:
         return StoreError(_not_a_database(safe_url))

@@ -180,7 +180,7 @@ def _require_finite(episode: Episode) -> None:
         if not all(map(math.isfinite, numbers)):
             raise StoreError(
                 f"episode {episode.id} has a number in `{name}` that is not finite: {list(numbers)}; "
-                "what is not known must be absent"
+                "leave unknown values out"
             )
 
 

@@ -34,7 +34,7 @@ _KEY = ("scope", "pair", "asof")
 def write_episodes(database: Database, batch: Iterable[Episode]) -> None:
     """Write whole episodes in one transaction; a row with the same (scope, pair, asof) is replaced.
 
-    Writing again what is stored already changes nothing: an episode without outcome takes none away
+    Writing the same episode twice changes nothing: an episode without outcome takes none away
     or debate from an equal row, whereas another decision at the same time starts without either.
 
     :raises StoreFull: no room; none of the batch was kept.
@@ -86,7 +86,7 @@ def episodes_of(database: Database, scope: str, pair: str | None = None) -> tupl
 
 
 def find_episode(database: Database, scope: str, decision_id: str) -> Episode | None:
-    """One decision by its id; None where the scope has none of that name.
+    """Return one decision by its id; None if the scope has no such decision.
 
     :raises StoreError: the database fails or the row cannot be read.
     """
@@ -99,7 +99,7 @@ def find_episode(database: Database, scope: str, decision_id: str) -> Episode | 
 
 
 def read_debate(database: Database, scope: str, decision_id: str) -> Debate | None:
-    """The full debate that led to a decision; None where none was held, or there is no such decision.
+    """Return the full debate of a decision; None if there was none, or no such decision.
 
     :raises StoreError: the database fails or the row cannot be read.
     """
@@ -110,7 +110,7 @@ def read_debate(database: Database, scope: str, decision_id: str) -> Debate | No
 
 
 def debated(database: Database, scope: str) -> frozenset[str]:
-    """Ids of the decisions of a scope that a full debate led to."""
+    """Return ids of the decisions of a scope that have a full debate."""
     query = select(episodes.c.id).where(episodes.c.scope == scope, episodes.c.debate.is_not(None))
     with database.begin() as connection:
         return frozenset(connection.scalars(query))
@@ -171,7 +171,7 @@ def _upsert(dialect: str) -> Any:
     elif dialect == "postgresql":
         insert = postgresql.insert(episodes)
     else:
-        raise StoreError(f"the store is on {dialect!r}; use a sqlite or postgresql URL in `store.url`")
+        raise StoreError(f"unsupported database {dialect!r}; use a sqlite or postgresql URL in `store.url`")
     new = insert.excluded
     same = new.record == episodes.c.record
     values = {c.name: new[c.name] for c in episodes.c if c.name not in _KEY}
@@ -179,7 +179,7 @@ def _upsert(dialect: str) -> Any:
         values[name] = case((new.outcome.is_(None) & same, episodes.c[name]), else_=new[name])
     # An episode that was read back and is now settled comes without its debate.
     values["debate"] = case((new.debate.is_(None) & same, episodes.c.debate), else_=new.debate)
-    # What a human forgot stays forgotten when a run decides the same again.
+    # An episode forgotten by a user stays forgotten when a run writes it again.
     values["invalid_from"] = case((same, episodes.c.invalid_from), else_=None)
     values["mix"] = case((same, episodes.c.mix), else_=new.mix)
     return insert.on_conflict_do_update(index_elements=list(_KEY), set_=values)

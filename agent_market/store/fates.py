@@ -1,4 +1,4 @@
-"""What became of each decision, as `episodes.fate`: one rule, applied whenever episode or note is written.
+"""Compute the fate of each decision (`episodes.fate`) whenever an episode or risk note is written.
 
 Pages of decisions filter on the column, so it must be right at any moment, whichever of the two came first.
 """
@@ -15,9 +15,9 @@ from sqlalchemy import Connection, select, update
 from agent_market.store.schema import episodes, risk_notes
 
 DecisionStatus = Literal["traded", "refused", "clamped", "hold", "not_traded"]
-"""`traded`: an entry filled; `refused`: the gate let no order through; `clamped`: limits on depth took the
-side away; `hold`: the committee wanted none; `not_traded`: a side was wanted and no entry asked for it (below
-the strategy's threshold, a trade was open, no free slot)."""
+"""`traded`: an entry filled; `refused`: the order gate rejected all orders; `clamped`: limits on depth
+removed the side; `hold`: the committee chose no side; `not_traded`: a side was chosen, but no entry was
+requested (below the strategy's threshold, a trade was open, no free slot)."""
 
 AT_ONCE = 500
 """Ids in one statement: SQLite allows a limited number of parameters."""
@@ -39,7 +39,7 @@ def fate_from(action: str, allowed: str, kinds: Collection[str]) -> DecisionStat
 
 
 def refresh_fates(connection: Connection, scope: str, decisions: Iterable[str]) -> None:
-    """Work out the fate of these decisions from what is stored now; ids without an episode are left out."""
+    """Compute the fates of decisions from the stored rows; ids without an episode are left out."""
     for ids in _batches(decisions):
         kinds = _kinds_of(connection, scope, ids)
         rows = connection.execute(
@@ -56,7 +56,7 @@ def refresh_fates(connection: Connection, scope: str, decisions: Iterable[str]) 
 
 
 def noted(connection: Connection, scope: str, decisions: Iterable[str]) -> set[str]:
-    """Those of the decisions that risk notes are about."""
+    """Return the decisions that have risk notes."""
     found: set[str] = set()
     for ids in _batches(decisions):
         found.update(_kinds_of(connection, scope, ids))

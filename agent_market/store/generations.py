@@ -2,7 +2,7 @@
 
 Every transaction that changes vectors raises the generation in the same transaction: a file made at a
 generation holds exactly what the database held then, whatever was killed in between.  It grows by chance: a
-store that was restored or begun anew, and written to as often as the one before it, has other generations.
+store that was restored or recreated, and written to as often as the one before it, has other generations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When jobs last ran, and what came of it: a row by (scope, name); only the newest run is kept.
+"""Start and result of each job's last run: one row per (scope, name).
 
 The scope is that of the bot: bots that share a store keep their jobs apart. It is empty for what concerns the
 whole store, as a backup of it.
@@ -19,11 +19,11 @@ from agent_market.store.schema import jobs
 from agent_market.store.upsert import insert_into, upsert
 
 Run = tuple[datetime, dict[str, Any]]
-"""As of when a job last ran, and its result."""
+"""Start of a job's last run, and its result."""
 
 
 def note_run(database: Database, name: str, at: datetime, result: Mapping[str, Any], scope: str = "") -> None:
-    """Note that a job ran as of `at`."""
+    """Record that a job ran as of `at`."""
     with database.begin() as connection:
         connection.execute(upsert(database, jobs), _row(scope, name, at, result))
 
@@ -31,16 +31,16 @@ def note_run(database: Database, name: str, at: datetime, result: Mapping[str, A
 def claim_run(
     database: Database, scope: str, name: str, before: Run | None, at: datetime, result: Mapping[str, Any]
 ) -> bool:
-    """Note that a job begins, unless another process has noted something since `before` was read.
+    """Record the start of a job, unless another process changed its row since `before` was read.
 
-    :param before: what `runs` said of it; None = nothing.
-    :returns: False where another process was first: it is at work on it, or has done it.
+    :param before: the job's entry in `runs`; None = it had none.
+    :returns: False if another process claimed the job first.
     """
     row = _row(scope, name, at, result)
     with database.begin() as connection:
         if before is None:
             statement = insert_into(database, jobs).on_conflict_do_nothing(index_elements=["scope", "name"])
-            # What came back, not a row count: psycopg has none for such an insert.
+            # Use the returned row, not the row count: psycopg has none for such an insert.
             return connection.scalar(statement.values(row).returning(jobs.c.name)) is not None
         held = _row(scope, name, *before)
         statement = (
@@ -53,7 +53,7 @@ def claim_run(
 
 
 def last_run(database: Database, name: str, scope: str = "") -> datetime | None:
-    """As of when a job last ran; None if it never did."""
+    """Return when a job last ran; None if never."""
     query = select(jobs.c.at).where(jobs.c.scope == scope, jobs.c.name == name)
     with database.begin() as connection:
         at = connection.scalar(query)
@@ -61,14 +61,14 @@ def last_run(database: Database, name: str, scope: str = "") -> datetime | None:
 
 
 def runs(database: Database, scope: str = "") -> dict[str, Run]:
-    """The newest run of each job of a scope and its result, by name."""
+    """Return the newest run of each job of a scope and its result, by name."""
     with database.begin() as connection:
         rows = connection.execute(select(jobs).where(jobs.c.scope == scope).order_by(jobs.c.name)).all()
     return {row.name: (moment(row.at), orjson.loads(row.result)) for row in rows}
 
 
 def runs_of_all_scopes(database: Database) -> dict[tuple[str, str], Run]:
-    """The newest run of each job and its result, by (scope, name)."""
+    """Return the newest run of each job and its result, by (scope, name)."""
     with database.begin() as connection:
         rows = connection.execute(select(jobs).order_by(jobs.c.scope, jobs.c.name)).all()
     return {(row.scope, row.name): (moment(row.at), orjson.loads(row.result)) for row in rows}

@@ -1,4 +1,4 @@
-"""Rows of the table `memory_moves`: which episode went to which layer of memory, when, and why.
+"""Rows of the table `memory_moves`: moves of episodes between memory layers, with time and reason.
 
 They follow from the episodes: a run that is walked again writes them again.
 """
@@ -15,12 +15,12 @@ from agent_market.store.schema import memory_moves
 from agent_market.store.upsert import upsert_for
 
 
-def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[Move], anew: bool) -> None:
-    """Write moves of one memory, as part of a transaction. Those that a worker wrote first are replaced.
+def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[Move], rewrite: bool) -> None:
+    """Write moves of one memory within a transaction, replacing equal rows of a worker.
 
-    :param anew: the moves are all there are; those written before are taken away.
+    :param rewrite: `moves` is the complete list; delete earlier rows first.
     """
-    if anew:
+    if rewrite:
         mine = (memory_moves.c.scope == scope) & (memory_moves.c.pair == pair)
         connection.execute(delete(memory_moves).where(mine))
     if moves:
@@ -40,7 +40,7 @@ def write_moves(connection: Connection, scope: str, pair: str, moves: Sequence[M
 
 
 def moves_of(database: Database, scope: str, pair: str, by: int | None = None) -> tuple[Move, ...]:
-    """Moves made by a moment (all if None), ordered by (at, asof)."""
+    """Return moves up to a moment (all if None), ordered by (at, asof)."""
     table = memory_moves
     query = (
         select(table.c.asof, table.c.at, table.c.layer, table.c.importance, table.c.reason)

@@ -1,4 +1,4 @@
-"""Outcomes of single decisions, written beside a bot that may be about to write the same."""
+"""Write outcomes of single decisions while a bot may write the same ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_market.store.schema import episodes
 
 
 def unsettled(database: Database, scope: str, pairs: Collection[str], due_by: datetime) -> list[Episode]:
-    """Decisions on `pairs` that were due by a moment and have no outcome, ordered by (pair, asof).
+    """Return decisions on `pairs` that were due by a moment and have no outcome, by (pair, asof).
 
     :raises StoreError: the database fails or a row cannot be read.
     """
@@ -37,10 +37,11 @@ def unsettled(database: Database, scope: str, pairs: Collection[str], due_by: da
 
 
 def put_outcomes(database: Database, found: Iterable[tuple[Episode, Outcome]]) -> int:
-    """Give decisions their outcomes, in one transaction; one that has an outcome by now keeps it.
+    """Write outcomes of decisions in one transaction; an existing outcome is kept.
 
-    :returns: how many had none.
-    :raises StoreFull: no room; none was kept. :raises StoreError: any other failure; none was kept.
+    :returns: number of outcomes written.
+    :raises StoreFull: the disk is full; none was stored.
+    :raises StoreError: any other failure; none was stored.
     """
     changed: dict[tuple[str, str], int] = {}
     with database.begin() as connection:

@@ -124,7 +124,7 @@ def roll_back(
     withdraw_promotion(database, newest.id, reason, newest.known_at if since is None else since)
     try:
         return _promotion(newest)
-    except StoreError:  # a damaged text is no reason to keep it in force
+    except StoreError:  # a damaged text can still be withdrawn
         return _without_texts(newest)
 
 
@@ -134,14 +134,14 @@ def promotions(
     """All promotions (of one role), withdrawn ones too, in the order in which they take force.
 
     :param scopes: only those for these runs or bots; None takes all.
-    :raises StoreError: the store cannot be read, or holds what is no promotion.
+    :raises StoreError: the store cannot be read, or a row is damaged.
     """
     found = promotions_of(database, SLOT if role is None else f"{SLOT}{role}", scopes)
     return tuple(_promotion(p) for p in found if role is None or p.slot == f"{SLOT}{role}")
 
 
 def read_prompt(database: Database, version: str) -> StoredPrompt | None:
-    """The version of that name; None where the store has none."""
+    """Return the version with that name; None if the store has none."""
     query = select(variants).where(
         variants.c.slot.startswith(SLOT, autoescape=True),
         variants.c.id.startswith(version, autoescape=True),

@@ -1,6 +1,6 @@
-"""What risk did to a decision's orders, beside its episode: clamps with limit and value, refusals, fills.
+"""Risk notes of decisions: clamps with limit and value, refusals, fills.
 
-Lines are only added.  A backtest's begin afresh with it, as its episodes are written anew.
+Live notes are append-only. A new backtest replaces those of its predecessor, as it does episodes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RiskNote:
 def add_risk_notes(database: Database, scope: str, notes: Iterable[RiskNote]) -> None:
     """Add lines in one transaction, and with them what became of the decisions (`episodes.fate`).
 
-    :raises StoreError: the database fails; none was kept.
+    :raises StoreError: the database fails; none was stored.
     """
     rows = [
         {
@@ -66,7 +66,7 @@ def add_risk_notes(database: Database, scope: str, notes: Iterable[RiskNote]) ->
 
 
 def begin_run(database: Database, scope: str, run: str) -> None:
-    """Take away what an earlier backtest of that name left in the scope."""
+    """Delete the notes of an earlier backtest of that name in the scope."""
     of_run = (risk_notes.c.scope == scope) & (risk_notes.c.run == run)
     with database.begin() as connection:
         decisions = connection.scalars(select(risk_notes.c.decision).where(of_run).distinct()).all()
@@ -102,7 +102,7 @@ def risk_notes_of(
 
 
 def refusals_of(database: Database, scope: str, decisions: Collection[str]) -> dict[str, str]:
-    """The newest cause for which the gate refused an order, by decision; baselines left out."""
+    """Return the newest reason for which the order gate refused an order, by decision; without baselines."""
     query = (
         select(risk_notes.c.decision, risk_notes.c.data)
         .where(

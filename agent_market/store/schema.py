@@ -1,4 +1,4 @@
-"""Tables, the one authority on what is stored. Migrations under `store/migrations` create them.
+"""Tables: the authoritative schema of the store. Migrations under `store/migrations` create them.
 
 Times are integer seconds since the epoch, UTC. JSON columns hold UTF-8 bytes as `orjson` writes them.
 """

@@ -18,7 +18,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 def read_vectors(database: Database, embedder: str, digests: Sequence[str]) -> dict[str, Vectors]:
-    """Stored (dim,) vectors of `embedder` by digest; what is not stored is absent."""
+    """Return stored (dim,) vectors of `embedder` by digest; digests without one are absent."""
     found: dict[str, Vectors] = {}
     for start in range(0, len(digests), _PER_QUERY):
         query = select(text_vectors.c.digest, text_vectors.c.vector).where(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from agent_market.risk.orders import EntryRequest
 from agent_market.strategy import backtest_gate as gate
 
 logger = logging.getLogger(__name__)
@@ -42,12 +43,16 @@ def _cut_leverage(self: Any, answer: Any, given: dict[str, Any]) -> float:
 
 
 def _cut_stake(self: Any, answer: Any, given: dict[str, Any]) -> Any:
-    return gate.sized_stake(
-        self,
-        float(answer),
-        *(given[k] for k in ("pair", "current_time", "current_rate", "min_stake", "leverage")),
-        *(given.get(k) for k in ("entry_tag", "side")),
+    request = EntryRequest(
+        pair=given["pair"],
+        side=given.get("side") or "long",
+        rate=given["current_rate"],
+        stake=float(answer),
+        leverage=given["leverage"],
+        tag=given.get("entry_tag") or "",
+        min_stake=float(given["min_stake"] or 0.0),
     )
+    return gate.sized_stake(self, request, given["current_time"])
 
 
 def _cut_confirm(self: Any, answer: Any, given: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy, stoploss_from_absolute, timeframe_to_next_date
 from pandas import DataFrame
 
@@ -20,6 +21,7 @@ from agent_market.books import ShelfHolder
 from agent_market.bot import attach as joining
 from agent_market.bot.freqtrade_internals import freqtrade as internals
 from agent_market.bot.freqtrade_internals import telegram as telegram_internals
+from agent_market.bot.plugin import BotPlugin
 from agent_market.bot.rest import install_in_bot
 from agent_market.bot.risk_engine import RiskEngine
 from agent_market.config import load_settings
@@ -27,6 +29,7 @@ from agent_market.errors import AgentMarketError
 from agent_market.jobs.in_bot import LightJobs
 from agent_market.jobs.job import Tell
 from agent_market.risk.invalidation import invalidated
+from agent_market.risk.orders import EntryRequest
 from agent_market.risk.stops import average_true_range, stop_distance
 from agent_market.runs.identity import use_live_identifier
 from agent_market.runs.result_stamp import stamp_result
@@ -76,7 +79,7 @@ class GuardedStrategy(IStrategy):
         except AgentMarketError as error:
             raise OperationalException(str(error)) from error
 
-    _attachment: joining.BotPlugin | None = None
+    _attachment: BotPlugin | None = None
 
     books: ShelfHolder | None = None
     """The books that a strategy decides by; a subclass that uses any sets it in `__init__`."""
@@ -88,7 +91,7 @@ class GuardedStrategy(IStrategy):
         self._attachment = joining.attach(self)
 
     @property
-    def attachment(self) -> joining.BotPlugin:
+    def attachment(self) -> BotPlugin:
         """What joined the bot or backtest; a copy in a worker process of hyperopt sets up its own."""
         if self._attachment is None:
             self._attachment = joining.attach(self)
@@ -167,9 +170,16 @@ class GuardedStrategy(IStrategy):
         **kwargs: Any,
     ) -> float:
         """The proposed stake, cut to every limit; 0 while the breaker is frozen, or on any failure."""
-        return gate.sized_stake(
-            self, proposed_stake, pair, current_time, current_rate, min_stake, leverage, entry_tag, side
+        request = EntryRequest(
+            pair,
+            side,
+            current_rate,
+            proposed_stake,
+            leverage,
+            tag=entry_tag or "",
+            min_stake=float(min_stake or 0.0),
         )
+        return gate.sized_stake(self, request, current_time)
 
     def confirm_trade_entry(
         self,
@@ -188,7 +198,7 @@ class GuardedStrategy(IStrategy):
 
     def adjust_trade_position(
         self,
-        trade: Any,
+        trade: Trade,
         current_time: datetime,
         current_rate: float,
         current_profit: float,
@@ -217,7 +227,7 @@ class GuardedStrategy(IStrategy):
     def custom_stoploss(
         self,
         pair: str,
-        trade: Any,
+        trade: Trade,
         current_time: datetime,
         current_rate: float,
         current_profit: float,
@@ -243,7 +253,7 @@ class GuardedStrategy(IStrategy):
     def custom_exit(
         self,
         pair: str,
-        trade: Any,
+        trade: Trade,
         current_time: datetime,
         current_rate: float,
         current_profit: float,
@@ -263,7 +273,9 @@ class GuardedStrategy(IStrategy):
             self.attachment.fault(f"watching the trade of {pair} failed", error)
         return None
 
-    def order_filled(self, pair: str, trade: Any, order: Any, current_time: datetime, **kwargs: Any) -> None:
+    def order_filled(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> None:
         """Compare the fill with its plan; keep an entry's clamps with the trade."""
         try:
             self.attachment.filled(trade, order, gate.fill_of(trade, order, current_time))

@@ -16,6 +16,7 @@ from freqtrade.constants import UNLIMITED_STAKE_AMOUNT
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.persistence import Trade
 from freqtrade.strategy import DecimalParameter, IntParameter
 from pandas import DataFrame
 
@@ -85,7 +86,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
 
     temperature = DecimalParameter(0.25, 4.0, default=1.0, decimals=2, space="fusion")
     memory_k = IntParameter(4, 16, default=8, space="fusion")
-    entry_threshold = DecimalParameter(0.5, 8.0, default=1.0, decimals=1, space="fusion")
+    entry_threshold = DecimalParameter(0.5, 3.0, default=1.0, decimals=1, space="fusion")
     exit_threshold = DecimalParameter(-4.0, 2.0, default=0.0, decimals=1, space="fusion")
 
     plot_config: ClassVar[dict[str, Any]] = {
@@ -285,7 +286,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
 
     def adjust_trade_position(
         self,
-        trade: Any,
+        trade: Trade,
         current_time: datetime,
         current_rate: float,
         current_profit: float,
@@ -333,7 +334,7 @@ class AgentMarketStrategyBase(GuardedStrategy):
         seconds = timeframe_to_seconds(self.timeframe)
         return (int(utc(now).timestamp()) // seconds - 1) * seconds in self._decided_at.get(pair, frozenset())
 
-    def _is_new(self, trade: Any, now: datetime, candle: Any) -> bool:
+    def _is_new(self, trade: Trade, now: datetime, candle: Any) -> bool:
         """Whether this decision has not been carried out on this trade yet; live asks every few seconds."""
         last = self._resized.get(trade.pair)
         if last is not None and last[0] <= now and last[1:] == (trade.open_date, candle):

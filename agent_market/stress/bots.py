@@ -117,7 +117,7 @@ class StressedBot:
         return float(self.bot.wallets.get_free("USDT")) + self.held()
 
     def forced_entry(self, pair: str, stake: float) -> str:
-        """Why an entry that a human forces is refused by the gate (else by freqtrade); empty = placed."""
+        """Force an entry; return why the order gate (else freqtrade) refused it, empty if it was placed."""
         try:
             internals.force_entry(internals.rpc_of(self.strategy), pair, stake)
         except RPCException as error:

@@ -1,4 +1,4 @@
-"""The strategies that are put under stress: one that always wants in, and one that asks the committee."""
+"""The strategies that are put under stress: one that always enters, and one that follows the committee."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_QUANT = "no model is trained in the stress suite"
 
 
 class _AlwaysIn:
-    """Wants in on every pair, always, and never out."""
+    """Enter every pair at every candle, and never exit."""
 
     timeframe = "1m"
     stoploss = -0.10
@@ -67,24 +67,24 @@ class _AlwaysIn:
 
 
 class Eager(_AlwaysIn, GuardedStrategy):
-    """Behind the risk layer: whatever keeps it out is that."""
+    """Always enter, behind the risk layer, so that only the layer can refuse an entry."""
 
 
 class Bare(_AlwaysIn, IStrategy):
-    """Without the layer, to compare with. For backtests."""
+    """Always enter, without the risk layer; the reference in backtests."""
 
 
 class Advised(Eager):
-    """Goes in where the committee's decision, after the depth limits, is to buy.
+    """Enter where the committee's decision, after the depth limits, is to buy.
 
     The real committee, `run_cycle` and gate; no trained model and an empty memory stand beside the agents. It
-    decides anew on each pair after `ask_again`, and waits for the answers (a bot of ours does not).
+    decides again on each pair after `ask_again`, and waits for the answers (a real bot does not).
     """
 
     startup_candle_count = WARM_UP + 50
 
     def bot_start(self, **kwargs: Any) -> None:
-        """Join the bot, and seat the committee."""
+        """Attach to the bot, and create the committee."""
         super().bot_start(**kwargs)
         self.headlines: tuple[str, ...] = ()
         self.decisions: dict[str, Episode] = {}
@@ -106,7 +106,7 @@ class Advised(Eager):
         self.attachment.on_detach(self._leave)
 
     def ask_again(self, *headlines: str) -> None:
-        """Decide anew at the next candle loop, with these headlines in the news."""
+        """Decide again at the next candle loop, with these headlines in the news."""
         self.headlines = headlines
         self.decisions.clear()
 

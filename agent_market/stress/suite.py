@@ -58,14 +58,14 @@ class Report:
 
 
 def choose(names: Sequence[str]) -> tuple[Scenario[Any], ...]:
-    """The scenarios of these names, in the suite's order; all without one.
+    """Return the scenarios of these names, in the suite's order; without names, all.
 
-    :raises ConfigError: there is no scenario of a name.
+    :raises ConfigError: a name is unknown.
     """
     known = [scenario.name for scenario in SCENARIOS]
     for name in names:
         if name not in known:
-            raise ConfigError(f"there is no scenario {name!r}; take one of {', '.join(known)}")
+            raise ConfigError(f"unknown scenario {name!r}; use one of {', '.join(known)}")
     return tuple(scenario for scenario in SCENARIOS if not names or scenario.name in names)
 
 
@@ -74,9 +74,9 @@ def run_suite(
     log: Path,
     told: Callable[[Scenario[Any]], None] = lambda scenario: None,
 ) -> Report:
-    """Run scenarios one after the other, each in an empty folder that is gone afterwards.
+    """Run scenarios one after the other, each in a temporary folder.
 
-    :param log: where the bots' logs go; the file is added to.
+    :param log: file that the bots' logs are appended to.
     :param told: hears of each scenario as it begins.
     """
     started, findings = datetime.now(UTC), []

@@ -1,4 +1,4 @@
-"""freqtrade's own backtest of a model over the test span: FreqAI retrains it window by window."""
+"""Backtest a model with freqtrade over the test span; FreqAI retrains it window by window."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _WARM_UP = timedelta(days=30)
 
 
 def freqai_model(settings: TrainingSettings) -> str | None:
-    """The class in `user_data/freqaimodels` that trains this model; None for a model of the user's own."""
+    """Return the class in `user_data/freqaimodels` that trains this model; None for a user's own model."""
     if settings.chosen_task == "policy":
         return "AgentReinforcementLearner"
     name = _NAMES.get(settings.model)
@@ -60,9 +60,13 @@ def run_backtest(
     first: datetime,
     on_words: Callable[[str], None],
 ) -> tuple[BacktestMetrics, ReportContent]:
-    """Backtest from the day of `first` to the end of the time range.
+    """Backtest the model with freqtrade from the day of `first` to the end of the time range.
 
     :param config: the merged freqtrade config.
+    :param params: parameters of the model, laid over its defaults.
+    :param first: start of the backtest (UTC); only its day counts.
+    :param on_words: called with each log message of freqtrade.
+    :return: the metrics (fractions, after costs) and the content of the report.
     :raises FlowError: freqtrade failed, or wrote no result.
     """
     model = freqai_model(settings)
@@ -96,7 +100,7 @@ def run_backtest(
     found = sorted(results.glob("backtest-result-*.zip"))
     if not found:
         raise FlowError(
-            f"backtest: freqtrade wrote no result in {results}. Its last words:\n{last_words(call.log)}"
+            f"backtest: freqtrade wrote no result in {results}. End of its log:\n{last_words(call.log)}"
         )
     content = gather(found[-1], settings.userdir, datadir)
     return _metrics(content), content
@@ -105,7 +109,7 @@ def run_backtest(
 def download(
     settings: TrainingSettings, config: Mapping[str, Any], datadir: Path, on_words: Callable[[str], None]
 ) -> None:
-    """Have freqtrade download the candles from the sandbox (or exchange) of the settings."""
+    """Download the candles with freqtrade, from the sandbox or the exchange of the settings."""
     start = settings.start - _WARM_UP - timedelta(days=int(config["freqai"].get("train_period_days", 0)))
     with served(settings, config) as overlay:
         file = settings.folder / "download.json"
@@ -128,12 +132,12 @@ def download(
 
 @contextmanager
 def served(settings: TrainingSettings, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Config keys that lead to the market; a sandbox runs while the block lasts."""
+    """Yield the config keys that point freqtrade at the market; run the sandbox inside the block."""
     sandbox = settings.sandbox
     if sandbox is None:
         yield {}
         return
-    # Only here: the sandbox is an extra, and training on a real exchange does not need it.
+    # Imported late: the sandbox is an extra, and training on a real exchange does not need it.
     from agent_market.sandbox.endpoints import overlay  # noqa: PLC0415
     from agent_market.sandbox.faults import FaultRegistry  # noqa: PLC0415
     from agent_market.sandbox.session import MarketChoice, open_market, serving  # noqa: PLC0415
@@ -166,7 +170,7 @@ def _training_keys(settings: TrainingSettings, params: Mapping[str, Any]) -> dic
 
 
 def place_of(chosen: Path | None, userdir: Path, kind: str, name: str) -> Path:
-    """Where a class is: as chosen, in `userdir`, or among the files that `agent-market init` hands out."""
+    """Return the folder of a class: the chosen one, the one in `userdir`, or the packaged templates."""
     if chosen is not None:
         return chosen
     own = userdir / kind

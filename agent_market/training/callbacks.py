@@ -1,4 +1,4 @@
-"""Who is told how a training goes: a progress display, an experiment tracker, a flow."""
+"""Callbacks that observe a training: a progress display, an experiment tracker, a flow."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class Callback(Protocol):
-    """Told of everything in turn; what it raises ends the training."""
+    """Observer of a training, called in order of events. An exception that it raises ends the training."""
 
     def stage(self, name: str, detail: str) -> None:
-        """A stage begins (`dataset`, `split`, `tune`, `train`, `judge`, `backtest`, `feedback`)."""
+        """Handle a stage start (`dataset`, `split`, `tune`, `train`, `judge`, `backtest`, `feedback`)."""
 
     def trial(self, number: int, params: Mapping[str, Any], value: float | None) -> None:
-        """A trial of the search ended; `value` is None where it was given up."""
+        """Handle the end of a trial; `value` is its score, None if it was pruned."""
 
     def epoch(self, number: int, loss: float) -> None:
-        """An epoch (or tree, or judgement) of the final fit, with its loss on the validation rows."""
+        """Handle an epoch (or tree, or evaluation) of the final fit, with its loss on the validation rows."""
 
     def done(self, report: TrainingReport) -> None:
-        """Everything is written."""
+        """Handle the end of the training; all files are written."""
 
 
 class Silent:
-    """Says nothing; a base for those that care about one thing only."""
+    """Callback that does nothing; a base class for callbacks that handle some events only."""
 
     def stage(self, name: str, detail: str) -> None:
         pass
@@ -47,7 +47,7 @@ class Silent:
 
 
 class RichProgress(Silent):
-    """One line a stage, and a status line that moves within it."""
+    """Print one line per stage, with a status line for the progress within it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -66,19 +66,19 @@ class RichProgress(Silent):
         self._status.update(f"train: {number}, validation loss {loss:.5f}")
 
     def words(self, text: str) -> None:
-        """A message of freqtrade."""
+        """Show a log message of freqtrade."""
         self._status.update(f"backtest: {text[:90]}")
 
     def done(self, report: TrainingReport) -> None:
         self.close()
 
     def close(self) -> None:
-        """Take the status line away."""
+        """Remove the status line."""
         self._status.stop()
 
 
 class MLflowTracker(Silent):
-    """One MLflow run a training, under MLflow's own environment variables (`MLFLOW_TRACKING_URI`).
+    """Log each training as one MLflow run, configured by MLflow's environment (`MLFLOW_TRACKING_URI`).
 
     :raises ConfigError: mlflow is not installed.
     """
@@ -88,7 +88,7 @@ class MLflowTracker(Silent):
             self._mlflow: Any = importlib.import_module("mlflow")
         except ModuleNotFoundError as error:
             raise ConfigError(
-                "tracker = 'mlflow' needs the package mlflow; pip install mlflow, or use 'none'"
+                "tracker = 'mlflow' needs the package mlflow; run `pip install mlflow`, or use 'none'"
             ) from error
         self._mlflow.set_experiment(experiment)
 

@@ -1,6 +1,6 @@
-"""FreqAI's own feature code, without a bot: what datasets are made of is what a backtest trains on.
+"""Build features with FreqAI's own code, without a bot, so that datasets equal what a backtest trains on.
 
-Touches freqtrade where it has no promise: a `DataProvider` without an exchange, `FreqaiDataKitchen`, and
+Depends on freqtrade internals: a `DataProvider` without an exchange, `FreqaiDataKitchen`, and
 `IFreqaiModel.define_data_pipeline`; tests/freqtrade_contract pins each.
 """
 
@@ -31,7 +31,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One of FreqAI's windows, in seconds: train on [train_from, test_from), predict [test_from, test_to)."""
+    """A FreqAI window in epoch seconds: train on [train_from, test_from), predict [test_from, test_to)."""
 
     train_from: int
     test_from: int
@@ -39,13 +39,13 @@ class Window:
 
 
 class FeatureBuilder:
-    """A strategy's features over candles on disk.
+    """Compute a strategy's features from candles on disk.
 
     :param config: a freqtrade config with `freqai`, merged.
-    :param user_data: freqtrade's user_data directory, where the strategy is sought.
+    :param user_data: freqtrade's user_data directory, where the strategy is searched.
     :param datadir: folder of candles.
     :param timerange: `YYYYMMDD-YYYYMMDD`; candles before it are loaded as warm-up.
-    :raises ConfigError: the config or the strategy cannot be used.
+    :raises ConfigError: the config or the strategy is invalid.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FeatureBuilder:
             own["strategy_path"] = str(strategy_path)
         if not own.get("freqai", {}).get("feature_parameters"):
             raise ConfigError(
-                "the freqtrade config has no `freqai.feature_parameters`; features come from FreqAI"
+                "the freqtrade config has no `freqai.feature_parameters`; add it to compute features"
             )
         try:
             own["freqai"]["enabled"] = True
@@ -88,15 +88,15 @@ class FeatureBuilder:
 
     @property
     def warm_up(self) -> int:
-        """Candles before the first row that the strategy asks for."""
+        """Number of warm-up candles that the strategy needs before the first row."""
         return int(self.config.get("startup_candle_count", 0))
 
     def candles(self, pair: str, timeframe: str | None = None) -> pd.DataFrame:
-        """Candles of the time range and of the warm-up before it.
+        """Load the candles of the time range and of the warm-up before it.
 
-        The one that opens at its end, which freqtrade loads too, is left out: a label would look into it.
+        Drop the candle that opens at the end of the range, which freqtrade loads too: a label would use it.
 
-        :raises DataError: there are none.
+        :raises DataError: no candles on disk.
         """
         frame = self._strategy.dp.get_pair_dataframe(pair, timeframe or self.timeframe)
         if frame.empty:
@@ -107,10 +107,10 @@ class FeatureBuilder:
         return frame[frame["date"] < pd.Timestamp(self.span[1], unit="s", tz="UTC")]
 
     def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
-        """(T, F) the columns that FreqAI would train on, NaN as they come; a row for each candle given.
+        """Return the (T, F) feature columns that FreqAI would train on, one row per candle; NaN are kept.
 
-        FreqAI writes the pair into the names of its own expanded columns; it is left out here, so that pairs
-        have the same columns. Those of correlated pairs keep their names.
+        FreqAI writes the pair into the names of its expanded columns; remove it, so that all pairs have the
+        same columns. Columns of correlated pairs keep their names.
         """
         kitchen = self._kitchen(pair)
         frame = kitchen.use_strategy_to_populate_indicators(
@@ -122,10 +122,12 @@ class FeatureBuilder:
         return frame[kitchen.training_features_list].rename(columns=lambda name: str(name).replace(own, "_"))
 
     def windows(self) -> tuple[Window, ...]:
-        """The windows that a backtest of the time range trains and predicts on."""
+        """Return the windows that a backtest of the time range trains and predicts on."""
         freqai, chosen = self.config["freqai"], TimeRange.parse_timerange(self.config["timerange"])
         if not chosen.startts or not chosen.stopts:
-            raise ConfigError(f"FreqAI needs both ends of a time range, got {self.config['timerange']!r}")
+            raise ConfigError(
+                f"FreqAI needs both ends of a time range, YYYYMMDD-YYYYMMDD; got {self.config['timerange']!r}"
+            )
         chosen.startts -= freqai["train_period_days"] * _DAY_S
         try:
             trained, tested = self._kitchen(self.pairs[0]).split_timerange(
@@ -139,20 +141,20 @@ class FeatureBuilder:
         )
 
     def pipeline(self) -> Pipeline:
-        """A new, unfitted feature pipeline under the config, as FreqAI's models make it."""
+        """Return a new, unfitted feature pipeline, defined as FreqAI's models define it."""
         pipeline: Pipeline = IFreqaiModel.define_data_pipeline(
             SimpleNamespace(freqai_info=self.config["freqai"]), 1
         )
         return pipeline
 
     def _kitchen(self, pair: str) -> FreqaiDataKitchen:
-        # One that starts as live makes no folders; one that stays live would also set the strategy's targets.
+        # A kitchen created as live makes no folders; left live, it would also set the strategy's targets.
         kitchen = FreqaiDataKitchen(self.config, True, pair)
         kitchen.live = False
         return kitchen
 
     @property
     def span(self) -> tuple[int, int]:
-        """The time range in seconds; an open end is the far future."""
+        """The time range in epoch seconds; an open end is the far future."""
         chosen = TimeRange.parse_timerange(self.config["timerange"])
         return int(chosen.startts), int(chosen.stopts) or 2**62

@@ -1,6 +1,4 @@
-"""How good predictions and positions were on rows that nothing was learned from; each beside what
-costs nothing.
-"""
+"""Out-of-sample metrics of predictions and positions, each next to a trivial baseline."""
 
 from __future__ import annotations
 
@@ -20,14 +18,16 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class PredictionMetrics:
-    """Measured on `rows` later rows; None where a measure does not apply or is not defined.
+    """Metrics on `rows` test rows; None where a metric does not apply or is undefined.
 
     `r2` is out of sample: 1 - squared error / squared error of the training rows' mean (Campbell & Thompson
-    2008), so 0 is what knowing nothing gets.  `rank_ic` Spearman's correlation of prediction and outcome.
-    `hit_rate` the share of rows whose side (or class) was told, `base_rate` what always saying the commonest
-    one of the training rows gets.  `slope` of outcome on prediction: 1 is calibrated, below 1 too bold.
-    `brier` of the probability of the class that was named, in [0, 1], and `calibration_error` (expected, 10
-    bins).  `gain` a policy's sum of earned labels after cost, `base_gain` that of always being long.
+    2008), so a constant forecast scores 0.  `rank_ic` is Spearman's correlation of prediction and outcome.
+    `hit_rate` is the share of rows whose side (or class) was predicted correctly, `base_rate` that of always
+    predicting the most frequent one of the training rows.  `slope` regresses the outcome on the prediction:
+    1 is calibrated, below 1 overconfident.
+    `brier` scores the probability of the predicted class, in [0, 1]; `calibration_error` is the expected
+    calibration error over 10 bins.  `gain` is a policy's sum of earned returns after cost, `base_gain` that
+    of always being long.
     """
 
     rows: int
@@ -43,34 +43,46 @@ class PredictionMetrics:
 
 
 def measure(model: BaseModelAdapter[Any], train: Samples, test: Samples) -> PredictionMetrics:
-    """Measure a fitted model; `train` gives the baselines only."""
+    """Measure a fitted model on the test rows; the training rows give the baselines only.
+
+    :param model: a fitted model of any task.
+    :param test: rows later than `train`, with labels in the same units.
+    :return: the metrics of the model's task; the others are None.
+    """
     if model.task == "classification":
         return _of_classes(model, train, test)
-    told = model.predict(test.features, test.groups)
+    predicted = model.predict(test.features, test.groups)
     if model.task == "policy":
-        # Only here: the adapter needs torch, and others are measured without it.
+        # Imported late: this adapter needs torch, and other models are measured without it.
 
         cost = float(model.settings.cost)
         always = gained(np.ones(len(test)), test.labels, test.groups, cost)
-        earned = gained(told, test.labels, test.groups, cost)
+        earned = gained(predicted, test.labels, test.groups, cost)
         return PredictionMetrics(len(test), gain=float(earned.sum()), base_gain=float(always.sum()))
-    return of_values(told, test.labels, train.labels)
+    return of_values(predicted, test.labels, train.labels)
 
 
-def of_values(told: Floats, happened: Floats, learned: Floats) -> PredictionMetrics:
-    """Metrics of a regression; `learned` are the labels of the training rows."""
+def of_values(predicted: Floats, happened: Floats, learned: Floats) -> PredictionMetrics:
+    """Metrics of a regression.
+
+    :param predicted: (N,) predictions, finite.
+    :param happened: (N,) labels of the same rows.
+    :param learned: (M,) labels of the training rows, for the baselines.
+    """
     spread = float(np.sum((happened - learned.mean()) ** 2))
-    variance = float(np.var(told))
-    sided = (told != 0.0) & (happened != 0.0)
+    variance = float(np.var(predicted))
+    sided = (predicted != 0.0) & (happened != 0.0)
     usual = 1.0 if (learned > 0).mean() >= 0.5 else -1.0
     varied = variance > 1e-24 and np.ptp(happened) > 0.0
     return PredictionMetrics(
-        rows=len(told),
-        r2=1.0 - float(np.sum((happened - told) ** 2)) / spread if spread > 0.0 else None,
-        rank_ic=float(spearmanr(told, happened).statistic) if varied else None,
-        hit_rate=float(np.mean(np.sign(told[sided]) == np.sign(happened[sided]))) if sided.any() else None,
+        rows=len(predicted),
+        r2=1.0 - float(np.sum((happened - predicted) ** 2)) / spread if spread > 0.0 else None,
+        rank_ic=float(spearmanr(predicted, happened).statistic) if varied else None,
+        hit_rate=float(np.mean(np.sign(predicted[sided]) == np.sign(happened[sided])))
+        if sided.any()
+        else None,
         base_rate=float(np.mean(np.sign(happened[sided]) == usual)) if sided.any() else None,
-        slope=float(np.cov(told, happened, ddof=0)[0, 1] / variance) if varied else None,
+        slope=float(np.cov(predicted, happened, ddof=0)[0, 1] / variance) if varied else None,
     )
 
 
@@ -92,8 +104,9 @@ def _of_classes(model: BaseModelAdapter[Any], train: Samples, test: Samples) -> 
 
 
 def score(metrics: PredictionMetrics) -> float:
-    """What a search maximises: rank IC, less Brier score for classes, or gain; a model that says nothing
-    gets 0.
+    """The value that a search maximises: rank IC, negative Brier score for classes, or gain.
+
+    A regression model with constant predictions scores 0.
     """
     if metrics.gain is not None:
         return metrics.gain
@@ -103,7 +116,7 @@ def score(metrics: PredictionMetrics) -> float:
 
 
 def gained(positions: Floats, labels: Floats, groups: Ints | None, cost: float) -> Floats:
-    """(N,) what each row earned after the cost of getting into its position, each group from flat."""
+    """Return (N,) earnings per row after the cost of changing the position; each group starts flat."""
     before = np.zeros(len(positions))
     known = np.zeros(len(positions), dtype=np.int64) if groups is None else groups
     for group in np.unique(known):

@@ -1,6 +1,4 @@
-"""`TrainingPipeline`: from a training file to a model, its figures on later rows, a backtest, and
-feedback.
-"""
+"""`TrainingPipeline`: from a training file to a model, its test metrics, a backtest and feedback."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ SUMMARY_FILE = "latest_training_summary.json"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows to learn from and later ones to judge on, as they come from the strategy, before any scaling."""
+    """Training rows and later test rows as the strategy computes them, before any scaling."""
 
     kitchen: FeatureBuilder
     train: Dataset
@@ -50,12 +48,12 @@ class Prepared:
 
 
 class TrainingPipeline:
-    """One training.
+    """Train one model, from candles to a backtest.
 
-    :param callbacks: told of every stage; the tracker of the settings is added.
-    :param on_words: given each message of freqtrade while it runs.
-    :raises ConfigError: a setting, a parameter of the model or the freqtrade config is wrong, or a library
-        is missing.
+    :param callbacks: observers of the training; the tracker of the settings is added.
+    :param on_words: called with each log message of freqtrade.
+    :raises ConfigError: a setting, a model parameter or the freqtrade config is invalid, or a library is
+        missing.
     """
 
     def __init__(
@@ -74,7 +72,7 @@ class TrainingPipeline:
         self.datadir = settings.datadir or settings.userdir / "data" / exchange
 
     def run(self) -> TrainingReport:
-        """Everything in turn.
+        """Run all stages: dataset, split, search, fit, test, backtest, report.
 
         :raises DataError: candles are missing or too few.
         :raises TrainingFailed: the library failed.
@@ -112,7 +110,7 @@ class TrainingPipeline:
         return report
 
     def prepare(self) -> Prepared:
-        """Download where a sandbox has what is missing, build the rows, and split them."""
+        """Download missing candles from the sandbox, build the rows, and split them in time."""
         settings = self.settings
         if settings.sandbox is not None and not any(self.datadir.glob("*.feather")):
             self._stage("download", f"{len(named_pairs(self.config))} pairs from the sandbox")
@@ -136,7 +134,7 @@ class TrainingPipeline:
         begin = datetime.fromtimestamp(int(test.asof[0]), tz=UTC)
         self._stage(
             "split",
-            f"{len(train):,} rows to learn from, {len(test):,} to judge on, from {begin:%Y-%m-%d %H:%M}",
+            f"{len(train):,} training rows, {len(test):,} test rows from {begin:%Y-%m-%d %H:%M}",
         )
         return Prepared(kitchen, train, test)
 
@@ -168,7 +166,7 @@ class TrainingPipeline:
 
         model = make_model(settings.model, seeded(settings, params), settings.chosen_task)
         model.fit(learned.samples(label), later.samples(label), progress=progress)
-        self._stage("judge", f"{len(judged):,} later rows")
+        self._stage("judge", f"{len(judged):,} test rows")
         return model, measure(model, learned.samples(label), judged.samples(label)), learned.features.shape[1]
 
     def _backtest(
@@ -178,8 +176,8 @@ class TrainingPipeline:
         if not settings.backtest:
             return None, ()
         if freqai_model(settings) is None:
-            return None, (f"{settings.model} has no FreqAI model of ours, so nothing was backtested",)
-        # A whole day on which every row is a judged one.
+            return None, (f"{settings.model} has no packaged FreqAI model, so nothing was backtested",)
+        # The first whole day on which every row is a test row.
         day = (first + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         self._stage(
             "backtest",

@@ -1,4 +1,4 @@
-"""What a training found out, as a record, as a file and as lines for the next round's prompts."""
+"""The result of a training: a record, a JSON file, and lines for the next round's prompts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SCHEMA = "agent-market/training/1"
 
 @dataclass(frozen=True, slots=True)
 class BacktestMetrics:
-    """freqtrade's backtest of the model over the test span, after costs. Fractions; None where not defined.
+    """freqtrade's backtest of the model over the test span, after costs. Fractions; None if undefined.
 
-    `sharpe` annualised; `buy_and_hold` the return of holding the same pairs, None without their candles.
+    `sharpe` is annualised; `buy_and_hold` is the return of holding the same pairs, None without candles.
     """
 
     profit: float
@@ -31,9 +31,9 @@ class BacktestMetrics:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """One training. `params` are those chosen, over the model's defaults; `trials` how many were tried.
+    """Result of a training. `params` are the chosen ones, over the defaults; `trials` counts the search.
 
-    `known_at`: when the newest row that is in a figure was known.
+    `known_at` is the time at which the newest outcome behind a figure became known.
     """
 
     name: str
@@ -53,18 +53,18 @@ class TrainingReport:
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; no clock and no path, so that equal trainings are equal files."""
+        """Return plain values without clock times and paths, so that equal trainings write equal files."""
         return {"schema": SCHEMA, **asdict(self), "known_at": self.known_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
     def to_json(self) -> str:
-        """`as_dict` as text, keys sorted."""
+        """Return `as_dict` as JSON with sorted keys."""
         return json.dumps(self.as_dict(), indent=2, sort_keys=True, allow_nan=False, default=str) + "\n"
 
     @property
     def feedback_lines(self) -> tuple[str, ...]:
-        """For prompts: no pair, no date, no price."""
+        """Return lines for prompts; they hold no pair, date or price."""
         lines = [
-            f"Model {self.model} on {self.label}, {self.offline.rows} later rows: {_told(self.offline)}."
+            f"Model {self.model} on {self.label}, {self.offline.rows} later rows: {_facts(self.offline)}."
         ]
         done = self.backtest
         if done is not None:
@@ -80,7 +80,7 @@ class TrainingReport:
         return tuple(lines)
 
 
-def _told(metrics: PredictionMetrics) -> str:
+def _facts(metrics: PredictionMetrics) -> str:
     if metrics.gain is not None and metrics.base_gain is not None:
         always = signed_percent(metrics.base_gain)
         return f"earned {signed_percent(metrics.gain)} after cost, always long {always}"

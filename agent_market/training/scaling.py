@@ -1,4 +1,4 @@
-"""FreqAI's own feature pipeline around a dataset: fitted on training rows, applied to later ones."""
+"""Fit FreqAI's feature pipeline on training rows and apply it to later rows."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from agent_market.training.feature_builder import FeatureBuilder
 
 @dataclass(frozen=True, slots=True)
 class FittedScaler:
-    """A pipeline that has seen training rows."""
+    """A pipeline fitted on training rows."""
 
     pipeline: Pipeline
 
     def apply(self, dataset: Dataset) -> Dataset:
-        """The same rows with transformed features.
+        """Return the same rows with transformed features.
 
-        :raises DataError: the pipeline took rows away, which later rows may not lose.
+        :raises DataError: the pipeline removed rows; every later row must get a prediction.
         """
         features, _, _ = self.pipeline.transform(dataset.features.copy(), outlier_check=True)
         if len(features) != len(dataset):
             raise DataError(
-                f"the feature pipeline left {len(features)} of {len(dataset)} rows; turn outlier steps off"
+                f"the feature pipeline kept {len(features)} of {len(dataset)} rows; turn outlier steps off"
             )
         return replace(dataset, features=pd.DataFrame(features).reset_index(drop=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
-    """Makes pipelines under a config's `feature_parameters`."""
+    """Build feature pipelines from a config's `feature_parameters`."""
 
     kitchen: FeatureBuilder
 
     def fitted(self, train: Dataset) -> FittedScaler:
-        """A pipeline fitted on these rows."""
+        """Fit a new pipeline on these rows."""
         pipeline = self.kitchen.pipeline()
         weights = np.ones(len(train))
         pipeline.fit_transform(train.features.copy(), train.labels.copy(), weights)

@@ -1,4 +1,4 @@
-"""What a training file may say, as types: one sentence a field, checked once at the edge."""
+"""Typed settings of a training file, validated once on reading."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ABSOLUTE = ("userdir", "datadir", "strategy_path", "freqaimodel_path")
 
 
 class TrainingSettings(Learning):
-    """One training, from candles to a backtest of what was learned."""
+    """One training, from candles to a backtest of the trained model."""
 
     name: str = Field(default="training", pattern=r"^[a-z][a-z0-9_-]{0,40}$")
     """Name of the training: its folder in `<userdir>/agent_market/training`."""
@@ -33,27 +33,27 @@ class TrainingSettings(Learning):
     datadir: Path | None = None
     """Folder of candles; unset is `<userdir>/data/<exchange>`."""
     timerange: str = Field(pattern=r"^\d{8}-\d{8}$")
-    """Days of the rows, `YYYYMMDD-YYYYMMDD`; the newest `test_share` of them are judged and traded on."""
+    """Days of the rows, `YYYYMMDD-YYYYMMDD`; the newest `test_share` of them are the test span."""
     pairs: tuple[str, ...] = ()
     """Pairs; empty takes the whitelist of the freqtrade config."""
     timeframe: str | None = None
     """Timeframe; unset takes the freqtrade config's."""
     strategy: str = "AgentMarketStrategy"
-    """Strategy whose feature code makes the rows."""
+    """Strategy whose feature code computes the rows."""
     strategy_path: Path | None = None
-    """Folder of strategies; unset is the one in `userdir`, or ours where that lacks them."""
+    """Folder of strategies; unset uses the one in `userdir`, or the packaged strategies if it has none."""
     freqaimodel_path: Path | None = None
-    """Folder of FreqAI models; unset is the one in `userdir`, or ours where that lacks them."""
+    """Folder of FreqAI models; unset uses the one in `userdir`, or the packaged models if it has none."""
     freqtrade: Mapping[str, Any] = Field(default_factory=dict)
     """Keys laid over the freqtrade config files."""
     backtest: bool = True
     """Whether freqtrade backtests the model over the test span, retraining as FreqAI does."""
     sandbox: FlowSandbox | None = None
-    """Serve the market on this machine during the backtest; unset asks the exchange of the config."""
+    """Serve a sandbox market on this machine during the backtest; unset uses the exchange of the config."""
     tracker: Literal["none", "mlflow"] = "none"
-    """Where runs are tracked beside our own files."""
+    """Experiment tracker, in addition to the files of the training."""
     feedback: bool = True
-    """Whether the result is written to `<userdir>/llm_feedback` for the next round."""
+    """Whether to write the result to `<userdir>/llm_feedback` for the next round."""
     round: int = Field(default=1, ge=1)
     """Number of the round, for the feedback."""
     scope: str = "training"
@@ -82,11 +82,11 @@ class TrainingSettings(Learning):
 
     @property
     def folder(self) -> Path:
-        """Where this training keeps its files."""
+        """Folder of this training's files."""
         return self.userdir / "agent_market" / "training" / self.name
 
     def fingerprint(self) -> str:
-        """16 hex digits of all that can change a result: settings, config files, code. Paths do not count."""
+        """Return 16 hex digits over all that can change a result: settings, config files, code; not paths."""
         paths = {"config", "sandbox", *_ABSOLUTE}
         parts = {
             "settings": self.model_dump(mode="json", exclude=paths),
@@ -97,11 +97,11 @@ class TrainingSettings(Learning):
 
 
 def load_training_settings(file: Path, changes: Sequence[str] = ()) -> TrainingSettings:
-    """Read a training file (YAML, of which JSON is a part), change it, check it.
+    """Read a training file (YAML or JSON), apply the changes, and validate it.
 
-    :param changes: `key=value`, the key dotted (`tuning.trials=50`), the value as YAML would read it.
-    :return: settings whose paths are absolute.
-    :raises ConfigError: naming the file and each bad key, its value and the nearest key that exists.
+    :param changes: `key=value` with a dotted key (`tuning.trials=50`) and a YAML value.
+    :return: the settings, with absolute paths.
+    :raises ConfigError: names the file and each invalid key, its value and the nearest existing key.
     """
     return absolute(
         parse_settings(TrainingSettings, read_settings_file(file, changes), WHERE), file.resolve().parent
@@ -109,7 +109,7 @@ def load_training_settings(file: Path, changes: Sequence[str] = ()) -> TrainingS
 
 
 def absolute(settings: TrainingSettings, folder: Path) -> TrainingSettings:
-    """The same settings with paths that are relative to `folder` made absolute."""
+    """Return the settings with paths relative to `folder` made absolute."""
 
     def place(path: Path | None) -> Path | None:
         return None if path is None else (folder / path.expanduser()).resolve()

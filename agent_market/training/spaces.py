@@ -1,6 +1,4 @@
-"""Where a search looks for each model's parameters: ranges that are sound for returns, which are
-nearly noise.
-"""
+"""Search space of each model's parameters, with ranges suited to returns, which are mostly noise."""
 
 from __future__ import annotations
 
@@ -70,9 +68,9 @@ SPACES: Mapping[str, Draw] = {
 
 
 def drawn(model: str, trial: Trial) -> dict[str, Any]:
-    """Parameters of one trial.
+    """Draw the parameters of one trial.
 
-    :raises ConfigError: the model has no space.
+    :raises ConfigError: the model has no search space.
     """
     if model not in SPACES:
         raise ConfigError(f"model {model} has no search space; use tuning.method = 'grid', or 'none'")

@@ -1,4 +1,4 @@
-"""The search for parameters on training rows: purged walk-forward folds, and every trial in the ledger."""
+"""Search parameters on training rows with purged walk-forward folds; every trial enters the ledger."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ _FIRST_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ParameterSearch:
-    """What a search found: the best parameters, their mean score, and how many trials there were, pruned
-    included.
-    """
+    """Result of a search: the best parameters, their mean score, and the number of trials (pruned too)."""
 
     params: Mapping[str, Any]
     value: float
@@ -50,12 +48,12 @@ def search(
     callbacks: Sequence[Callback],
     code: str,
 ) -> ParameterSearch:
-    """Search as `settings.tuning` says; a search that was stopped goes on where it was.
+    """Search parameters as `settings.tuning` says; resume an interrupted search.
 
-    :param scaler: makes a pipeline for each fold from its own training rows.
-    :param code: names settings and code; the study is named by it and by `train`, so that another dataset or
-        other code is another search.
-    :raises StoreError: a trial cannot be entered in the ledger; nothing is chosen then.
+    :param scaler: fits a feature pipeline on the training rows of each fold.
+    :param code: fingerprint of settings and code. The study is named by it and by the digest of `train`, so
+        another dataset or other code starts another search.
+    :raises StoreError: a trial cannot be written to the ledger; nothing is chosen.
     """
     optuna: Any = library("optuna", "tuning")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -86,7 +84,7 @@ def search(
             raise optuna.TrialPruned
         return float(np.mean(scores))
 
-    def told(study: Any, trial: Any) -> None:
+    def report(study: Any, trial: Any) -> None:
         for callback in callbacks:
             callback.trial(
                 trial.number + 1, trial.params, trial.value if trial.state.name == "COMPLETE" else None
@@ -100,26 +98,26 @@ def search(
         pruner=optuna.pruners.MedianPruner(n_startup_trials=max(tuning.trials // 4, 2)),
         load_if_exists=True,
     )
-    # Trials that were broken off (Ctrl-C, kill -9) are made again.
+    # Interrupted trials (Ctrl-C, kill -9) are repeated.
     finished = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     samplers = (
         _grid(optuna, settings, finished) if tuning.method == "grid" else _draws(optuna, settings, finished)
     )
     for sampler in samplers:
         study.sampler = sampler
-        study.optimize(objective, n_trials=1, callbacks=[told])
+        study.optimize(objective, n_trials=1, callbacks=[report])
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     if not complete:
         raise TrainingFailed(
-            f"none of {len(finished) + len(samplers)} trials came to an end; see the log, or widen the grid"
+            f"none of {len(finished) + len(samplers)} trials finished; see the log, or widen the grid"
         )
     best = study.best_trial
     return ParameterSearch(dict(best.params), float(best.value), len(finished) + len(samplers))
 
 
 def _folds(settings: TrainingSettings, train: Dataset) -> tuple[Fold, ...]:
-    """The newer half of the training moments in `folds` spans, each learned for from what was known
-    before.
+    """Split the newer half of the training times into `folds` test spans, each trained on what was known
+    before it.
     """
     known_at = train.known_at[settings.label.name].to_numpy()
     moments = np.unique(train.asof)
@@ -140,7 +138,7 @@ def _judged(
 
 
 def seeded(settings: TrainingSettings, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters with the training's seed, for models that have one of their own."""
+    """Return the parameters with the training's seed, for models that take a seed."""
     if settings.model in ("stacking", "blending"):
         return {"gap": settings.label.horizon, **params}
     return {"seed": settings.seed, **params}
@@ -173,20 +171,18 @@ def _enter(
 
 
 def _grid(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
-    """A sampler for each combination that is not there yet."""
+    """Return a sampler for each combination not tried yet."""
     grid, done = settings.tuning.grid, [trial.params for trial in finished]
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     base = optuna.samplers.RandomSampler(seed=settings.seed)
     with warnings.catch_warnings():
-        # There since optuna 2.4; the pinned version has it.
+        # Available since optuna 2.4; the pinned version has it.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return [optuna.samplers.PartialFixedSampler(c, base) for c in combinations if c not in done]
 
 
 def _draws(optuna: Any, settings: TrainingSettings, finished: Sequence[Any]) -> list[Any]:
-    """A sampler for each trial that is left, with a seed of its own: a search that was stopped goes on the
-    same.
-    """
+    """Return a sampler with its own seed for each remaining trial, so a resumed search draws the same."""
     trials = settings.tuning.trials
     return [
         optuna.samplers.TPESampler(seed=settings.seed + number, n_startup_trials=max(trials // 4, 1))

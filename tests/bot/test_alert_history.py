@@ -17,7 +17,7 @@ from agent_market.bot.breaker.breaker_service import BreakerService
 from agent_market.bot.telegram.alerts import alerts_text
 from agent_market.config import BreakerSettings
 from agent_market.errors import DataError, StoreFull
-from agent_market.queries import source as sources
+from agent_market.queries import run_context as sources
 from agent_market.queries.run_context import RunContext, open_source
 from agent_market.risk.breaker import Alarm
 from agent_market.store.alerts import AlertRecord, alerts_of, put_alerts, resolve_alert

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
-from agent_market.queries import source as sources
+from agent_market.queries import run_context as sources
 from agent_market.queries.decisions import Page, decision_page
 from agent_market.queries.run_context import RunContext, open_source
 from agent_market.records import Episode

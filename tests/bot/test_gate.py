@@ -18,6 +18,7 @@ from freqtrade.rpc import RPCException
 from agent_market.bot.attach import current
 from agent_market.bot.plugin import BREAKER_LOCK
 from agent_market.config import BreakerSettings
+from agent_market.risk.orders import EntryRequest
 from agent_market.risk.systemic import Alarm
 from agent_market.stress.dry_config import WALLET
 from agent_market.utils.process_lock import hold
@@ -198,7 +199,7 @@ def test_a_replaced_order_passes_the_gate(bot: DryBot) -> None:
 def test_an_order_that_waits_counts_against_the_cap(bot: DryBot) -> None:
     bot.rpc._rpc_force_entry("BTC/USDT", 100.0, stake_amount=3_000.0)
     first = bot.orders[0].notional
-    holding = bot.attachment.desk.size("BTC/USDT", "long", 100.0, 3_000.0, 1.0)
+    holding = bot.attachment.desk.size(EntryRequest("BTC/USDT", "long", 100.0, 3_000.0, 1.0))
     assert first + holding.stake <= symbol_limit(bot)
 
 
@@ -413,7 +414,7 @@ def test_the_layer_ends_with_its_bot_and_a_reload_leaves_no_thread_over(tmp_path
     with dry_bot(tmp_path) as dry:
         first = dry.attachment
         running = ours()
-        names = ("alerts", "jobs", "journal", "ticks", "webhook")
+        names = ("alert-history", "alerts", "jobs", "journal", "ticks", "trades", "webhook")
         assert running == [f"agent-market-{name}" for name in names]
         assert current() is first
         dry.bot.cleanup()  # what /reload_config does, and then makes the bot anew

@@ -21,7 +21,7 @@ from agent_market.bot.gate.splits import SplitBook
 from agent_market.bot.journal.journal import Journal
 from agent_market.config import RiskSettings
 from agent_market.risk.before import size_entry
-from agent_market.risk.orders import Book, Conditions, EntryOrder, Holding, Sized
+from agent_market.risk.orders import Book, Conditions, EntryOrder, EntryRequest, Holding, Sized
 from agent_market.risk.systemic import Alarm
 
 SETTINGS = RiskSettings()
@@ -49,13 +49,12 @@ class Account:
             lambda pair, rate, leverage: 10.0,
         )
 
-    def size(
-        self, pair: str, side: str, rate: float, stake: float, leverage: float, least: float, trade: Any
-    ) -> Sized:
+    def size(self, request: EntryRequest) -> Sized:
         if self.fails:
             raise RuntimeError("planted")
         book = Book(CASH, self.free, tuple(Holding(p, s, n, n * STOP) for p, (s, n, _) in self.held.items()))
-        entry = EntryOrder(pair, -1 if side == "short" else 1, rate, stake, leverage, STOP, "Ours", least)
+        sign, rate, least = request.sign, request.rate, request.min_stake
+        entry = EntryOrder(request.pair, sign, rate, request.stake, request.leverage, STOP, "Ours", least)
         return size_entry(entry, book, Conditions(), SETTINGS)
 
     def enter(self, pair: str, side: str, stake: Any, leverage: Any, mode: str, forced: Any) -> float:

@@ -221,7 +221,7 @@ def test_an_alert_is_resolved_by_its_id_and_leaves_the_open_ones(api: ApiBot) ->
     deadline = time.monotonic() + 60.0
     while (alert := planted()[0])["id"] is None:
         assert time.monotonic() < deadline
-    answer = api.client.post(f"/api/v1/agents/alerts/{alert['id']}/resolve")
+    answer = api.client.post(f"/api/v1/agents/alerts/{alert['id']}/resolve", json={})
     assert answer.status_code == 200, answer.text
     assert answer.json()["resolved_by"] == f"rest:{USER}"
     assert planted(open=True) == []

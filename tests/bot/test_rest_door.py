@@ -204,6 +204,12 @@ def test_an_open_door_serves_none_of_our_routes(
     assert (found.level, found.detail) == ("fail", cause)
 
 
+@pytest.mark.parametrize("key", ["username", "password", "jwt_secret_key", "ws_token"])
+@pytest.mark.parametrize("value", [None, 0, 1234, True, [], [None], {}])
+def test_a_credential_of_any_type_is_judged_and_never_raises(key: str, value: Any) -> None:
+    assert all(f"`{key}`" in cause for cause in weak_credentials(GOOD | {key: value}))
+
+
 def test_the_webserver_refuses_to_start_with_the_shipped_sandbox_config(tmp_path: Path) -> None:
     config = REPOSITORY / "config" / "sandbox.json"
     done = subprocess.run(

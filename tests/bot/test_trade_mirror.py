@@ -10,7 +10,7 @@ import pytest
 from freqtrade.persistence import Trade
 from sqlalchemy import select
 
-from agent_market.queries import source as sources
+from agent_market.queries import run_context as sources
 from agent_market.store.database import Database
 from agent_market.store.schema import fills, trades
 from tests.helpers.dry_bot import DryBot, dry_bot

@@ -108,7 +108,7 @@ def test_the_scripts_are_the_same_commands(user_data: Path, repository: Path) ->
 
     refused = script("freqai_feature_agent.py")
     assert refused.returncode == 2
-    assert "Error: there is no freqai_expressions.json" in refused.stderr
+    assert "Error: freqai_expressions.json is missing" in refused.stderr
     found = script("freqai_expression_agent.py", "--no-llm", "--candidates", "16")
     assert found.returncode == 0, found.stderr
     assert expressions_file(user_data).exists()

@@ -66,8 +66,8 @@ def test_a_correction_replaces_from_now_on(run) -> None:  # type: ignore[no-unty
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--regime", "sideways"], "--regime sideways is not known"),
-        (["--known-at", "soon"], "'soon' is no time"),
+        (["--regime", "sideways"], "Unknown --regime sideways; use one of"),
+        (["--known-at", "soon"], "Invalid time 'soon'"),
         (["--known-at", "2024-01-02", "--until", "2024-01-01"], "--until 2024-01-01 is not after"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_user_data_directory_that_is_not_there_is_an_error_and_is_not_made(
     wrong = tmp_path / "user_dat"
     result = CliRunner().invoke(app, [*command, "--userdir", str(wrong)])
     assert isinstance(result.exception, AgentMarketError)
-    assert f"there is no directory {wrong}" in str(result.exception)
+    assert f"no directory {wrong}" in str(result.exception)
     assert not wrong.exists(), "what is taught to a store that no bot reads is lost"
 
 
@@ -100,7 +100,7 @@ def test_a_user_data_directory_that_is_not_there_is_an_error_and_is_not_made(
 def test_candles_of_a_timeframe_that_is_none_are_a_clear_error(run, tmp_path, timeframe: str) -> None:  # type: ignore[no-untyped-def]
     asked = ("--scope", "live", "--pairs", "BTC/USDT", "--datadir", str(tmp_path))
     refused = run("memory", "discover", *asked, "--timeframe", timeframe)
-    assert f"'{timeframe}' is no timeframe; write for example 1h" in str(refused.exception)
+    assert f"Invalid timeframe '{timeframe}'; use for example 15m, 1h or 1d." in str(refused.exception)
 
 
 def test_episodes_are_shown_searched_and_forgotten(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -151,7 +151,7 @@ def test_the_graph_is_discovered_exported_and_explained(run, tmp_path: Path) -> 
 def test_a_discovery_without_decisions_or_candles_says_so(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "no decision of nobody is in this store" in memory(run, "discover", "--scope", "nobody")
     arguments = ("memory", "discover", "--scope", "live", "--datadir", str(tmp_path))
-    assert "no pair was named" in str(run(*arguments).exception)
+    assert "no pairs given" in str(run(*arguments).exception)
     found = str(run(*arguments, "--pairs", "BTC/USDT", "--asof", "2024-06-01").exception)
     assert "no 1h candles of BTC/USDT from 2024-03-09 16:00 to 2024-06-01 00:00" in found
     assert "--asof" in found

@@ -136,7 +136,8 @@ def test_the_rules_are_perfectly_stable_and_a_repeat_costs_nothing(desk: Desk) -
     assert done.exit_code == 0, done.output
     report = json.loads(done.output)
     rows = {row["agent"]: row for row in report["agents"]}
-    assert set(rows) == {"aggressive", "conservative", "quant", "memory", "judge", "fused decision"}
+    rules = {"trend", "breadth", "carry"}
+    assert set(rows) == {"aggressive", "conservative", "quant", "memory", "judge", "fused decision"} | rules
     assert all(row["flip_rate"] == 0.0 and row["depth_spread"] < 1e-9 for row in rows.values())
     assert [a["seed"] for a in report["asked"]] == [7, 8, 9]
     assert rows["judge"]["answers"] == 15

@@ -153,7 +153,7 @@ def test_lanes_can_be_shared_by_several_workers_and_one_lane_has_one(folder: Pat
         assert "review    done" in done.output
         assert "backup    done" in done.output
         assert "memory" not in done.output
-        with pytest.raises(ConfigError, match="on the lane 'search'"):
+        with pytest.raises(ConfigError, match="runs lane 'search' of this bot"):
             raise worker(folder, "--once").exception or AssertionError
         assert not is_held(place, "think"), "what was taken before the refusal is given back"
     with pytest.raises(ConfigError, match="memory: the job is of the lane 'search'"):

@@ -247,6 +247,20 @@ def test_a_contender_that_was_changed_under_its_name_is_another_trial(tmp_path, 
     assert [trials(0.5), trials(0.5), trials(0.25)] == [5, 5, 6]
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_the_textbook_rows_are_measured_on_the_returns_and_costs_of_the_panel(candles, scenario) -> None:
+    panel = build_panel(candles, Grid(3600, 12, delay=scenario.delay))
+    first, last = 100, 140
+    rows = run._textbook(candles, Plan(pairs=PAIRS), int(panel.times[first]), int(panel.times[last]))
+    hold, *others = rows[scenario.name]
+    made = panel.returns[first : last + 1].copy()
+    made[0] -= scenario.cost
+    assert hold.name == "buy and hold"
+    assert hold.total == pytest.approx(np.prod(1.0 + made.mean(axis=1)) - 1.0, rel=1e-9)
+    assert hold.capital == 1.0
+    assert all(0.0 <= row.capital <= 1.0 for row in others)
+
+
 @pytest.mark.slow
 def test_an_evaluation_from_candles_to_page(tmp_path, candles) -> None:
     plan = Plan(
@@ -277,7 +291,11 @@ def test_an_evaluation_from_candles_to_page(tmp_path, candles) -> None:
     assert "stale table" not in text
     assert all(f"| {name} |" in text for name in names)
     assert (tmp_path / "evaluation.svg").read_text().count("<polyline") == 7
-    assert orjson.loads(as_json(report))["plan"]["seeds"] == 2
+    read = orjson.loads(as_json(report))
+    assert read["plan"]["seeds"] == 2
+    assert "| capital used % |" in text
+    for scenario in SCENARIOS:
+        assert "trend ensemble x filter x volatility" in {r["name"] for r in read["textbook"][scenario.name]}
     with pytest.raises(DataError, match="was read before"):
         evaluate(candles, plan, database, holdout=True)
 

@@ -109,8 +109,8 @@ def test_damaged_products_are_made_again(tmp_path, monkeypatch):
     (next(plan.datadir.glob("*.feather"))).unlink()
     done, _ = run(make_plan(plan.settings))
     log = (done.folder / "flow.log").read_text()
-    assert "again: summary.json is not as it was left" in log
-    assert "again: the candles on disk are not those of that run" in log
+    assert "again: summary.json is changed since" in log
+    assert "again: the candles on disk differ from those of that run" in log
     assert done.made == ("download", "round-1/summary")
     assert done.digest == first.digest
 
@@ -221,7 +221,7 @@ def test_a_malformed_line_of_feedback_is_shown_while_the_flow_goes_on(tmp_path, 
     folder.mkdir()
     (folder / FEEDBACK_FILE).write_text("not json\n")
     _, printed = run(plan)
-    assert "feedback.jsonl:1 is no feedback entry" in printed
+    assert "feedback.jsonl:1 is not a feedback entry" in printed
     assert "moved to feedback.malformed.jsonl" in printed
     assert len((folder / FEEDBACK_FILE).read_text().splitlines()) == 1
 

@@ -36,7 +36,7 @@ def test_output_goes_to_the_log_and_words_to_the_listener(tmp_path, monkeypatch)
 
 def test_a_killed_freqtrade_is_named_as_such(tmp_path, monkeypatch):
     use_stand_in(monkeypatch, plan_of(tmp_path), {"download-data": "die"})
-    with pytest.raises(FlowError, match="download: freqtrade was ended by signal 9"):
+    with pytest.raises(FlowError, match="download: freqtrade was killed by signal 9"):
         call_freqtrade("download", ["download-data"], tmp_path, lambda words: None)
 
 

@@ -68,9 +68,9 @@ def test_a_run_is_found_by_a_part_of_its_id_that_no_other_has(two_runs):
     runs = old.parent
     assert run_folder(runs, "last") == new
     assert run_folder(runs, old.name[-4:]) == old
-    with pytest.raises(FlowError, match=f"'2' fits {old.name}, {new.name}"):
+    with pytest.raises(FlowError, match=f"'2' matches {old.name}, {new.name}"):
         run_folder(runs, "2")
-    with pytest.raises(FlowError, match="'abc' is no run in"):
+    with pytest.raises(FlowError, match="'abc' is not a run in"):
         run_folder(runs, "abc")
 
 
@@ -111,7 +111,7 @@ def test_dry_says_what_would_be_done_and_writes_nothing(tmp_path, monkeypatch):
 def test_resume_needs_a_run_of_exactly_this_flow(tmp_path, monkeypatch):
     plan = plan_of(tmp_path)
     use_stand_in(monkeypatch, plan)
-    with pytest.raises(FlowError, match="there is no run of flow 'test'"):
+    with pytest.raises(FlowError, match="no run of flow 'test'"):
         flow_of(plan, resume=True)
     run(plan)
     assert flow_of(plan, resume=True).run_id == plan.run_id

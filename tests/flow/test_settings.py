@@ -100,13 +100,13 @@ def test_steps_are_checked_and_put_in_order(tmp_path):
     assert chosen_steps(plan, "report, backtest") == ("backtest", "report")
     assert chosen_steps(plan, first="summary") == ("summary", "feedback", "report")
     assert chosen_steps(plan, "download,report", "backtest") == ("report",)
-    with pytest.raises(ConfigError, match="no step 'bcktest'; did you mean `backtest`"):
+    with pytest.raises(ConfigError, match="--steps: unknown step 'bcktest'; did you mean `backtest`"):
         chosen_steps(plan, "bcktest")
-    with pytest.raises(ConfigError, match="--from: there is no step 'reprt'; did you mean `report`"):
+    with pytest.raises(ConfigError, match="--from: unknown step 'reprt'; did you mean `report`"):
         chosen_steps(plan, first="reprt")
     with pytest.raises(ConfigError, match="empty"):
         chosen_steps(plan, " , ")
-    with pytest.raises(ConfigError, match="step `rl` is no part of this flow: `rl` is not set"):
+    with pytest.raises(ConfigError, match="step `rl` is not part of this flow: `rl` is not set"):
         chosen_steps(plan, "rl")
     configured = make_plan(
         load_flow_settings(write_flow(tmp_path, rl={}, train={}, evaluate={"seeds": 1}, expressions={}))

@@ -131,7 +131,7 @@ def test_unchanged_it_is_skipped_and_publishes_the_same_again(tmp_path, monkeypa
         file.unlink()
     done, printed = run(make_plan(plan.settings))
     assert done.made == ("round-1/train",)
-    assert "its model file is gone" in printed
+    assert "its model file is missing" in printed
 
 
 def test_a_failed_training_tells_nothing_and_its_search_goes_on(tmp_path, monkeypatch, stand_in):

@@ -14,6 +14,9 @@ ASOF = datetime(2024, 3, 5, 7, tzinfo=UTC)
 GIVEN = {
     "quant": AgentView("quant", 3.0, 0.7, "model", ("predicted return 0.004",)),
     "memory": AgentView("memory", -1.0, 0.55, "cases", ("5 of 8 fell",)),
+    "trend": AgentView("trend", 1.0, 0.5, "rule"),
+    "breadth": AgentView("breadth", 1.0, 0.5, "rule"),
+    "carry": AgentView("carry", 0.0, 0.5, "rule"),
 }
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from test_dry_run import BAD, CONFIG, QUICK_STRATEGY, bot
 
 from agent_market.records import Episode
 from agent_market.runs.manifest import FOLDER, LATEST
@@ -29,6 +28,7 @@ from agent_market.sandbox.faults import Drop, FaultRegistry, Latency, RateLimit
 from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from agent_market.sandbox.model import create_model_app
 from agent_market.sandbox.server import running
+from tests.helpers.dry_run_bot import BAD, CONFIG, QUICK_STRATEGY, bot
 from tests.helpers.workspace import Workspace, make_workspace, merged, unwrapped
 
 LLM = ("aggressive", "conservative", "judge")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_dry_run import BAD, CONFIG, QUICK_STRATEGY, bot
 
 from agent_market.agents.roles import ROLES
 from agent_market.agents.tuning.versions import prompt_version, version_of
@@ -18,6 +17,7 @@ from agent_market.sandbox.market import LiveMarket, SyntheticSource
 from agent_market.store.database import Database
 from agent_market.store.episodes import episodes_of
 from agent_market.store.prompts import StoredPrompt, promote, promotions, roll_back
+from tests.helpers.dry_run_bot import BAD, CONFIG, QUICK_STRATEGY, bot
 from tests.helpers.workspace import Workspace, make_workspace, sandbox, unwrapped
 
 PATIENCE_S = 900
@@ -65,6 +65,7 @@ def prompts(episodes: tuple[Episode, ...]) -> dict[datetime, str | None]:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # mostly waits for 1m candles; tests/bot/test_books_live.py shows the same in process
 @pytest.mark.timeout(3000)
 def test_a_promotion_is_used_from_the_next_candle_and_its_withdrawal_goes_back(tmp_path: Path) -> None:
     log = tmp_path / "bot.log"

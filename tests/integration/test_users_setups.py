@@ -56,7 +56,8 @@ def test_freqtrades_example_strategy_runs_with_the_committee(workspace: Workspac
     episodes = workspace.episodes()
     assert len(episodes) > 5
     quant = [view for episode in episodes for view in episode.views if view.agent == "quant"]
-    assert any(not view.abstains and view.depth != 0.0 for view in quant)
+    assert quant
+    assert not any(view.abstains for view in quant), "its depth may be 0: it speaks as loud as its skill"
     assert any(v.agent == "aggressive" and not v.abstains for e in episodes for v in e.views)
 
 

@@ -114,7 +114,7 @@ def test_a_cap_that_comes_near_is_alerted_once_a_day(tmp_path: Path) -> None:
     write_spend(database, spent(1, 1))
     assert runner.run(job).found["told"] == ["calls"]
     assert runner.run(job).found["told"] == ["calls"]
-    assert told.lines == ["warning: models have taken 8 of 10 calls today; at the cap none is asked"]
+    assert told.lines == ["warning: models used 8 of 10 calls today; at the cap no model is called"]
     now[0] = at(25)
     assert runner.run(job).found["calls"] == 0, "another day"
     write_spend(database, spent(25, 9))

@@ -136,15 +136,15 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     def reading(**config: Any) -> FreqtradeTrades | None:
         return freqtrade_trades({**config_in(tmp_path), **config})
 
-    with pytest.raises(DataError, match=r"no trades at .*absent\.sqlite"):
+    with pytest.raises(DataError, match=r"no trades database at .*absent\.sqlite"):
         list(FreqtradeTrades(f"sqlite:///{tmp_path}/absent.sqlite", True).changed(set()))
     (tmp_path / "other.sqlite").write_text("no database, " * 20)
-    with pytest.raises(DataError, match="cannot be read from"):
+    with pytest.raises(DataError, match="cannot read freqtrade's trades from"):
         list(FreqtradeTrades(f"sqlite:///{tmp_path}/other.sqlite", True).changed(set()))
-    with pytest.raises(DataError, match="cannot be read from") as refused:
+    with pytest.raises(DataError, match="cannot read freqtrade's trades from") as refused:
         list(FreqtradeTrades("postgresql+psycopg://anna:secret@127.0.0.1:1/x", True).changed(set()))
     assert "secret" not in str(refused.value)
-    with pytest.raises(ConfigError, match="SQLite and PostgreSQL only") as unknown:
+    with pytest.raises(ConfigError, match="use SQLite or PostgreSQL") as unknown:
         reading(db_url="mysql://anna:secret@localhost/trades")
     assert "secret" not in str(unknown.value)
     assert reading(db_url="sqlite://") is None

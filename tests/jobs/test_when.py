@@ -221,17 +221,17 @@ def test_a_user_sets_the_time_of_any_job() -> None:
     [
         ("61 * * * *", "Bad minute"),
         ("0 0 30 2 *", "Bad day-of-month"),
-        ("0 3 * *", "5 cron fields"),
+        ("0 3 * *", "5 are needed"),
         ("0 3 * * * Europe/Berln", "unknown time zone 'Europe/Berln'"),
         ("0 3 * * * ../etc", "unknown time zone"),
         ("every 5 weeks", "units: s, min, h, d"),
         ("every -1 h", "invalid interval"),
         ("every", "invalid interval"),
-        ("", "5 cron fields"),
+        ("", "5 are needed"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_refused_with_an_example(text: str, says: str) -> None:
-    with pytest.raises(ConfigError, match="write for example") as refused:
+    with pytest.raises(ConfigError, match="use for example") as refused:
         parse_when(text)
     assert says in str(refused.value)
     with pytest.raises(ConfigError, match=r"jobs\.when\.memory"):
@@ -239,5 +239,7 @@ def test_a_time_that_cannot_be_read_is_refused_with_an_example(text: str, says: 
 
 
 def test_an_unknown_job_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="names memry; the jobs are outcomes, trades, costs, memory"):
+    with pytest.raises(
+        ConfigError, match=r"unknown job in .*: memry; use one of outcomes, trades, costs, memory"
+    ):
         times(when={"memry": "off"})

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_exact import require_naive
 
 from agent_market.memory.index import exact, quantised
 from agent_market.memory.index.quantised import ByteScan
+from tests.helpers.naive_search import require_naive
 
 pytestmark = pytest.mark.skipif(not quantised.available(), reason="needs numba and a processor with AVX2")
 

@@ -144,7 +144,7 @@ def test_a_correction_holds_from_when_it_is_known_and_the_past_keeps_what_it_kne
     assert lessons(database, a_view(29)) == [old.text]
     assert lessons(database, a_view(30)) == [new.text]
     assert book.get(old.id).times.invalid_from == at(30)
-    with pytest.raises(DataError, match="comes after"):
+    with pytest.raises(DataError, match="set a later --known-at"):
         book.correct(new.id, note("In a calm chop nothing earns at all", at(30)), BOB)
 
 

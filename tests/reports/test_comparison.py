@@ -169,7 +169,7 @@ def test_without_candles_it_is_said_that_drawdowns_look_better_than_they_are(tmp
 def test_a_folder_of_candles_that_is_not_there_is_refused(tmp_path):
     wrong = tmp_path / "nowhere"
     done = CliRunner().invoke(app, ["report", "--userdir", str(tmp_path), "--datadir", str(wrong)])
-    assert f"--datadir {wrong} is no directory" in str(done.exception)
+    assert f"no directory --datadir {wrong}" in str(done.exception)
 
 
 def test_a_result_that_is_none_is_a_clear_error(tmp_path):
@@ -177,7 +177,7 @@ def test_a_result_that_is_none_is_a_clear_error(tmp_path):
         load_run(tmp_path / "absent.zip")
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"not a zip")
-    with pytest.raises(DataError, match=r"broken\.zip is no backtest result"):
+    with pytest.raises(DataError, match=r"broken\.zip is not a backtest result"):
         load_run(broken)
     with pytest.raises(DataError, match="Run `freqtrade backtesting"):
         latest_result(tmp_path / "nowhere")

@@ -108,23 +108,24 @@ def test_another_model_class_is_another_run(tmp_path: Path) -> None:
 def test_the_words_of_a_feedback_file_count(tmp_path: Path) -> None:
     settings = config(tmp_path)
     settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
-    before = identifier(settings)
+    # Not a model of this file: the words of this file name the feedback, which would count as its data.
+    before = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     (tmp_path / "feedback.jsonl").write_text(
         '{"known_at": "2024-03-01T00:00:00Z", "round": 1, "lines": ["less"]}\n'
     )
-    told = identifier(settings)
+    told = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     assert told != before
     with (tmp_path / "feedback.jsonl").open("a") as file:
         file.write('{"known_at": "2024-07-01T00:00:00Z", "round": 2, "lines": ["later than the run"]}\n')
-    assert identifier(settings) == told
+    assert derive_identifier(copy.deepcopy(settings), AgentEnsembleModel) == told
 
 
 def test_a_live_bot_is_not_trained_anew_for_the_words_of_a_feedback_file(tmp_path: Path) -> None:
     settings = config(tmp_path) | {"runmode": RunMode.DRY_RUN}
     settings["agent_market"]["agents"] = {"feedback_file": "feedback.jsonl"}
-    before = identifier(settings)
+    before = derive_identifier(copy.deepcopy(settings), AgentEnsembleModel)
     (tmp_path / "feedback.jsonl").write_text('{"known_at": "2024-01-01", "lines": ["less"]}\n')
-    assert identifier(settings) == before
+    assert derive_identifier(copy.deepcopy(settings), AgentEnsembleModel) == before
 
 
 def test_feature_code_of_a_strategy_is_told_apart() -> None:
@@ -173,5 +174,5 @@ def test_all_code_that_decides_is_told_apart() -> None:
 def test_a_store_that_is_none_ends_a_run_with_one_line(tmp_path: Path) -> None:
     broken = config(tmp_path)
     broken["agent_market"]["store"] = {"url": "nonsense"}
-    with pytest.raises(OperationalException, match=r"`store\.url` is no SQLAlchemy URL"):
+    with pytest.raises(OperationalException, match=r"invalid SQLAlchemy URL in `store\.url`"):
         AgentEnsembleModel(broken)

@@ -199,7 +199,7 @@ def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
     trades = tmp_path / "tradesv3.sqlite"
     with closing(sqlite3.connect(trades)) as connection:
         connection.execute("CREATE TABLE trades (id INTEGER)")
-    with pytest.raises(StoreError, match=r"tradesv3\.sqlite is no store of Agent Market.*tables trades"):
+    with pytest.raises(StoreError, match=r"tradesv3\.sqlite is not a store of Agent Market.*tables trades"):
         restore(url_of(tmp_path), trades, NOW)
     assert [file.name for file in tmp_path.iterdir()] == [trades.name]
 

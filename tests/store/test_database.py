@@ -71,7 +71,7 @@ def test_a_database_of_a_newer_version_is_an_error_that_says_to_upgrade(tmp_path
 
 
 def test_a_wrong_url_is_an_error_that_repeats_no_password() -> None:
-    with pytest.raises(StoreError, match="no SQLAlchemy URL") as error:
+    with pytest.raises(StoreError, match="invalid SQLAlchemy URL") as error:
         Database("user:secret@host")
     assert "secret" not in str(error.value)
     with pytest.raises(StoreError, match="nosuchdriver") as error:

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from agent_market.cli import app
@@ -19,6 +18,7 @@ from agent_market.stress.page import render_page
 from agent_market.stress.scenario import Row, Scenario, examine
 from agent_market.stress.suite import SCENARIOS, as_json, choose, run_suite
 from agent_market.stress.table import stress_table, verdict
+from agent_market.utils.console import Console
 
 
 def test_a_finding_has_a_row_a_claim_with_what_was_measured(bad: Scenario[Any], tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_the_page_loads_and_runs_nothing_and_escapes_what_it_shows(
 def test_scenarios_are_chosen_by_name_and_a_wrong_one_is_named() -> None:
     assert [s.name for s in choose(["kill-9", "flash-crash"])] == ["flash-crash", "kill-9"]
     assert choose([]) == SCENARIOS
-    with pytest.raises(ConfigError, match=r"no scenario 'flood'; take one of flash-crash, "):
+    with pytest.raises(ConfigError, match=r"unknown scenario 'flood'; use one of flash-crash, "):
         choose(["flood"])
 
 

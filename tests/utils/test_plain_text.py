@@ -131,7 +131,7 @@ def test_no_record_forges_a_line_or_moves_a_cursor(heard: Heard, name: str) -> N
 
 
 def test_an_innocent_record_stays_as_it_is(heard: Heard) -> None:
-    logging.getLogger("uvicorn.access").error('%s - "%s"', "127.0.0.1", "GET /")
+    logging.getLogger("freqtrade.access").error('%s - "%s"', "127.0.0.1", "GET /")
     assert heard.lines[-1].endswith('127.0.0.1 - "GET /"')
 
 

@@ -39,16 +39,16 @@ EVIDENCE = "quant"
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
-    """Who debates."""
+class DebateRoles:
+    """The agents that take part in a full debate."""
 
     proposer: Role
     critic: Role
     judge: Role
 
     @classmethod
-    def of(cls, roles: Mapping[str, Role], settings: DebateSettings) -> Seats | None:
-        """The seats of a role table; None where one is empty or taken by an agent that reads no prompt."""
+    def of(cls, roles: Mapping[str, Role], settings: DebateSettings) -> DebateRoles | None:
+        """The debaters of a role table; None if one is missing or is not an `llm` agent."""
         named = [roles.get(name) for name in (settings.proposer, settings.critic, settings.judge)]
         proposer, critic, judge = (r if r is not None and r.source == "llm" else None for r in named)
         if proposer is None or critic is None or judge is None or judge.stage != 2:
@@ -105,7 +105,7 @@ class Argue:
         self,
         questioner: AgentRunner,
         brief: Brief,
-        seats: Seats,
+        debaters: DebateRoles,
         settings: DebateSettings,
         views: Mapping[str, AgentView],
         histories: Mapping[str, Shown],
@@ -116,7 +116,7 @@ class Argue:
         """
         self._ask = questioner
         self._brief = brief
-        self._seats = seats
+        self._debaters = debaters
         self._settings = settings
         self._views = dict(views)
         self._histories = histories
@@ -135,28 +135,28 @@ class Argue:
         return Argument(because, tuple(self._speeches), ended, self._views)
 
     def _propose(self) -> str | None:
-        (heard,) = self._put("proposal", self._seats.proposer)
-        if not isinstance(heard.said, Proposal):
-            return self._silence(heard, "proposal")
-        said = heard.said
-        view = _view_of(heard.role.name, said, heard.key)
+        (reply,) = self._put("proposal", self._debaters.proposer)
+        if not isinstance(reply.said, Proposal):
+            return self._silence(reply, "proposal")
+        said = reply.said
+        view = _view_of(reply.role.name, said, reply.key)
         levels = {"horizon": said.horizon, "invalidation": said.level}
         numbers = {"expected_return": said.expected_return} | {
             name: float(value) for name, value in levels.items() if value is not None
         }
-        self._speak(heard, "proposal", view, (said.belief, *said.reasons), numbers)
+        self._speak(reply, "proposal", view, (said.belief, *said.reasons), numbers)
         return None
 
     def _object(self) -> str | None:
-        (heard,) = self._put("objections", self._seats.critic)
-        if not isinstance(heard.said, Objections):
-            return self._silence(heard, "objections")
-        view = self._moved(heard, heard.said.depth, heard.said.confidence, heard.said.objections)
-        self._speak(heard, "objections", view, heard.said.objections)
+        (reply,) = self._put("objections", self._debaters.critic)
+        if not isinstance(reply.said, Objections):
+            return self._silence(reply, "objections")
+        view = self._moved(reply, reply.said.depth, reply.said.confidence, reply.said.objections)
+        self._speak(reply, "objections", view, reply.said.objections)
         return None
 
     def _give_evidence(self, recall: Recall) -> None:
-        proposed = self._views[self._seats.proposer.name].depth
+        proposed = self._views[self._debaters.proposer.name].depth
         quant = self._views.get(EVIDENCE)
         cases = recalled_evidence(recall, proposed)
         model = None if quant is None else quant.evidence
@@ -173,15 +173,15 @@ class Argue:
     def _rebut(self) -> str:
         for number in range(1, self._settings.max_rounds + 1):
             moved = 0.0
-            heard_both = self._put("rebuttal", self._seats.proposer, self._seats.critic)
+            replies = self._put("rebuttal", self._debaters.proposer, self._debaters.critic)
             silent = None
-            for heard in heard_both:
-                if not isinstance(heard.said, Rebuttal):
-                    silent = self._silence(heard, "rebuttal", number)
+            for reply in replies:
+                if not isinstance(reply.said, Rebuttal):
+                    silent = self._silence(reply, "rebuttal", number)
                     continue
-                moved = max(moved, abs(heard.said.depth - self._views[heard.role.name].depth))
-                view = self._moved(heard, heard.said.depth, heard.said.confidence, (heard.said.rebuttal,))
-                self._speak(heard, "rebuttal", view, (heard.said.rebuttal,), number=number)
+                moved = max(moved, abs(reply.said.depth - self._views[reply.role.name].depth))
+                view = self._moved(reply, reply.said.depth, reply.said.confidence, (reply.said.rebuttal,))
+                self._speak(reply, "rebuttal", view, (reply.said.rebuttal,), number=number)
             if silent is not None:
                 return silent
             if number >= self._settings.min_rounds and moved <= self._settings.settled:
@@ -193,9 +193,9 @@ class Argue:
         shown = [self._histories[role.name]._replace(debate=said or None) for role in roles]
         return self._ask.put(self._brief, step, list(zip(roles, shown, strict=True)))  # type: ignore[arg-type]
 
-    def _moved(self, heard: AgentReply, depth: float, confidence: float, lines: tuple[str, ...]) -> AgentView:
+    def _moved(self, reply: AgentReply, depth: float, confidence: float, lines: tuple[str, ...]) -> AgentView:
         """The debater's view after a turn: new numbers, its own belief, and its newest words as reasons."""
-        name = heard.role.name
+        name = reply.role.name
         held = self._views[name]
         level = held.invalidation
         return AgentView(
@@ -204,21 +204,21 @@ class Argue:
             confidence=confidence,
             belief=held.belief,
             reasons=lines,
-            answer_key=heard.key,
+            answer_key=reply.key,
             horizon=held.horizon,
             invalidation=level if level is not None and level * depth < 0 else None,
         )
 
     def _speak(
         self,
-        heard: AgentReply,
+        reply: AgentReply,
         step: str,
         view: AgentView,
         lines: tuple[str, ...],
         numbers: Mapping[str, float] | None = None,
         number: int = 0,
     ) -> None:
-        self._views[heard.role.name] = view
+        self._views[reply.role.name] = view
         self._speeches.append(
             DebateTurn(
                 agent=view.agent,
@@ -228,13 +228,13 @@ class Argue:
                 depth=view.depth,
                 confidence=view.confidence,
                 numbers=dict(numbers or {}),
-                answer_key=heard.key,
+                answer_key=reply.key,
             )
         )
 
-    def _silence(self, heard: AgentReply, step: str, number: int = 0) -> str:
-        cause = heard.silent_reason or f"no {step}"
-        name = heard.role.name
+    def _silence(self, reply: AgentReply, step: str, number: int = 0) -> str:
+        cause = reply.silent_reason or f"no {step}"
+        name = reply.role.name
         self._views[name] = AgentView.abstain(name, f"{step}: {cause}")
         self._speeches.append(DebateTurn(name, step, number, silent_reason=cause))  # type: ignore[arg-type]
         return f"{name} gave no {step}"
@@ -251,13 +251,13 @@ def rule(
     if argument.proposal is None:
         raise ValueError("a debate without a proposal cannot be ruled on; ask the judge for its view")
     question = shown._replace(debate=argument.turns)
-    (heard,) = questioner.put(brief, "ruling", [(judge, question)])
-    if not isinstance(heard.said, Judgement):
-        cause = heard.silent_reason or "no ruling"
+    (reply,) = questioner.put(brief, "ruling", [(judge, question)])
+    if not isinstance(reply.said, Judgement):
+        cause = reply.silent_reason or "no ruling"
         speech = DebateTurn(judge.name, "ruling", silent_reason=cause)
         debate = replace(argument.unruled(), turns=(*argument.turns, speech))
         return AgentView.abstain(judge.name, f"ruling: {cause}"), debate
-    said = heard.said
+    said = reply.said
     depth = _ruled_depth(said, argument)
     view = AgentView(
         agent=judge.name,
@@ -265,10 +265,10 @@ def rule(
         confidence=said.confidence / 100.0,
         belief=f"Ruling: {said.ruling}, {said.confidence} of 100 sure.",
         reasons=said.reasons,
-        answer_key=heard.key,
+        answer_key=reply.key,
     )
     speech = DebateTurn(
-        judge.name, "ruling", 0, said.reasons, depth, view.confidence, {}, answer_key=heard.key
+        judge.name, "ruling", 0, said.reasons, depth, view.confidence, {}, answer_key=reply.key
     )
     return view, Debate(
         held_reason=argument.held_reason,
@@ -280,7 +280,7 @@ def rule(
 
 
 def _ruled_depth(said: Judgement, argument: Argument) -> float:
-    """Execute takes the depth at which the proposer was last heard; what was never said is never traded."""
+    """Execute trades the proposer's last stated depth; only stated depths are traded."""
     ruling: Ruling = said.ruling
     if ruling == "abandon":
         return 0.0

@@ -16,7 +16,7 @@ from agent_market.stats.proportion import wilson
 def evidence_of(gains: Sequence[float]) -> Evidence | None:
     """What cases say for a side, from what each would have gained on that side; None without a case.
 
-    A gain of 0 is no win. The pay-off is the mean gain over the mean loss.
+    A gain of 0 does not count as a win. The pay-off is the mean gain over the mean loss.
     """
     n = len(gains)
     if n == 0:

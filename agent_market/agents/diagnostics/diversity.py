@@ -48,7 +48,7 @@ def dispersion(depths: Sequence[float], weights: Sequence[float] | None = None) 
 
 
 def dispersion_of(views: Sequence[AgentView], weights: Mapping[str, float] | None = None) -> float:
-    """AED of the views that are no abstentions; without `weights` all count alike."""
+    """AED of the views that are not abstentions; without `weights` all count alike."""
     spoken = [view for view in views if not view.abstains]
     given = None if weights is None else [weights.get(view.agent, 0.0) for view in spoken]
     return dispersion([view.depth for view in spoken], given)

@@ -78,15 +78,15 @@ def ask_again(
 
     questions = [(episode, ask) for episode in episodes for ask in variants]
     with ThreadPoolExecutor(workers, thread_name_prefix="agent-market-stability") as pool:
-        heard = list(pool.map(answers, questions))
+        replies = list(pool.map(answers, questions))
     shape = (len(episodes), len(variants))
-    names = list(dict.fromkeys(view.agent for views, _ in heard for view in views))
-    depths = {name: np.full(len(heard), math.nan) for name in names}
-    for i, (views, _) in enumerate(heard):
+    names = list(dict.fromkeys(view.agent for views, _ in replies for view in views))
+    depths = {name: np.full(len(replies), math.nan) for name in names}
+    for i, (views, _) in enumerate(replies):
         for view in views:
             if not view.abstains:
                 depths[view.agent][i] = view.depth
-    depths[FUSED] = np.array([fused for _, fused in heard], dtype=np.float64)
+    depths[FUSED] = np.array([fused for _, fused in replies], dtype=np.float64)
     return {name: column.reshape(shape) for name, column in depths.items()}
 
 

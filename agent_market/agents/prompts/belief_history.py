@@ -99,9 +99,9 @@ def _past(view: AgentView, at: datetime, close: float | None, now: MarketView, s
 def timeframe_s(timeframe: str) -> int:
     """Seconds of a candle of freqtrade's timeframe, such as 1h (a month counts 30 days).
 
-    :raises DataError: it is no timeframe.
+    :raises DataError: `timeframe` is invalid.
     """
     number, unit = timeframe[:-1], timeframe[-1:]
     if not number.isdigit() or unit not in _UNITS:
-        raise DataError(f"{timeframe!r} is no timeframe; write for example 15m, 1h or 1d")
+        raise DataError(f"Invalid timeframe {timeframe!r}; use for example 15m, 1h or 1d")
     return int(number) * _UNITS[unit]

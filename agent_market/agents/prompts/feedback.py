@@ -61,7 +61,7 @@ class FeedbackBook:
         """Read `feedback.jsonl`. None means no feedback.
 
         A missing file is an empty book, for the first round has none; a missing *folder* is taken for a
-        typing error. A line that is no entry is reported with its number and skipped.
+        typing error. An invalid line is reported with its number and skipped.
 
         :raises ConfigError: the folder does not exist, or the file cannot be read.
         """

@@ -271,12 +271,12 @@ def _neighbours(
 ) -> list[list[object]]:
     """Each case as [id, return, distance, line]; a line that is empty is left out."""
     # Cases go by rank, not by episode id: that names the pair and the date.
-    told = zip(range(1, len(returns) + 1), returns, distances, lines, strict=True)
+    cases_shown = zip(range(1, len(returns) + 1), returns, distances, lines, strict=True)
     return [
         [rank, value, round(distance, DISTANCE_DECIMALS), line]
         if line
         else [rank, value, round(distance, DISTANCE_DECIMALS)]
-        for rank, value, distance, line in told
+        for rank, value, distance, line in cases_shown
     ]
 
 

@@ -245,7 +245,7 @@ class _Book:
 
 
 class _Log:
-    """gepa's own words, for whoever turns debugging on."""
+    """Forward gepa's own log lines at debug level."""
 
     def log(self, message: str) -> None:
         logger.debug("gepa: %s", message)

@@ -1,4 +1,4 @@
-"""What the reflecting model is told: figures over many decisions first, a few decisions in full after them.
+"""What the reflecting model is shown: figures over many decisions first, a few decisions in full after them.
 
 One decision says almost nothing about a prompt: at an information coefficient of 0.05 the noise is twenty
 times the signal.  So code measures, over the whole minibatch, what each number that the agent saw was worth,
@@ -42,8 +42,8 @@ def findings(
 
     Context series have the names by which the agent saw them: `disguises` hide what its prompts hide.
 
-    `evidence` has one row a number that the agent may see (for an agent of stage 2: one an agent that it
-    hears): `ic`, its rank correlation with the market's normalised return, `t`, the same in standard
+    `evidence` has one row a number that the agent may see (for an agent of stage 2: one an agent whose
+    view it reads): `ic`, its rank correlation with the market's normalised return, `t`, the same in standard
     errors, and `n`.  `regimes` tell how the agent fared in each, `cases` the `shown` decisions with the
     smallest and largest rewards.
     """

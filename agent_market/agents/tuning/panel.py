@@ -1,4 +1,4 @@
-"""One agent asked anew about recorded decisions; all others say what they said then."""
+"""Ask one agent again about recorded decisions; all others keep their recorded views."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PromptPanel:
         return next(view for view in views if view.agent == self.role.name)
 
     def _recorded_but_for(self, asked: Role) -> tuple[Role, ...]:
-        """The others give what they said; those of stage 2, whom nobody heard, are left out."""
+        """The others keep their recorded views; stage-2 agents, whose views no agent reads, are left out."""
         return tuple(
             asked if role.name == asked.name else replace(role, source="model")
             for role in self._table

@@ -106,16 +106,16 @@ class PromptBook:
 
         :param promotions: of any roles, in the order in which they take force.
         """
-        ours = [
+        applicable = [
             p
             for p in promotions
             if p.scope in (EVERY_SCOPE, scope) and (p.ends is None or p.known_at < p.ends)
         ]
-        moments = {p.known_at for p in ours} | {p.ends for p in ours if p.ends is not None}
+        moments = {p.known_at for p in applicable} | {p.ends for p in applicable if p.ends is not None}
         tables, since = [tuple(roles)], []
         problems: dict[int, tuple[Promotion, str]] = {}
         for at in sorted(moments):
-            in_force = [p for p in ours if p.known_at <= at and (p.ends is None or at < p.ends)]
+            in_force = [p for p in applicable if p.known_at <= at and (p.ends is None or at < p.ends)]
             table = _table(roles, in_force, llm, problems)
             if table != tables[-1]:
                 tables.append(table)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import ccxt
+from freqtrade.freqtradebot import FreqtradeBot
 
 from agent_market.bot.alerting.alerts import AlertBus
 from agent_market.bot.breaker.breaker_service import BreakerService
@@ -18,7 +19,7 @@ Pairs = Callable[[], set[str]]
 
 
 def tick_looks(
-    bot: Any,
+    bot: FreqtradeBot,
     settings: BreakerSettings,
     breaker: BreakerService,
     bus: AlertBus,
@@ -46,7 +47,9 @@ def tick_looks(
     return prices, look
 
 
-def price_sources(bot: Any, settings: BreakerSettings, told: Callable[[Switch], None]) -> FailOver[Prices]:
+def price_sources(
+    bot: FreqtradeBot, settings: BreakerSettings, told: Callable[[Switch], None]
+) -> FailOver[Prices]:
     """Mid prices of the whitelist of `bot`, with fail-over.
 
     :raises ConfigError: ccxt knows no exchange of a given name.

@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import functools
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -37,7 +38,8 @@ def add_routes(guarded: Iterable[APIRouter], sockets: Iterable[APIRouter]) -> No
 
 def api_config() -> dict[str, Any]:
     """The merged config that freqtrade's API server runs with; that of the newest reload."""
-    return get_config()
+    config: dict[str, Any] = get_config()
+    return config
 
 
 async def bot_session() -> AsyncIterator[None]:
@@ -93,6 +95,7 @@ def guard_server() -> None:
     if getattr(original, "is_guarded", False):
         return
 
+    @functools.wraps(original)
     def configure_app(self: Any, app: Any, config: Any) -> None:
         original(self, app, config)
         app.user_middleware.append(Middleware(Door, is_known=is_known))  # the last is the innermost

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import LocalTrade
 from freqtrade.rpc import RPC, RPCHandler, RPCManager
 from freqtrade.strategy import IStrategy
 
@@ -44,7 +45,7 @@ class Gate(Protocol):
         stake_amount: float,
         trade_side: str,
         entry_tag: str | None,
-        trade: Any,
+        trade: LocalTrade | None,
         mode: str,
         leverage_: float | None,
     ) -> Priced: ...

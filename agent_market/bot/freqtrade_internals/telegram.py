@@ -47,7 +47,7 @@ def soon(module: Telegram, work: Callable[..., object], *arguments: object) -> N
     module._loop.call_soon_threadsafe(work, *arguments)
 
 
-def application(module: Telegram) -> Application:
+def application(module: Telegram) -> Application[Any, Any, Any, Any, Any, Any]:
     """What takes its updates and talks to the Bot API, once it `is_ready`."""
     return module._app
 

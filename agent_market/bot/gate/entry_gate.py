@@ -1,13 +1,14 @@
-"""The live gate: fail closed, and every entry passes it, whoever asked for it and however."""
+"""The live order gate: every entry (initial, added, replaced, forced) passes it; a failure orders nothing."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from freqtrade.exceptions import FreqtradeException
+from freqtrade.persistence import LocalTrade
 
 from agent_market.bot.account import open_trades
 from agent_market.bot.confirmations import Confirmations
@@ -18,12 +19,16 @@ from agent_market.bot.journal.journal import clamp_json
 from agent_market.bot.risk_engine import RiskEngine
 from agent_market.bot.steady_clock import steady_now, wall_now
 from agent_market.records import decision_of
+from agent_market.risk.orders import EntryRequest
 
 logger = logging.getLogger(__name__)
 
 
 class EntryGate:
-    """Called under freqtrade's entry lock, one entry at a time. An exception of ours places no order."""
+    """Size, confirm or refuse entries. Called under freqtrade's entry lock, one entry at a time.
+
+    An exception within the gate places no order.
+    """
 
     def __init__(
         self,
@@ -33,7 +38,7 @@ class EntryGate:
         lock_until_next_candle: Callable[[str, str], None],
         least_of: Callable[[str, float, float], float | None],
     ) -> None:
-        """:param least_of: the least stake that the exchange takes, by pair, rate and leverage."""
+        """:param least_of: minimum stake of the exchange for a pair, rate and leverage; None = no minimum."""
         self._desk = desk
         self._control = control
         self._confirmations = confirmations
@@ -49,11 +54,15 @@ class EntryGate:
         stake_amount: float,
         trade_side: str,
         entry_tag: str | None,
-        trade: Any,
+        trade: LocalTrade | None,
         mode: str,
         leverage_: float | None,
     ) -> Priced:
-        """Freqtrade's own price, stake and leverage, cut to the limits; stake 0 = nothing is ordered."""
+        """Cut freqtrade's price, stake and leverage to the limits; same parameters as the wrapped method.
+
+        :param original: freqtrade's method, called with the same parameters.
+        :return: (rate, stake, leverage); stake 0 orders nothing.
+        """
         rate, leverage = float(price or 0.0), 1.0
         try:
             asked = min(float(leverage_), self._desk.settings.entry.leverage) if leverage_ else leverage_
@@ -62,53 +71,57 @@ class EntryGate:
             if stake <= 0.0:
                 return rate, 0.0, leverage
             tag = entry_tag or (trade.enter_tag if trade is not None else "") or ""
-            stake, leverage = self._decide(pair, rate, stake, leverage, trade_side, tag, trade, mode)
+            request = EntryRequest(
+                pair, trade_side, rate, stake, leverage, tag=tag, mode=mode, forced=is_forced(), trade=trade
+            )
+            stake, leverage = self._decide(request)
             return rate, stake, leverage
         except Exception as error:
             if _of_freqtrade(error):
-                raise  # no order is placed, and freqtrade knows what to do
+                raise  # freqtrade handles its own exceptions and places no order
             logger.exception("the risk gate failed at an entry of %s; nothing is ordered", pair)
             self._desk.bus.publish(
                 "critical", "fault", f"risk gate failed at {pair}, nothing ordered: {error!r}", pair=pair
             )
             return rate, 0.0, leverage
 
-    def _decide(
-        self,
-        pair: str,
-        rate: float,
-        stake: float,
-        leverage: float,
-        side: str,
-        tag: str,
-        trade: Any,
-        mode: str,
-    ) -> tuple[float, float]:
-        forced = is_forced()
+    def _decide(self, request: EntryRequest) -> tuple[float, float]:
+        """(stake, leverage) to order; stake 0 orders nothing."""
+        pair, tag = request.pair, request.tag
         self._desk.look_at_new(pair, wall_now())
-        cause = self._forbidden(forced, leverage, trade) or self._no_place(pair, trade)
+        cause = self._forbidden(request) or self._no_place(pair, request.trade)
         if cause:
-            return self._refuse(pair, side, tag, cause, mode, forced), leverage
-        minimum = self._least(pair, rate, leverage)
-        sized = self._desk.size(pair, side, rate, stake, leverage, minimum, trade)
+            return self._refuse(request, cause), request.leverage
+        request = replace(request, min_stake=self._min_stake(pair, request.rate, request.leverage))
+        sized = self._desk.size(request)
         if sized.clamps:
             clamps = clamp_json(sized.clamps)
-            self._desk.journal.note("clamps", pair, tag, mode=mode, side=side, forced=forced, clamps=clamps)
+            self._desk.journal.note(
+                "clamps",
+                pair,
+                tag,
+                mode=request.mode,
+                side=request.side,
+                forced=request.forced,
+                clamps=clamps,
+            )
             names = ", ".join(c.limit for c in sized.clamps)
             self._desk.bus.publish(
-                "info", "clamp", f"{pair} {side}: {names}", pair=pair, tag=tag, clamps=clamps
+                "info", "clamp", f"{pair} {request.side}: {names}", pair=pair, tag=tag, clamps=clamps
             )
+        allowed = replace(request, stake=sized.stake, leverage=sized.leverage)
         if sized.stake <= 0.0:
-            if sized.poor and not forced and self._wait(pair, tag):
+            if sized.poor and not request.forced and self._wait(pair, tag):
                 return 0.0, sized.leverage
-            return self._refuse(pair, side, tag, sized.clamps[-1].limit, mode, forced), sized.leverage
+            return self._refuse(allowed, sized.clamps[-1].limit), sized.leverage
         self._poor_since.pop((pair, tag), None)
-        stake = self._confirmed(pair, side, tag, sized.stake, rate, sized.leverage, mode, forced)
-        if stake > 0.0 and self._desk.settings.liquidity.split and mode != "replace":
-            self._note_rest(pair, tag, sized.left_over, minimum)
+        stake = self._confirmed(allowed)
+        if stake > 0.0 and self._desk.settings.liquidity.split and request.mode != "replace":
+            self._note_rest(pair, tag, sized.left_over, request.min_stake)
         return stake, sized.leverage
 
-    def _forbidden(self, forced: bool, leverage: float, trade: Any) -> str:
+    def _forbidden(self, request: EntryRequest) -> str:
+        """Why control, breaker or mode forbid the entry; "" = they do not."""
         control = self._control.state()
         if control.paused:
             return f"paused by {control.paused_by or 'a damaged file'}" + (
@@ -116,14 +129,18 @@ class EntryGate:
             )
         if self._desk.breaker.frozen:
             return f"entries are frozen: {self._desk.breaker.state.reason}"
-        if control.mode == "manual" and not forced:
+        if control.mode == "manual" and not request.forced:
             return "mode manual: only forced entries"
-        if trade is not None and leverage > self._desk.settings.entry.leverage:
-            return f"the trade's leverage {leverage:g} is over the limit, and cannot be changed"
+        limit = self._desk.settings.entry.leverage
+        if request.trade is not None and request.leverage > limit:
+            return f"the trade's leverage {request.leverage:g} is over the limit, and cannot be changed"
         return ""
 
-    def _no_place(self, pair: str, trade: Any) -> str:
-        """Freqtrade counts trades before it waits for its entry lock, so that entries at once all pass."""
+    def _no_place(self, pair: str, trade: LocalTrade | None) -> str:
+        """Why no trade may be opened; "" = one may.
+
+        Freqtrade counts trades before it waits for its entry lock: simultaneous entries all pass its check.
+        """
         if trade is not None:
             return ""
         held = open_trades()
@@ -132,24 +149,17 @@ class EntryGate:
         most = self._desk.strategy.config["max_open_trades"]
         return f"{len(held)} trades are open, `max_open_trades` is {most:g}" if len(held) >= most else ""
 
-    def _confirmed(
-        self,
-        pair: str,
-        side: str,
-        tag: str,
-        stake: float,
-        rate: float,
-        leverage: float,
-        mode: str,
-        forced: bool,
-    ) -> float:
-        if self._control.state().mode != "confirm" or forced or mode == "replace":
+    def _confirmed(self, request: EntryRequest) -> float:
+        """Stake that may be ordered now: all of it, or in mode `confirm` what a human agreed to."""
+        pair, side, tag, mode = request.pair, request.side, request.tag, request.mode
+        stake, rate, leverage = request.stake, request.rate, request.leverage
+        if self._control.state().mode != "confirm" or request.forced or mode == "replace":
             return stake
         due = self._desk.splits.due(pair, tag, steady_now()) if mode == "pos_adjust" else 0.0
         if due > 0.0:
-            return min(stake, due)  # a further part of what was confirmed
+            return min(stake, due)  # a further part of a confirmed entry
         occasion = decision_of(tag) if mode == "initial" else ""
-        if not occasion:  # a tag of no decision comes again and again
+        if not occasion:  # a tag without a decision recurs: the candle tells its entries apart
             occasion = str(self._desk.market.newest(pair))
         proposal, new = self._confirmations.ask(pair, side, tag, stake, rate, leverage, occasion)
         if new:
@@ -178,7 +188,9 @@ class EntryGate:
         if worth:
             let_parts_follow(self._desk.strategy)
 
-    def _refuse(self, pair: str, side: str, tag: str, cause: str, mode: str, forced: bool) -> float:
+    def _refuse(self, request: EntryRequest, cause: str) -> float:
+        """Note and publish a refusal, and lock the pair: freqtrade would retry in its next iteration."""
+        pair, side, tag, mode, forced = request.pair, request.side, request.tag, request.mode, request.forced
         self._poor_since.pop((pair, tag), None)
         self._desk.journal.note("refusal", pair, tag, mode=mode, side=side, forced=forced, cause=cause)
         self._desk.bus.publish("info", "refusal", f"{pair} {side} ({mode}): {cause}", pair=pair, tag=tag)
@@ -186,7 +198,7 @@ class EntryGate:
             self._lock(pair, cause)
         return 0.0
 
-    def _least(self, pair: str, rate: float, leverage: float) -> float:
+    def _min_stake(self, pair: str, rate: float, leverage: float) -> float:
         return float(self._least_of(pair, rate, leverage) or 0.0)
 
 

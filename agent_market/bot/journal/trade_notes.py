@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from freqtrade.persistence import Trade
+
 from agent_market.errors import DataError
 from agent_market.queries.run_context import open_source
 from agent_market.records import decision_of
@@ -12,7 +14,7 @@ from agent_market.store.episodes import find_episode
 KEY = "agent_market_decision"
 
 
-def note_decision(config: dict[str, Any], trade: Any) -> None:
+def note_decision(config: dict[str, Any], trade: Trade) -> None:
     """Keep id, depth and each agent's contribution as `custom_data`; a tag that names no decision adds none.
 
     :raises StoreError: the store cannot be read.

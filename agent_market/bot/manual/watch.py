@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from freqtrade.exceptions import InsufficientFundsError, InvalidOrderException
+from freqtrade.persistence import LocalTrade
 from freqtrade.strategy import timeframe_to_next_date
 
 from agent_market.bot.account import open_trades
@@ -79,7 +79,7 @@ class ManualWatch:
         )
 
 
-def position_of(trade: Any) -> Position:
+def position_of(trade: LocalTrade) -> Position:
     """What closes a trade of freqtrade by hand."""
     return Position(
         trade=str(trade.id),

@@ -22,11 +22,16 @@ def weak_credentials(api: Mapping[str, Any]) -> tuple[str, ...]:
     weak = [f"`{key}` is empty" for key in ("username", "password") if not str(api.get(key) or "").strip()]
     if "jwt_secret_key" in api and not api["jwt_secret_key"]:
         weak.append("`jwt_secret_key` is empty")
-    tokens = api.get("ws_token") or ()
     for key, known in PUBLISHED.items():
-        said = [tokens] if key == "ws_token" and isinstance(tokens, str) else api.get(key, known[-1:])
-        if any(value in known for value in ([said] if isinstance(said, str) else said)) and api.get(key):
+        if any(value in known for value in _texts(api.get(key))):
             weak.append(f"`{key}` is freqtrade's public default")
     if "jwt_secret_key" not in api:
         weak.append("`jwt_secret_key` is freqtrade's public default")
     return tuple(weak)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """The texts of a setting that is one text or a list of them; none of what is null or of another type."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list | tuple) else ()

@@ -12,10 +12,11 @@ from agent_market.agents.debate.transcript import transcript
 from agent_market.bot.rest import schemas
 from agent_market.bot.rest.dependencies import PLAIN, Asked, Before, Pair, Since, aware
 from agent_market.bot.rest.errors import RESPONSES, AgentsRoute
-from agent_market.queries.decisions import DecisionRow, DecisionStatus, decision_page, decision_whole
+from agent_market.queries.decisions import DecisionRow, decision_page, decision_whole
 from agent_market.queries.knowledge import search_memory
 from agent_market.queries.risk_log import risk_log_of
 from agent_market.queries.weights import weights_over_time
+from agent_market.store.fates import DecisionStatus
 
 router = APIRouter(prefix="/agents", tags=["Agents"], route_class=AgentsRoute, responses=RESPONSES)
 

@@ -39,9 +39,29 @@ class Problem(BaseModel):
     """What was wrong, and what to do."""
 
 
+class Fault(BaseModel):
+    """One field that was not understood, as FastAPI tells it."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class BadRequest(BaseModel):
+    """What was wrong with the request."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    detail: str | list[Fault]
+    """What was wrong, and what to do; by field where the body is JSON and does not fit."""
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No user, or a wrong password or token."},
+    403: {"model": Problem, "description": "The credentials of `api_server` are empty or published."},
     404: {"model": Problem, "description": "There is no such decision, or no store yet."},
+    415: {"model": Problem, "description": "A POST without `content-type: application/json`."},
+    422: {"model": BadRequest, "description": "Not JSON, not an object, or a value that does not fit."},
     503: {"model": Problem, "description": "The store or the kill switch's folder cannot be used."},
 }
 

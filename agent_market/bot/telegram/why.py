@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from freqtrade.persistence import Trade
 
 from agent_market.agents.debate.transcript import transcript
@@ -61,7 +59,7 @@ def _meant(asked: Asked) -> tuple[str, str]:
     return page.rows[0].episode.id, "Newest decision"
 
 
-def _of_trade(trade: Any) -> tuple[str, str]:
+def _of_trade(trade: Trade) -> tuple[str, str]:
     decision = decision_of(trade.enter_tag)
     if not decision:
         raise DataError(

@@ -1,1 +1,1 @@
-"""What `agent-market doctor` looks at: one small function a question, each answering with a `Finding`."""
+"""Checks of `agent-market doctor`: one small function each, returning a `Finding`."""

@@ -16,9 +16,7 @@ LITTLE_FREE = 5 * GIB
 def user_data(userdir: Path) -> Finding:
     """Whether the directory is there."""
     if not userdir.is_dir():
-        return fail(
-            "user_data", f"{userdir} is no directory", f"freqtrade create-userdir --userdir {userdir}"
-        )
+        return fail("user_data", f"no directory {userdir}", f"freqtrade create-userdir --userdir {userdir}")
     return ok("user_data", str(userdir))
 
 

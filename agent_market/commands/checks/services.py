@@ -28,7 +28,7 @@ LONG_PROMPT = 20_000
 def api_port(config: Mapping[str, Any]) -> Finding | None:
     """Whether the REST API's port is free; None where the API is off.
 
-    Freqtrade waits for ever at start-up if it is taken, without a word.
+    Freqtrade hangs silently at start-up if it is taken.
     """
     api = config.get("api_server", {})
     if not api.get("enabled", False):

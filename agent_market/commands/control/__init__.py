@@ -1,4 +1,4 @@
-"""What `pause`, `resume` and `mode` share."""
+"""Shared parts of `pause`, `resume` and `mode`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Folder = Annotated[Path | None, typer.Option(help="The bot's folder, where its c
 def control_of(userdir: Path, folder: Path | None) -> Control:
     """The kill switch of the bot with this user_data directory.
 
-    :raises ConfigError: there is no such directory; a switch that no bot reads would be worse than none.
+    :raises ConfigError: the directory does not exist (no bot would read a switch created there).
     """
     from agent_market.bot.control import Control
     from agent_market.config import BotSettings
@@ -30,7 +30,7 @@ def control_of(userdir: Path, folder: Path | None) -> Control:
 
     place = folder or userdir
     if not place.is_dir():
-        raise ConfigError(f"there is no directory {place}; name the bot's with --userdir or --folder")
+        raise ConfigError(f"no directory {place}; name the bot's with --userdir or --folder")
 
     return Control(folder or control_folder(BotSettings().folder, userdir))
 
@@ -38,7 +38,7 @@ def control_of(userdir: Path, folder: Path | None) -> Control:
 def say(state: ControlState) -> None:
     """One line on what stands now."""
     if state.damaged:
-        echo(f"paused, for the switch cannot be read: {state.damaged}")
+        echo(f"paused, because the switch cannot be read: {state.damaged}")
         return
     words = "entries go on"
     if state.paused:

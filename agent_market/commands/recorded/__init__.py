@@ -1,4 +1,4 @@
-"""What commands need that look at recorded decisions once more: config, store, and the decisions."""
+"""Open config, store and recorded decisions for commands that reread them."""
 
 from __future__ import annotations
 

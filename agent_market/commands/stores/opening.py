@@ -1,4 +1,4 @@
-"""The store of a user_data directory, for commands."""
+"""Find and open the store of a user_data directory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from agent_market.store.database import Database, store_url
 def url_of_store(userdir: Path, given: str | None) -> str:
     """The store's URL: `given`, else that of the newest run in `userdir`, else the default setting.
 
-    :raises ConfigError: there is no such directory; what is taught to a store that no bot reads is lost.
+    :raises ConfigError: the directory does not exist (no bot would read a store created there).
     """
     if given is None:
         if not userdir.is_dir():
-            raise ConfigError(f"there is no directory {userdir}; name the bot's user_data with --userdir")
+            raise ConfigError(f"no directory {userdir}; name the bot's user_data with --userdir")
         try:
             given = latest_manifest(userdir).store_url
         except DataError:  # no run yet: the first one will use the default
@@ -38,5 +38,5 @@ def open_store(url: str) -> Iterator[Database]:
 
 
 def megabytes(size: int) -> str:
-    """A size in bytes for people, as `12.1 MB`."""
+    """Format a size in bytes as `12.1 MB`."""
     return f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""Searching for factors: proposers, a bandit over them, a bounded pool, and a gate on a later span.
+"""Searching for factors: proposers, a bandit over them, a bounded pool, and a promotion test on a later span.
 
-propose (llm, genetic, library) -> read -> screen -> pool -> gate -> files that the next round and FreqAI read
+propose (llm, genetic, library) -> read -> screen -> pool -> promotion test -> files for FreqAI
 """

@@ -104,7 +104,7 @@ class ArmEntry(_Model):
 
 
 class VerdictEntry(_Model):
-    """The gate's figures; see `stats.promotion.Verdict`."""
+    """Figures of the promotion test; see `stats.promotion.Verdict`."""
 
     promoted: bool
     lead: float
@@ -158,7 +158,7 @@ class FeatureEntry(_Model):
 
 
 class Features(_Model):
-    """What is in force. `proven` says whether the gate promoted it; `deflated_p` its p-value."""
+    """The factors in force. `proven` says whether they were promoted; `deflated_p` is their p-value."""
 
     schema_: Literal["agent-market/features/1"] = Field(alias="schema")
     run: str
@@ -237,7 +237,7 @@ def _read(file: Path, kind: type[Kind]) -> Kind | None:
         return kind.model_validate_json(packed)
     except ValidationError as error:
         raise DataError(
-            f"{file} is no record of factors ({_problem(error)}); run `agent-market factors mine` again, or "
+            f"{file} is not a factor record ({_problem(error)}); run `agent-market factors mine` again, or "
             "delete it"
         ) from error
 

@@ -2,7 +2,7 @@
 
 The pool follows alphagen's linear combination (Yu et al. 2023, "Generating synergistic formulaic alpha
 collections via reinforcement learning"): a newcomer is put beside the others, the joint weights are fitted
-anew, and beyond the capacity the smallest |weight| goes.  Before that it must be new in form (largest common
+again, and beyond the capacity the smallest |weight| goes.  Before that it must be new in form (largest common
 subtree, AlphaAgent, Tang et al. 2025) and in values (rank correlation): else it may only take the place of
 the one it resembles.
 """

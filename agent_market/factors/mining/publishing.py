@@ -22,7 +22,7 @@ from agent_market.factors.mining.files import (
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What FreqAI will load: column names, whether the gate promoted them, and lines for people."""
+    """What FreqAI will load: column names, whether they were promoted, and lines for people."""
 
     file: Path
     factors: tuple[str, ...]
@@ -36,11 +36,11 @@ def publish(user_data: Path, settings: MiningSettings) -> Published:
     A pool that was promoted replaces what is in force.  One that was not leaves it as it is, unless
     `mining.unproven` asks for it.  A features file that cannot be read is replaced, and that is reported.
 
-    :raises DataError: there is no record of a search, or it cannot be read.
+    :raises DataError: the record of the search is absent or cannot be read.
     """
     found = read_expressions(user_data)
     if found is None:
-        raise DataError(f"there is no {EXPRESSIONS_FILE}; run `agent-market factors mine` first")
+        raise DataError(f"{EXPRESSIONS_FILE} is missing; run `agent-market factors mine` first")
     lines = []
     try:
         held = read_features(user_data)

@@ -119,5 +119,5 @@ class Situation:
 
 
 def factor_name(tree: Tree) -> str:
-    """`factor_<hash>`: equal factors have one name, whoever wrote them."""
+    """`factor_<hash>`: equal factors have equal names."""
     return f"factor_{tree.digest[:NAME_DIGITS]}"

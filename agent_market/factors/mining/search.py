@@ -83,7 +83,7 @@ class FactorSearch:
         self._silent = 0
 
     def run(self, say: Say) -> Found:
-        """Try candidates until there have been enough, or nobody proposes any more.
+        """Try candidates until the number is reached, or every proposer is exhausted.
 
         :raises StoreError: the ledger or the checkpoint cannot be written: then nothing is counted.
         :raises ReplayMiss: replay mode, and an answer was never recorded.
@@ -97,7 +97,7 @@ class FactorSearch:
         while done < settings.candidates:
             name = self._bandit.choose(np.random.default_rng([settings.seed, number, 0]))
             if name is None:
-                say(f"nobody proposes any more after {done} candidates")
+                say(f"all proposers are exhausted after {done} candidates")
                 break
             batch = self._answered(number, name, min(settings.batch, settings.candidates - done))
             accepted = self._score(name, batch.proposals)

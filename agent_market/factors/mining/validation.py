@@ -53,10 +53,10 @@ def lead_of(
     later: Bench, pool: Sequence[Tree], weights: Array, held: Sequence[Tree], held_weights: Array | None
 ) -> Array:
     """IC of the new pool less that of the one in force, at each time of the later span, (times,)."""
-    ours = later.joint_series(pool, weights)
+    series = later.joint_series(pool, weights)
     if not held or held_weights is None:
-        return ours
-    return ours - later.joint_series(held, held_weights)
+        return series
+    return series - later.joint_series(held, held_weights)
 
 
 def entry_of(verdict: Verdict) -> VerdictEntry:

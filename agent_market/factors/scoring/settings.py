@@ -28,7 +28,7 @@ class ScoringSettings:
     min_varied: float = 0.5
     """Smallest share of the sampled times at which the factor must differ between pairs."""
     deviation_floor: float = 0.05
-    """The IC deviation is taken to be at least this in ICIR: a factor that hardly varies is no certainty."""
+    """Lower bound of the IC deviation in ICIR, so that a nearly constant IC gives no extreme ratio."""
     buckets: int = 5
     """Buckets of the monotonicity measure (fewer where there are fewer pairs)."""
     lags: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

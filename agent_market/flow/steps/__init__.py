@@ -32,11 +32,11 @@ STEPS = tuple(step.name for step in (*FIRST, *EACH_ROUND, *LAST))
 
 
 def chosen_steps(plan: FlowPlan, only: str | None = None, first: str | None = None) -> tuple[str, ...]:
-    """The steps that `--steps` and `--from` name, in the order they run; all that are configured without.
+    """Return the steps named by `--steps` and `--from`, in running order; by default all configured ones.
 
     :param only: names with commas.
-    :param first: this one and those after it.
-    :raises ConfigError: one does not exist, or is not part of this flow.
+    :param first: start with this step.
+    :raises ConfigError: a step does not exist, or is not part of this flow.
     """
     reasons = {step.name: step.left_out(plan) for step in (*FIRST, *EACH_ROUND, *LAST)}
     chosen = _named("--steps", only.split(",")) if only is not None else STEPS
@@ -46,7 +46,7 @@ def chosen_steps(plan: FlowPlan, only: str | None = None, first: str | None = No
     asked = {*(chosen if only is not None else ()), *([first.strip()] if first is not None else [])}
     for name in STEPS:
         if name in asked and (reason := reasons[name]) is not None:
-            raise ConfigError(f"the step `{name}` is no part of this flow: {reason}")
+            raise ConfigError(f"the step `{name}` is not part of this flow: {reason}")
     return tuple(name for name in STEPS if name in chosen and reasons[name] is None)
 
 
@@ -54,7 +54,7 @@ def _named(option: str, names: Sequence[str]) -> tuple[str, ...]:
     asked = [name.strip() for name in names if name.strip()]
     for name in asked:
         if name not in STEPS:
-            raise ConfigError(f"{option}: there is no step {name!r}; {nearest(name, STEPS)}")
+            raise ConfigError(f"{option}: unknown step {name!r}; {nearest(name, STEPS)}")
     if not asked:
         raise ConfigError(f"{option} is empty; known: {', '.join(STEPS)}")
     return tuple(asked)

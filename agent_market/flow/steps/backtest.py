@@ -1,4 +1,4 @@
-"""FreqAI trains and freqtrade backtests over a round's span: the agents and their baselines, in one call."""
+"""Train with FreqAI and backtest with freqtrade over a round: agents and baselines in one call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACKAGES = ("freqtrade", "datasieve", "pandas", "numpy", *LIBRARIES)
 
 
 class Backtest(Step):
-    """The committee over one round. Its feedback is that of earlier rounds; its memory goes on from them."""
+    """Backtest the committee over one round, with feedback and memory of the earlier rounds."""
 
     name = "backtest"
     needs = ("download", "features", "train")
@@ -59,11 +59,11 @@ class Backtest(Step):
 
     def stale(self, at: Context, folder: Path) -> str | None:
         if newest_result(folder / RESULT) is None:
-            return "its result file is gone"
+            return "its result file is missing"
         settings = load_settings(at.plan.config)
         url = store_url(settings.store.url, at.plan.settings.userdir)
         if url.startswith("sqlite") and not file_of(url).is_file():
-            return "the store of decisions is gone"
+            return "the store of decisions is missing"
         return None
 
     def make(self, at: Context, folder: Path, say: Say) -> None:
@@ -85,10 +85,10 @@ class Backtest(Step):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one call of `freqtrade backtesting` runs; `config` is laid over that of the flow.
+    """One call of `freqtrade backtesting`; `config` is laid over that of the flow.
 
-    `parameters` stand in place of `freqai.model_training_parameters`, where merging would mix those of two
-    kinds of model; None leaves the flow's.
+    `parameters` replace `freqai.model_training_parameters`, since merging would mix those of two models;
+    None keeps the flow's.
     """
 
     step: str
@@ -101,10 +101,10 @@ class Call:
 def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
     """Train and backtest over the span of the round.
 
-    What a killed attempt left half-written under the same FreqAI identifier is removed first.
+    Leftovers of a killed attempt under the same FreqAI identifier are removed first.
 
     :return: freqtrade's result file, in `folder/result`.
-    :raises FlowError: freqtrade failed, or ended well without writing a result.
+    :raises FlowError: freqtrade failed, or ended without writing a result.
     """
     plan, settings = at.plan, at.plan.settings
     identifier = plan.identifier(at.number, call.step)
@@ -140,13 +140,13 @@ def run_backtest(at: Context, folder: Path, call: Call, say: Say) -> Path:
     if result is None:
         raise FlowError(
             f"{call.step}: freqtrade ended without an error and without a result in {results}. "
-            f"Its last words:\n{last_words(done.log)}\nThe whole log: {done.log}"
+            f"End of its log:\n{last_words(done.log)}\nThe whole log: {done.log}"
         )
     return result
 
 
 def round_config(plan: FlowPlan, number: int) -> dict[str, Any]:
-    """The settings that only a round knows: the feedback it may see, and the memory it continues."""
+    """Return the settings of a round: the feedback it may see, and the memory it continues."""
     section: dict[str, Any] = {"agents": {"feedback_file": str(plan.shown_feedback(number))}}
     if not plan.config.get("agent_market", {}).get("memory", {}).get("scope"):
         section["memory"] = {"scope": plan.scope}
@@ -154,13 +154,13 @@ def round_config(plan: FlowPlan, number: int) -> dict[str, Any]:
 
 
 def newest_result(folder: Path) -> Path | None:
-    """The result file in a folder that freqtrade wrote to, if there is one."""
+    """Return the newest result file in a folder; None if there is none."""
     found = sorted(folder.glob("backtest-result-*.zip"))
     return found[-1] if found else None
 
 
 def model_calls(plan: FlowPlan, since: int) -> int:
-    """Requests that reached a model since then (seconds); the rest came from the store."""
+    """Count requests sent to a model since a time (epoch seconds), without replayed answers."""
     store = load_settings(plan.config).store
     database = Database(store_url(store.url, plan.settings.userdir))
     try:

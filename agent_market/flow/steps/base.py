@@ -1,4 +1,4 @@
-"""What a step is, and what it may look at."""
+"""The interface of a step, and the context that it may read."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from agent_market.flow.market import ServedMarket
 from agent_market.flow.plan import FlowPlan, Round
 
 Say = Callable[[str], None]
-"""Takes the newest words of a step, for people."""
+"""Takes the newest progress message of a step."""
 
 ONCE = 0
-"""Round number of a step that is made once for all rounds."""
+"""Round number of a step that is made once per run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A step's surroundings. `folders` holds the finished steps: (name, round number) -> folder."""
+    """The context of a step; `folders` maps finished steps (name, round number) to folders."""
 
     plan: FlowPlan
     number: int
@@ -29,60 +29,60 @@ class Context:
 
     @property
     def round(self) -> Round:
-        """The round; only for a step that is made in each."""
+        """The round of a step that is made in each round."""
         return self.plan.rounds[self.number - 1]
 
     def made_by(self, step: str) -> Path:
-        """The folder of a step that this one needs: the same round's, or the one for all rounds."""
+        """Return the folder of a needed step, of the same round or made once per run."""
         return self.folders[(step, self.number if (step, self.number) in self.folders else ONCE)]
 
     def made_before(self, step: str) -> Path | None:
-        """The folder of a step of the round before; None in the first round, or where it is left out."""
+        """Return the folder of a step in the previous round; None in the first round or if left out."""
         return self.folders.get((step, self.number - 1)) if self.number > 1 else None
 
 
 class Step(ABC):
-    """One step. It writes only into the folder that it is given, until `publish`.
+    """One step of a flow. Until `publish` it writes only into its own folder.
 
     The engine hashes `inputs`, the products of `needs` (same round) and those of `before` (previous round).
-    While the hash is that of a finished step, its archived products stand for it and `make` is not called.
+    If a finished step has the same hash, its archived products are reused and `make` is not called.
     """
 
     name: str
     once = False
-    """Made once for all rounds, not in each."""
+    """Whether the step is made once per run instead of in each round."""
     needs: tuple[str, ...] = ()
-    """Steps of the same round whose products it reads, where they are part of the flow."""
+    """Steps of the same round whose products it reads, if they are part of the flow."""
     before: tuple[str, ...] = ()
-    """Steps of the round before, likewise."""
+    """Steps of the previous round whose products it reads."""
     products: tuple[str, ...]
-    """Files that it leaves in its folder, equal byte for byte whenever inputs are. Others may differ."""
+    """Files that it writes, equal byte for byte for equal inputs. Other files may differ."""
 
     def left_out(self, plan: FlowPlan) -> str | None:
-        """Why it is no part of this flow (which setting is not there); None if it is."""
+        """Return why the step is not part of this flow (the missing setting); None if it is."""
         return None
 
     @abstractmethod
     def inputs(self, at: Context) -> Mapping[str, Any]:
-        """Everything else that its products depend on, as plain values under names that people understand."""
+        """Return all other inputs of its products, as plain values under readable names."""
 
     def stale(self, at: Context, folder: Path) -> str | None:
-        """Why archived products cannot stand for it although inputs are equal; None if they can."""
+        """Return why archived products cannot be reused although inputs are equal; None if they can."""
         return None
 
     @abstractmethod
     def make(self, at: Context, folder: Path, say: Say) -> None:
-        """Write every product into `folder`; the last words said are those of the step's line.
+        """Write every product into `folder`; the last message of `say` ends the step's line.
 
-        :raises FlowError: it failed; the message has the tool's own words.
+        :raises FlowError: the step failed; the message quotes the failing tool.
         """
 
     def publish(self, at: Context, folder: Path, warn: Say) -> None:  # noqa: B027 - most put nothing anywhere
-        """Put products where others look for them. Called after `make`, and if it was skipped; repeatable.
+        """Copy products to where others read them. Called after `make` or a skip; must be repeatable.
 
-        :param warn: takes what is not as it should be, and was survived.
+        :param warn: takes problems that do not stop the flow.
         """
 
     def figures(self, folder: Path) -> Mapping[str, Any]:
-        """What the table of rounds shows of it, from its products: column -> number or text."""
+        """Return what the table of rounds shows of its products: column -> number or text."""
         return {}

@@ -1,4 +1,4 @@
-"""Candles of all rounds, through freqtrade's own download."""
+"""Download the candles of all rounds with freqtrade."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTING = "candles.json"
 
 
 class Download(Step):
-    """Nothing is asked for when it is there already. The listing stands for the candles."""
+    """Download missing candles only. The product is a listing of the candles."""
 
     name = "download"
     once = True
@@ -41,7 +41,7 @@ class Download(Step):
 
     def stale(self, at: Context, folder: Path) -> str | None:
         listed = json.loads((folder / LISTING).read_text(encoding="utf-8"))
-        return None if listed == _listing(at.plan) else "the candles on disk are not those of that run"
+        return None if listed == _listing(at.plan) else "the candles on disk differ from those of that run"
 
     def make(self, at: Context, folder: Path, say: Say) -> None:
         plan = at.plan
@@ -55,9 +55,9 @@ class Download(Step):
 
 
 def missing_candles(plan: FlowPlan) -> list[str]:
-    """What is not there of the candles that the rounds need; empty when all is.
+    """List the candles that the rounds need and that are missing.
 
-    A series that begins later than wanted is listed too: its coin may be younger than that.
+    A series that begins later than needed is listed too; its coin may be younger.
     """
     start, end = plan.candles_from, midnight(plan.settings.span.end)
     mode = str(plan.config.get("trading_mode") or "spot")
@@ -89,13 +89,13 @@ def _fetch(at: Context, folder: Path, say: Say) -> None:
     ]
     call = call_freqtrade("download", arguments, folder, say)
     if missing_candles(plan):
-        # What is there begins too late: freqtrade extends a series forward unless told otherwise.
+        # The series begins too late, and by default freqtrade only extends it forward.
         call = call_freqtrade("download-earlier", [*arguments, "--prepend"], folder, say)
     missing = missing_candles(plan)
     unusable = [line for line in missing if line.startswith("no candles")]
     if unusable:
         raise FlowError(
-            f"download: freqtrade ended without an error, but {'; '.join(unusable)}. Its last words:\n"
+            f"download: freqtrade ended without an error, but {'; '.join(unusable)}. End of its log:\n"
             f"{last_words(call.log)}"
         )
     for line in missing:

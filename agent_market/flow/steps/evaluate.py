@@ -1,4 +1,4 @@
-"""Every way of deciding on the flow's candles, once for all rounds: what `agent-market evaluate` does."""
+"""Evaluate all strategies on the flow's candles once per run, as `agent-market evaluate` does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,25 @@ from agent_market.store.database import Database, store_url
 
 EVALUATION = "evaluation.json"
 CODE = (
-    *("evaluation", "stats", "decision", "rl", "features", "outcomes", "records", "config", "candles"),
+    *(
+        "evaluation",
+        "stats",
+        "decision",
+        "rl",
+        "features",
+        "outcomes",
+        "costs",
+        "records",
+        "config",
+        "candles",
+    ),
     "sandbox/model",
 )
 PACKAGES = ("numpy", "pandas", "scipy", "lightgbm", "scikit-learn", "torch", "stable-baselines3", "arch")
 
 
 class Evaluate(Step):
-    """The newest days stay sealed: only a person opens the holdout, with `agent-market evaluate`."""
+    """Evaluate all strategies, except on the holdout, which only `agent-market evaluate` opens."""
 
     name = "evaluate"
     once = True
@@ -74,6 +85,6 @@ class Evaluate(Step):
 
 
 def _within(plan: FlowPlan, frame: pd.DataFrame) -> pd.DataFrame:
-    """The candles of the flow's span: what was downloaded beyond it for another flow changes nothing."""
+    """Return the candles of the flow's span, without those downloaded for another flow."""
     inside = (frame["date"] >= plan.candles_from) & (frame["date"] < midnight(plan.settings.span.end))
     return frame[inside].reset_index(drop=True)

@@ -1,7 +1,7 @@
-"""Before each round: a search for factors on what was known by then, and what of it becomes features.
+"""Mine factors before each round on data known by then, and choose those that become features.
 
-Each search works in a home of its own, with the pool of the round before and nothing else in it, so that it
-depends on nothing that another run left in the user_data directory.
+Each search works in its own folder, which holds only the pool of the previous round, so that it depends on
+nothing that another run left in the user_data directory.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ NOT_SET = "`expressions` is not set in the flow file"
 
 
 class Expressions(Step):
-    """Searches on all before the round before this one, and proves the pool on the round before.
+    """Search on all data before the previous round, and validate the pool on the previous round.
 
-    The first round has none before it: the newest `promote_share` of its history stands in.
+    The first round validates on the newest `promote_share` of its history instead.
     """
 
     name = "expressions"
@@ -108,7 +108,7 @@ class Expressions(Step):
 
 
 class Features(Step):
-    """What of the pool FreqAI is to have as features: a promoted one, or what was in force before it."""
+    """Choose FreqAI's features: the pool if it was promoted, else the factors in force before."""
 
     name = "features"
     needs = ("expressions",)
@@ -144,9 +144,9 @@ class Features(Step):
 
 
 def spans_of(plan: FlowPlan, number: int) -> tuple[Span, Span]:
-    """The closes that a round's search may look at, and the later ones that its pool is judged on.
+    """Return the span that a round's search uses, and the later span that validates its pool.
 
-    The second ends where the round begins: nothing that the round trades has been seen.
+    The second span ends where the round begins, so no data of the round is used.
     """
     chosen = plan.settings.expressions
     assert chosen is not None
@@ -164,7 +164,7 @@ def _begin(plan: FlowPlan, number: int) -> datetime:
 
 
 def _furnish(home: Path, at: Context) -> None:
-    """The home's files as they are before the search: those of the round before, or none."""
+    """Copy the files of the previous round, if any, into the folder of the search."""
     files = home / FEEDBACK_FOLDER
     for step, name in (("expressions", EXPRESSIONS_FILE), ("features", FEATURES_FILE)):
         earlier = at.made_before(step)
@@ -177,7 +177,7 @@ def _furnish(home: Path, at: Context) -> None:
 
 
 def _config(at: Context) -> dict[str, Any]:
-    """The flow's config with the market's endpoints and the home's feedback."""
+    """Return the flow's config with the market's endpoints and the folder's feedback."""
     own = {"agent_market": {"agents": {"feedback_file": str(FEEDBACK_FOLDER / FEEDBACK_FILE)}}}
     merged: dict[str, Any] = deep_merge_dicts(dict(at.plan.config), {})
     return deep_merge_dicts(own, deep_merge_dicts(at.market.overlay, merged))
@@ -185,7 +185,7 @@ def _config(at: Context) -> dict[str, Any]:
 
 @contextmanager
 def _model(settings: AgentMarketSettings, database: Database, plan: FlowPlan) -> Iterator[Answers | None]:
-    """Where the model is asked; None where it is no proposer."""
+    """Yield the source of model answers; None if the model is not a proposer."""
     if "llm" not in settings.mining.proposers:
         yield None
         return

@@ -1,4 +1,4 @@
-"""A policy trained by reinforcement and backtested over the same span as the agents."""
+"""Train a reinforcement learning policy and backtest it over the same span as the agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CODE = (
 
 
 class Reinforcement(Step):
-    """Fees, slippage and seeds are those of the config, so the same policy comes out again."""
+    """Train and backtest a policy; fees, slippage and seeds come from the config, so it is repeatable."""
 
     name = "rl"
     needs = ("download", "features")
@@ -42,7 +42,7 @@ class Reinforcement(Step):
         }
 
     def stale(self, at: Context, folder: Path) -> str | None:
-        return "its result file is gone" if newest_result(folder / RESULT) is None else None
+        return "its result file is missing" if newest_result(folder / RESULT) is None else None
 
     def make(self, at: Context, folder: Path, say: Say) -> None:
         chosen = at.plan.settings.rl

@@ -1,4 +1,4 @@
-"""What is made of a round's backtest: the summary, what the next round is told, and the report."""
+"""Products of a round's backtest: the summary, the feedback for the next round, and the report."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ TABLES = "tables.txt"
 LINES = "feedback.json"
 REPORT = "report.html"
 TABLE_WIDTH = 132
-MEASURING = ("reports", "outcomes", "decision/calibration", "stats", "candles", "flow/steps")
+MEASURING = ("reports", "outcomes", "costs", "decision/calibration", "stats", "candles", "flow/steps")
 
 
 class _Measures(Step):
-    """A step that only looks at the finished backtest."""
+    """A step that only reads the finished backtest."""
 
     needs: tuple[str, ...] = ("download", "backtest")
 
@@ -52,15 +52,15 @@ class _Measures(Step):
         }
 
     def content(self, at: Context) -> ReportContent:
-        """Everything about the round, read from its result and the store."""
+        """Load the report content of the round from its result and the store."""
         result = newest_result(at.made_by("backtest") / RESULT)
         assert result is not None, "a backtest without result is stale"
         return gather(result, at.plan.settings.userdir, at.plan.datadir)
 
 
 class Summary(_Measures):
-    """The round as plain values, for programs, also as `llm_feedback/latest_backtest_summary.json`; and as
-    the tables that people are shown."""
+    """The round as JSON for programs, also written to `llm_feedback/latest_backtest_summary.json`; and as
+    text tables for people."""
 
     name = "summary"
     products = (SUMMARY, TABLES)
@@ -90,7 +90,7 @@ class Summary(_Measures):
 
 
 class Feedback(_Measures):
-    """One entry of `llm_feedback/feedback.jsonl`: what later rounds' prompts say of this one."""
+    """One entry of `llm_feedback/feedback.jsonl`, for the prompts of later rounds."""
 
     name = "feedback"
     products = (LINES,)
@@ -109,7 +109,7 @@ class Feedback(_Measures):
 
 
 class Report(_Measures):
-    """The round as one HTML page, with its pictures. No time of writing in it: equal rounds, equal pages."""
+    """The round as one HTML page, without the time of writing, so that equal rounds give equal pages."""
 
     name = "report"
     products = (REPORT,)

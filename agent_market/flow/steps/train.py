@@ -1,4 +1,4 @@
-"""Before each round: a model is searched for, trained and judged on what was known by then."""
+"""Search, train and test a model before each round, on data known by then."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ LIBRARIES = ("lightgbm", "xgboost", "catboost", "torch", "stable-baselines3", "o
 
 
 class Train(Step):
-    """The rows end where the round begins, and every label in them was known by then.
+    """Train a model on rows that end where the round begins, with labels known by then.
 
-    Its parameters are those of the round's backtest where both train the same model.
+    The round's backtest uses its parameters if both train the same model.
     """
 
     name = "train"
@@ -53,10 +53,10 @@ class Train(Step):
         }
 
     def stale(self, at: Context, folder: Path) -> str | None:
-        return None if (folder / MODEL_FILE).is_file() else "its model file is gone"
+        return None if (folder / MODEL_FILE).is_file() else "its model file is missing"
 
     def make(self, at: Context, folder: Path, say: Say) -> None:
-        # Only here: optuna and the models' libraries are extras.
+        # Imported late: optuna and the models' libraries are extras.
         from agent_market.training.pipeline import TrainingPipeline  # noqa: PLC0415
 
         config = {key: value for key, value in at.plan.config.items() if key != "config_files"}
@@ -64,7 +64,7 @@ class Train(Step):
         settings = training_of(at, folder / "config.json")
         for left in (settings.userdir / "models").glob(f"{settings.name}-*"):  # half-written by a killed one
             shutil.rmtree(left)
-        report = TrainingPipeline(settings, (_Told(say),), say).run()
+        report = TrainingPipeline(settings, (_ReportStages(say),), say).run()
         shutil.copyfile(settings.folder / REPORT_FILE, folder / REPORT_FILE)
         shutil.copyfile(settings.folder / MODEL_FILE, folder / MODEL_FILE)
         if report.backtest is not None:
@@ -85,8 +85,9 @@ class Train(Step):
 
 
 def training_of(at: Context, config: Path) -> TrainingSettings:
-    """The training of a round. Its folder outlives kill -9, so that a search goes on; it is removed at the
-    end.
+    """Return the training settings of a round.
+
+    The folder survives kill -9, so that a search can resume; it is removed at the end.
     """
     from agent_market.training.backtest import place_of  # noqa: PLC0415
     from agent_market.training.settings import TrainingSettings  # noqa: PLC0415
@@ -111,15 +112,15 @@ def training_of(at: Context, config: Path) -> TrainingSettings:
 
 
 def timerange_of(at: Context) -> str:
-    """The days of the rows: those before the round."""
+    """Return the days of the rows, which end where the round begins."""
     end = at.round.span.start
     return f"{end - timedelta(days=_chosen(at).days):%Y%m%d}-{end:%Y%m%d}"
 
 
 def trained_parameters(at: Context) -> Mapping[str, Any] | None:
-    """The parameters that the round's training found, for the FreqAI class that trains the same model.
+    """Return the parameters found by the round's training, for FreqAI to train the same model.
 
-    None where nothing was trained, or the backtest's class is another model's.
+    None if nothing was trained, or the backtest trains another model.
     """
     chosen, folder = at.plan.settings.train, at.folders.get((Train.name, at.number))
     if chosen is None or folder is None:
@@ -133,8 +134,8 @@ def trained_parameters(at: Context) -> Mapping[str, Any] | None:
     return seeded(settings, _read(folder)["params"])
 
 
-class _Told(Silent):
-    """Passes stages and trials on as the newest words of the step."""
+class _ReportStages(Silent):
+    """Report stages and trials as the newest message of the step."""
 
     def __init__(self, say: Say) -> None:
         self._say = say

@@ -33,8 +33,8 @@ def is_absence(response: bytes) -> bool:
 
 def absence_row(request: Request, error: ModelUnavailable) -> AnswerRow:
     """A request that got no answer, with the cause. The prompt itself is not kept."""
-    told = _Absence(absent=str(error), budget=isinstance(error, BudgetExhausted))
-    return _row(request.key, request.role, request.model, orjson.dumps(told.model_dump()))
+    absence = _Absence(absent=str(error), budget=isinstance(error, BudgetExhausted))
+    return _row(request.key, request.role, request.model, orjson.dumps(absence.model_dump()))
 
 
 def absence(response: bytes) -> ModelUnavailable:
@@ -42,8 +42,8 @@ def absence(response: bytes) -> ModelUnavailable:
 
     :raises ValidationError: the response is damaged.
     """
-    told = _Absence.model_validate_json(response)
-    return BudgetExhausted(told.absent) if told.budget else ModelUnavailable(told.absent)
+    absence = _Absence.model_validate_json(response)
+    return BudgetExhausted(absence.absent) if absence.budget else ModelUnavailable(absence.absent)
 
 
 def tightness_key(decision: str) -> str:

@@ -2,7 +2,7 @@
 
 The body is the JSON that is sent, byte for byte in a fixed order; `key = sha256(body)`. It covers the
 model, every message, the sampling parameters and the answer schema, so any change of those, and of
-nothing else, asks anew. The endpoint's address is no part of it: moving a model keeps its answers.
+nothing else, asks again. The endpoint's address is not part of it: moving a model keeps its answers.
 """
 
 from __future__ import annotations

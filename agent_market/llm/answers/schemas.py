@@ -2,7 +2,7 @@
 
 Rules, deliberately narrow where money is meant and wide where it is not:
 * Numbers must be JSON numbers within range. Numbers in strings, NaN, infinities and percentages are
-  refused, for guessing what a model meant is a decision nobody made.
+  refused, for guessing what a model meant would invent a decision.
 * `horizon` and `invalidation` may be missing, null, out of range or no number at all (many small models
   drop or garble them): not said. A level on the wrong side of `depth` proves nothing wrong, and counts as
   not said. 12.0 is the whole number 12.

@@ -253,16 +253,16 @@ def encode(reply: Said | AnswerInvalid, text: str) -> bytes:
     """The stored form of what a model said: the validated answer, or the rejection with cause and text."""
     if isinstance(reply, Said):
         return orjson.dumps(reply.model_dump())
-    # Text of a broken model may hold lone surrogates, which are no valid UTF-8.
+    # Text of a broken model may hold lone surrogates, which are not valid UTF-8.
     clean = text[:_MAX_REJECTED_TEXT].encode("utf-8", "replace").decode("utf-8")
     return orjson.dumps({"rejected": str(reply).encode("utf-8", "replace").decode("utf-8"), "text": clean})
 
 
 def decode(key: str, response: bytes, form: Form = VIEW) -> Said | AnswerInvalid | ModelUnavailable:
-    """The stored reply, validated anew.
+    """The stored reply, validated again.
 
     :param form: what was asked for.
-    :raises StoreError: the row is no answer, no rejection, and does not say that none came.
+    :raises StoreError: the row is neither an answer, a rejection nor a recorded failure.
     """
     try:
         if is_absence(response):

@@ -1,6 +1,6 @@
 """The egress audit: the last look at a masked prompt before it leaves.
 
-It reads the finished text, whoever wrote it and however it got there, and knows three kinds of leak: a
+It reads the finished text, whatever its source, and knows three kinds of leak: a
 symbol or name, an absolute date, an absolute price. It does not mend anything.
 
 In the JSON block, keys and strings are read as text. A number there is a leak if its key says that it is a

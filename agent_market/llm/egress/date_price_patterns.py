@@ -146,7 +146,7 @@ def _when(match: re.Match[str]) -> datetime | None:
 def _spelled(text: str) -> datetime | None:
     numbers = [int(number) for number in re.findall(r"\d+", text)]
     word = next(word for word in re.findall(r"[A-Za-z]{3,}", text))[:3].lower()
-    if len(numbers) != 2:  # without a year it is no whole date
+    if len(numbers) != 2:  # without a year it is not a whole date
         return None
     month = next(i for i, name in enumerate(_MONTHS, start=1) if name.startswith(word))
     return datetime(numbers[1], month, numbers[0], tzinfo=UTC)

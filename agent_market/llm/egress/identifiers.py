@@ -105,14 +105,14 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _QUOTES = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH", "PERP")
 _ANY_CASE = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "USD", "PERP"})
-"""Quotes whose pairs are recognised in any case: `btcusdt` is no word, while `teeth` is one."""
+"""Quotes whose pairs are recognised in any case: `btcusdt` is not a word, while `teeth` is one."""
 _GLUED = (*_QUOTES, "ETF", "ETFS", "FUTURES")
 _WIDEST_GAP = 3
 _ALIAS = re.compile(r"COIN-\d")
 _LONG = 6
 """Letters from which on a name is recognised inside a longer word and with a sign between its letters."""
 _SPLIT_BY_SPACE = frozenset({"bitcoin", "bitcoins", "ethereum", "dogecoin", "litecoin", "filecoin"})
-"""Long names that are no two words of everyday language, as `black rock` is."""
+"""Long names that are not two everyday words, as `black rock` is."""
 _EVERYDAY = frozenset(
     {"NEAR", "OP", "DOT", "LINK", "TON", "ATOM", "APT", "VET", "TRUMP", "POL", "FIL", "UNI"}
 )
@@ -174,7 +174,7 @@ class Vocabulary:
         # A long name in lower case -> (label, is coin): found within words, and split by signs.
         self._long: dict[str, tuple[str, bool]] = {}
         self._short: set[str] = set()
-        """Symbols that alone are no name: `4`, `A`, `ONE`; before a quote, as in `A/USDT`, they are."""
+        """Symbols that are not names on their own: `4`, `A`, `ONE`; in `A/USDT` they are."""
         # First word, in lower case -> (following words, exact first word or None, label, is coin).
         self._entries: dict[str, list[tuple[tuple[str, ...], str | None, str, bool]]] = {}
         symbols = _symbols(pairs)
@@ -236,7 +236,7 @@ class Vocabulary:
             i += used
 
     def _with_base(self, text: str, before: re.Match[str], quote: Hit) -> Hit | None:
-        """The pair that ends with `quote`, where its base is a symbol that alone is no name."""
+        """The pair that ends with `quote`, where its base is a symbol that is not a name on its own."""
         is_pair = quote.label == CASH and text[before.end() : quote.start] in _PAIRED
         base = before.group()
         return Hit(before.start(), quote.end, base, True) if is_pair and base in self._short else None

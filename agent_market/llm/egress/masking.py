@@ -24,7 +24,7 @@ from agent_market.records import MarketView
 
 BASE = 100.0
 FARTHEST = 3.0
-"""An amount more than so many times the price, or less than its part, is no price: it is left out."""
+"""An amount more than so many times the price, or less than its part, is not a price: it is left out."""
 
 WITHHELD = "[withheld]"
 # What is taken out can bring together what was apart: "1 ETH March" holds a date afterwards.

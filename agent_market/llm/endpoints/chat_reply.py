@@ -1,6 +1,6 @@
 """What an endpoint sent, as a chat completion or as the error that it is; strict about neither's form.
 
-Whoever serves models fills the protocol's envelope in a way of its own. What is not needed is not looked at;
+Each server fills the protocol's envelope in its own way. What is not needed is not looked at;
 what is needed is taken from where such servers put it, and a reply without it says what came instead.
 """
 
@@ -62,7 +62,7 @@ class TokenCounts:
 class ChatReply:
     """The part of a chat completion that is used.
 
-    `problem` says why `text` is no answer although it may look like one; None where it may be read.
+    `problem` says why `text` is not an answer although it may look like one; None where it may be read.
     `usage` is None where the endpoint counted nothing, or nothing that a count could be.
     """
 
@@ -115,7 +115,7 @@ def read_reply(document: Any) -> ChatReply | ErrorBody:
 def read_error(document: Any) -> ErrorBody | None:
     """The error that a body tells of; None where it tells of none.
 
-    What a server echoes of the request (as FastAPI does in `detail[].input`) is no part of the message: it
+    What a server echoes of the request (as FastAPI does in `detail[].input`) is not part of the message: it
     names every parameter that was sent.
     """
     if isinstance(document, list) and document:

@@ -34,7 +34,7 @@ class ChatClient:
         """No connection is made, and no HTTP library imported, before the first request.
 
         :param wallet: who pays; None has the default caps and keeps no books.
-        :raises ConfigError: a `base_url` is no HTTP address, or an API key cannot stand in a header.
+        :raises ConfigError: a `base_url` is not an HTTP address, or an API key cannot stand in a header.
         """
         self._settings = settings
         self._wallet = wallet or SpendGuard.of(BudgetSettings())
@@ -121,7 +121,7 @@ class ChatClient:
         except RuntimeError:
             meter.close()
             return ModelUnavailable(f"{route[0].where}: it was closed")
-        # A question that was cancelled before its turn never ran, so nobody else gives its money back.
+        # A question that was cancelled before its turn never ran, so its reservation is released here.
         future.add_done_callback(lambda done: meter.close() if done.cancelled() else None)
         return future
 

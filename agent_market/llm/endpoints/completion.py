@@ -11,7 +11,7 @@ class Completion:
     """What a model said, whether the token limit cut it off, and what it cost in tokens and seconds.
 
     `model` is the one that answered: a fallback's name where the first one failed. `problem` says why the
-    text is no answer whatever parses in it (a cut prompt, an answer that the endpoint broke off); None where
+    text is not an answer even if it parses (a cut prompt, an answer that the endpoint broke off); None where
     it may be read. `fingerprint` is what the server says of itself.
     """
 

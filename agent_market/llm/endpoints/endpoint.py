@@ -162,7 +162,7 @@ class Endpoint:
         return error.retry_after_s if isinstance(error, Refused) else None
 
     def cause_of(self, error: Exception) -> str | None:
-        """Why there is no answer, in one sentence; None for an error that is no failed call."""
+        """Why there is no answer, in one sentence; None for an error that is not a failed call."""
         if isinstance(error, Refused):
             at = f"HTTP {HTTP_OK} with error {error.status}" if error.in_body else f"HTTP {error.status}"
             return f"{at}: {error}"

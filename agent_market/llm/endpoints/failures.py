@@ -29,7 +29,7 @@ class FailureLog:
             count = self._counts[role, type(error).__name__]
         if _is_power_of_ten(count):
             more = "" if count == 1 else f" ({count:,} in a row)"
-            # A leak is a fault of ours or of a config, not of an endpoint.
+            # A leak is a fault of Agent Market or of a config, not of an endpoint.
             level = logging.ERROR if isinstance(error, PromptLeak) else logging.WARNING
             logger.log(level, "agent %s abstains: %s%s", role, error, more)
 

@@ -9,7 +9,7 @@ MAX_DIGITS = 30
 
 
 class NotJson(ValueError):
-    """The bytes are no JSON document; the message says why."""
+    """The bytes are not a JSON document; the message says why."""
 
 
 def loads(data: bytes) -> Any:

@@ -45,7 +45,7 @@ class ModelEndpoint:
     ) -> None:
         """
         :param closing: set when the client is closed: waits between retries end.
-        :raises ConfigError: `base_url` is no HTTP address, or the API key cannot stand in a header.
+        :raises ConfigError: `base_url` is not an HTTP address, or the API key cannot stand in a header.
         """
         self.model = endpoint.model
         address = _address(endpoint.base_url)
@@ -71,7 +71,7 @@ class ModelEndpoint:
     ) -> Completion | ModelUnavailable:
         """Ask, with retries, until `deadline` (of `time.monotonic`); the breaker has admitted the first try.
 
-        :param is_forced: the breaker is not heeded, only told.
+        :param is_forced: ignore the breaker's state, but report the result to it.
         """
         endpoint = self._connected()
         attempts = Retrying(

@@ -1,4 +1,4 @@
-"""Finding servers that cut prompts: their own count of the prompt against ours.
+"""Finding servers that cut prompts: compare their token count of the prompt with a lower bound.
 
 A server whose context is shorter than a prompt may drop what does not fit and answer all the same; Ollama
 does, at 2,048 or 4,096 tokens by default.  The only trace is `usage.prompt_tokens`.  Our own count is a bound
@@ -17,7 +17,7 @@ MARGIN = 0.9
 SHORTEST_BYTES = 2_000
 """A shorter prompt fits into every context."""
 SMALLEST_CONTEXT = 256
-"""No server has a shorter context: a smaller count for a long prompt is no count."""
+"""No server has a shorter context: a smaller count for a long prompt is invalid."""
 STEP = 1_024
 """Contexts are set to multiples of it (or of it less one): a count that hits one exactly was cut there."""
 PLATEAU = 3

@@ -30,7 +30,7 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_STREAM = 64 * 1024**2
 """Most bytes of an event stream, where each token comes in an envelope of some 300 bytes; it is not kept."""
 
-_ZLIB_ANY = 32 + zlib.MAX_WBITS  # gzip or zlib, told by the header
+_ZLIB_ANY = 32 + zlib.MAX_WBITS  # gzip or zlib, detected from the header
 _ENCODINGS = ("gzip", "x-gzip", "deflate")
 
 
@@ -236,7 +236,7 @@ class _Sink:
         if self._events is not None:
             return self._events.feed(data)
         self.body += data[:room]
-        return self._count >= self._limit
+        return self._is_error and self._count >= self._limit
 
     def _decompressed(self, piece: bytes, most: int) -> bytes:
         assert self._decoder is not None

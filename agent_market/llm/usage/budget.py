@@ -3,7 +3,7 @@
 Before a call everything that it may cost is reserved from three caps at once: of the decision, of the wall
 clock's day (UTC) and of the run.  If one of them could be passed, the call is not made.  Afterwards the
 reservation is settled with what the endpoint counted, given back where nothing was billed, or kept whole
-where nobody knows.  At every moment spent + reserved <= cap, so caps hold as long as no endpoint counts
+if the amount is unknown.  At every moment spent + reserved <= cap, so caps hold while no endpoint counts
 more than the bound: one token a byte of the request (no byte-level tokenizer makes more) and
 `llm.max_tokens` for the answer.  An endpoint that does is named in the log, and pays with later calls.
 """
@@ -94,7 +94,7 @@ class Reservation:
         self.settle(SpendAmount())
 
     def forfeit(self) -> None:
-        """It may have been billed, and nobody knows how much: all of it counts as spent."""
+        """It may have been billed an unknown amount: count all of it as spent."""
         self.settle(self.amount)
 
 
@@ -110,7 +110,7 @@ class Budget:
         """
         :param clock: epoch seconds.
         :param others_on: what *other* runs have spent on a day (days since the epoch), by the store; asked
-            anew every minute, so of a run beside this one at most a minute is unknown.
+            again every minute, so of a run beside this one at most a minute is unknown.
         """
         self.settings = settings
         self._clock = clock

@@ -92,7 +92,7 @@ class Charge:
         self._end(prompt_tokens, completion_tokens, "usage")
 
     def lost(self) -> None:
-        """The attempt may have been billed, and nobody knows how much: the most that it may be."""
+        """The attempt may have been billed an unknown amount: book its upper bound."""
         self._end(self._prompt_bound, self._completion_bound, "bound")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The weekly discovery: look for edges again, and let what is no longer found end."""
+"""Weekly discovery: search for edges again, and end those that are no longer found."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ def closes(
     try:
         length = timedelta(seconds=timeframe_to_seconds(timeframe))
     except (NotSupported, ValueError) as error:
-        raise DataError(f"{timeframe!r} is no timeframe; write for example 1h") from error
+        raise DataError(f"Invalid timeframe {timeframe!r}; use for example 15m, 1h or 1d.") from error
     pairs = list(pairs)
     if not pairs:
-        raise DataError("no pair was named; give the pairs of the candles, as --pairs 'BTC/USDT ETH/USDT'")
+        raise DataError("no pairs given; name the pairs of the candles, as --pairs 'BTC/USDT ETH/USDT'")
     start = asof - candles * length
     frames = load_candles(datadir, pairs, timeframe, "spot", start, asof - length)
     missing = [pair for pair in pairs if pair not in frames]

@@ -127,7 +127,7 @@ def _coded(rows: Rows, queries: Rows, sizes: Ints, k: int) -> ByteScan | None:
 
 
 def _usual_reach(rows: Rows, queries: Rows, sizes: Ints, k: int) -> float:
-    """How far the last neighbour of a query is: the median over a few, in float32; 0 if nobody can say."""
+    """How far the last neighbour of a query is: the median over a few, in float32; 0 if unknown."""
     able = np.flatnonzero(sizes >= k)
     some = able[:: max(_APART, -(-len(able) // _SAMPLE))]
     squared = [faiss.knn(queries[i : i + 1], rows[: sizes[i]], k)[0][0, -1] for i in some]

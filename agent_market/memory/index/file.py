@@ -124,7 +124,7 @@ def read_file(path: Path, generation: int) -> PointInTimeVectors | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.warning("the index file %s cannot be read and is built anew: %s", path, error)
+        logger.warning("cannot read the index file %s, rebuilding it: %s", path, error)
         return None
     header = view[: _HEADER.size]
     magic, dim, count, made_at, checksum = _HEADER.unpack(header)

@@ -193,6 +193,6 @@ def search(codes, halves, asked, own, doubts, scale, rows, queries, seen, chunk,
             for q in range(first, first + QUERIES):
                 if worst[q] < before[q - first]:
                     limits[q] = _limit(worst[q], doubts[q], own[q], steps)
-        # Limits fall fastest at the beginning, so they are set anew sooner there.
+        # Limits fall fastest at the beginning, so they are updated sooner there.
         begin, end = end, end + min(chunk, 1 + end // 2)
     return looked

@@ -63,9 +63,9 @@ def available() -> bool:
     from llvmlite import binding  # noqa: PLC0415 - half a second
     from numba import config  # noqa: PLC0415
 
-    # What a user told numba about compiling: then it may not compile for this very processor.
-    told = any(getattr(config, name) for name in ("DISABLE_JIT", "CPU_NAME", "CPU_FEATURES"))
-    return not told and bool(binding.get_host_cpu_features().get("avx2"))
+    # With these user settings numba may not compile for the present processor.
+    overridden = any(getattr(config, name) for name in ("DISABLE_JIT", "CPU_NAME", "CPU_FEATURES"))
+    return not overridden and bool(binding.get_host_cpu_features().get("avx2"))
 
 
 class ByteScan:

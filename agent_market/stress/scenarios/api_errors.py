@@ -1,4 +1,4 @@
-"""The exchange answers HTTP 500 to everything, and then refuses an order alone: a human is told."""
+"""The exchange answers HTTP 500 to everything, and then refuses a single order: a human is alerted."""
 
 from __future__ import annotations
 

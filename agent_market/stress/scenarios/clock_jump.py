@@ -85,7 +85,7 @@ def _next_candle() -> None:
 
 
 def _force(bot: StressedBot) -> str:
-    """What a human who forces one more pair is told; empty = it was placed.
+    """Force an entry in one more pair; return the refusal, empty if it was placed.
 
     Not an entry of the strategy, for the refusal of one would keep its pair locked for up to two candles.
     """

@@ -1,1 +1,1 @@
-"""From candles to rows that a model can learn from: features, labels, and the moment each became known."""
+"""Turn candles into training rows: features, labels, and the time at which each label became known."""

@@ -1,4 +1,4 @@
-"""Rows of features with dated labels, in the form that each library wants."""
+"""Rows of features with dated labels, and their conversion for each library."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Dataset:
     """N rows in order of time, then pair.
 
-    `features` (N, F) finite; `labels` (N, L), NaN where not known; `known_at` (N, L) seconds (UTC), when
-    each label was; `asof` (N,) seconds, the close of the candle that the row is about; `pair` (N,) its pair.
-    All indices are 0 .. N-1.
+    `features` (N, F) finite; `labels` (N, L), NaN where not known; `known_at` (N, L) epoch seconds
+    (UTC) at which each label became known; `asof` (N,) epoch seconds of the close of the row's candle;
+    `pair` (N,) its pair. All indices are 0 .. N-1.
     """
 
     features: pd.DataFrame
@@ -44,7 +44,7 @@ class Dataset:
         return tuple(sorted(set(self.pair.tolist())))
 
     def digest(self) -> str:
-        """sha256 of everything in it: another candle, feature or label is another dataset."""
+        """Return the sha256 of all values; another candle, feature or label gives another digest."""
         digest = hashlib.sha256(self.asof.tobytes() + "\n".join(self.pair.tolist()).encode())
         for part in (self.features, self.labels, self.known_at):
             digest.update("\n".join(map(str, part.columns)).encode())
@@ -62,33 +62,34 @@ class Dataset:
         return Dataset(features, labels, known, self.asof[chosen], self.pair[chosen])
 
     def labelled(self, label: str) -> Dataset:
-        """The rows on which the label is known.
+        """Return the rows whose label is known.
 
-        :raises DataError: there is no such label.
+        :raises DataError: the dataset has no such label.
         """
         if label not in self.labels:
             raise DataError(f"the dataset has no label {label!r}; it has {', '.join(self.labels.columns)}")
         return self.rows(self.labels[label].notna().to_numpy())
 
     def between(self, start_s: int, end_s: int) -> Dataset:
-        """Rows with start <= asof < end."""
+        """Return the rows with start <= asof < end."""
         return self.rows((self.asof >= start_s) & (self.asof < end_s))
 
     def purged_split(self, label: str, test_share: float, embargo_s: int = 0) -> tuple[Dataset, Dataset]:
-        """Older rows to learn from, and the newest `test_share` of the moments to judge on.
+        """Split in time: older rows to train on, and the newest `test_share` of the times to test on.
 
-        A training row's label was known `embargo_s` seconds or more before the first test row was decided on.
+        Every training label was known at least `embargo_s` seconds before the first test row's decision
+        (Lopez de Prado 2018, ch. 7).
 
-        :raises DataError: one of the two would be empty.
+        :raises DataError: one of the two parts would be empty.
         """
         if not 0.0 < test_share < 1.0:
-            raise DataError(f"test_share must be between 0 and 1, got {test_share}")
+            raise DataError(f"test_share must lie between 0 and 1 (both excluded), got {test_share}")
         known = self.labelled(label)
         moments = np.unique(known.asof)
         first = int(np.ceil(len(moments) * (1.0 - test_share)))
         if not 0 < first < len(moments):
             raise DataError(
-                f"{len(moments)} moments are too few for a test share of {test_share}; use a longer span"
+                f"{len(moments)} times are too few for a test share of {test_share}; use a longer span"
             )
         begin = int(moments[first])
         train = known.rows(known.known_before(label, begin - embargo_s) & (known.asof < begin))
@@ -99,17 +100,15 @@ class Dataset:
         return train, known.rows(known.asof >= begin)
 
     def known_before(self, label: str, moment_s: int) -> npt.NDArray[np.bool_]:
-        """(N,) whether the label was known at a moment."""
+        """Return (N,) whether the label was known at that time."""
         return self.known_at[label].to_numpy() <= moment_s
 
     def every(self, candles: int, timeframe_s: int, offset: int = 0) -> Dataset:
-        """Only moments that are `candles` apart, counted from the epoch: labels of that horizon do not
-        overlap.
-        """
+        """Keep times `candles` apart, counted from the epoch; labels of that horizon do not overlap."""
         return self.rows((self.asof // timeframe_s - offset) % candles == 0)
 
     def sampled(self, rows: int, seed: int) -> Dataset:
-        """So many rows (or all) drawn without replacement, in their order."""
+        """Draw `rows` rows (or all) without replacement, kept in order."""
         if rows >= len(self):
             return self
         chosen = np.random.default_rng(seed).choice(len(self), rows, replace=False)
@@ -118,19 +117,19 @@ class Dataset:
     # --- for the libraries -----------------------------------------------------------------------
 
     def to_numpy(self, label: str) -> tuple[Floats, Floats]:
-        """(N, F) features and (N,) label, of the rows on which it is known."""
+        """Return (N, F) features and (N,) labels of the rows whose label is known."""
         known = self.labelled(label)
         return known.features.to_numpy(dtype=np.float64), known.labels[label].to_numpy(dtype=np.float64)
 
     def to_pandas(self, label: str) -> pd.DataFrame:
-        """Features, the label, `asof` (UTC) and `pair` in one frame, of rows on which the label is known."""
+        """Return features, label, `asof` (UTC) and `pair` as one frame, for rows whose label is known."""
         known = self.labelled(label)
         asof = pd.to_datetime(known.asof, unit="s", utc=True)
         dates = pd.DataFrame({"asof": asof, "pair": known.pair})
         return pd.concat([known.features, known.labels[[label]], dates], axis=1)
 
     def to_torch(self, label: str, device: str = "cpu") -> TensorDataset:
-        """float32 tensors (N, F) and (N,), of the rows on which the label is known."""
+        """Return float32 tensors (N, F) and (N,) of the rows whose label is known."""
         torch: Any = library("torch", "Dataset.to_torch")
         features, values = self.to_numpy(label)
         parts = (torch.tensor(part, dtype=torch.float32, device=device) for part in (features, values))
@@ -138,21 +137,21 @@ class Dataset:
         return dataset
 
     def samples(self, label: str) -> Samples:
-        """For `models`: pairs are groups, and rows are dated."""
+        """Return `Samples` for `training.models`, with pairs as groups and dated rows."""
         known = self.labelled(label)
         features, values = known.to_numpy(label)
         return Samples(features, values, None, known.groups(), known.asof)
 
     def groups(self) -> Ints:
-        """(N,) the place of each row's pair among `pairs`."""
+        """(N,) index of each row's pair in `pairs`."""
         groups: Ints = np.unique(self.pair.astype(str), return_inverse=True)[1].astype(np.int64)
         return groups
 
 
 def joined(parts: Sequence[Dataset]) -> Dataset:
-    """Several datasets of the same columns as one, in order of time, then pair.
+    """Join datasets of the same columns into one, in order of time, then pair.
 
-    :raises DataError: there is none, or columns differ.
+    :raises DataError: no rows at all, or the columns differ.
     """
     if not parts:
         raise DataError("no rows: every candle lacked a feature; use a longer span, or check the candles")

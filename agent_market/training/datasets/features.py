@@ -1,6 +1,4 @@
-"""`FeatureDatasetBuilder`: the features of the very strategy that trades, with labels, over pairs and
-timeframes.
-"""
+"""`FeatureDatasetBuilder`: labelled datasets with the features of the trading strategy itself."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from agent_market.training.feature_builder import FeatureBuilder, Window
 
 @dataclass(frozen=True, slots=True)
 class WindowRows:
-    """One of FreqAI's windows: `train` holds only rows whose label was known when `test` begins."""
+    """Rows of a FreqAI window; `train` holds only rows whose label was known when `test` begins."""
 
     window: Window
     train: Dataset
@@ -28,12 +26,12 @@ class WindowRows:
 
 
 class FeatureDatasetBuilder:
-    """Datasets from candles on disk.
+    """Build datasets from candles on disk.
 
     Features are those of the strategy under FreqAI's `feature_parameters` (periods, shifts, timeframes,
-    correlated pairs).  Rows on which one is NaN or infinite are left out, as FreqAI leaves them out.
+    correlated pairs).  Rows with a NaN or infinite feature are dropped, as FreqAI drops them.
 
-    :param labels: the labels; all pairs are labelled at once, so `relative` ones see every pair.
+    :param labels: the labels; all pairs are labelled at once, so `relative` labels use every pair.
     """
 
     def __init__(self, kitchen: FeatureBuilder, labels: tuple[LabelSettings, ...]) -> None:
@@ -49,7 +47,7 @@ class FeatureDatasetBuilder:
         return self._builder.names
 
     def build(self) -> Dataset:
-        """Everything in memory at once.
+        """Build the whole dataset in memory.
 
         :raises DataError: no row has all features.
         """
@@ -58,14 +56,13 @@ class FeatureDatasetBuilder:
         return joined([part for part in parts if len(part)])
 
     def chunks(self, days: int) -> Iterator[Dataset]:
-        """The same rows, pair by pair and `days` at a time: features of one chunk (and its warm-up) are in
-        memory.
+        """Yield the same rows pair by pair, `days` at a time, holding one chunk (and its warm-up) in memory.
 
-        Features are computed anew in each chunk from the strategy's `startup_candle_count` earlier candles; a
-        feature with a longer memory than that would differ, here and in a live bot alike.
+        Features are recomputed in each chunk from the strategy's `startup_candle_count` earlier candles; a
+        feature with a longer memory than that would differ, as it would in a live bot.
         """
         if days < 1:
-            raise DataError(f"a chunk needs 1 day or more, got {days}")
+            raise DataError(f"Invalid chunk of {days} days; use 1 or more")
         start, end = self._kitchen.span
         for pair in self._kitchen.pairs:
             dates = epoch_seconds(self._candles[pair]["date"])
@@ -76,7 +73,7 @@ class FeatureDatasetBuilder:
                     yield part
 
     def windows(self, label: str) -> Iterator[WindowRows]:
-        """FreqAI's own windows: what a backtest trains on, and what it then predicts.
+        """Yield the rows of FreqAI's windows: what a backtest trains on, and what it then predicts.
 
         Training rows begin before the time range, by `freqai.train_period_days`.
         """

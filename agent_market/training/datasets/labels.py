@@ -1,8 +1,8 @@
-"""Labels, each with the moment at which it was known.
+"""Labels, each with the time at which it became known.
 
 Row t is a decision at the close of candle t.  A label looks ahead by design; `known_at` says how far, and no
-row may be learned from before it (`Dataset.purged_split`).  Volatility is that of one-candle log returns
-over the `volatility_window` candles up to t: only the outcome itself is ahead.
+row may be trained on before it (`Dataset.purged_split`).  Volatility is that of one-candle log returns
+over the `volatility_window` candles up to t: only the outcome itself lies ahead.
 
 return          ln(close[t+h] / close[t]) scaled          that, divided by volatility x sqrt(h) up
 1 where close[t+h] > close[t] x exp(band), else 0 triple_barrier  1 or -1 for the barrier touched first, 0
@@ -38,7 +38,7 @@ class LabelSettings(Settings):
     """One label."""
 
     kind: Kind = "scaled"
-    """What is to be told."""
+    """Kind of the label."""
     horizon: int = Field(default=12, ge=1, le=100_000)
     """Candles ahead (`reward` always has one)."""
     volatility_window: int = Field(default=24, ge=2)
@@ -48,11 +48,11 @@ class LabelSettings(Settings):
     band: float = Field(default=0.0, ge=0)
     """How much the log price must rise to count as up (`up`)."""
     relative: bool = False
-    """Less the mean of all pairs that have the label at that time (`return`, `scaled`, `reward`)."""
+    """Subtract the mean over all pairs that have the label at that time (`return`, `scaled`, `reward`)."""
 
     @property
     def name(self) -> str:
-        """Column name: kind, horizon and what is not default."""
+        """Column name: kind, horizon, and settings that differ from their default."""
         parts: list[str] = [self.kind] if self.kind == "reward" else [self.kind, str(self.horizon)]
         plain = LabelSettings(kind=self.kind, horizon=self.horizon)
         for field in ("volatility_window", "width", "band"):
@@ -63,30 +63,26 @@ class LabelSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """(T,) values, NaN where not known, and (T,) seconds at which each was known (`UNKNOWN` where it was
-    not).
-    """
+    """(T,) values, NaN where not known, and (T,) epoch seconds at which each became known, else `UNKNOWN`."""
 
     values: Floats
     known_at: Ints
 
 
 class LabelBuilder:
-    """Labels of one or several pairs.
+    """Compute labels of one or several pairs.
 
-    :param settings: the labels, with different names.
+    :param settings: the labels; their names must differ.
     :param timeframe_s: seconds of a candle.
     """
 
     def __init__(self, settings: tuple[LabelSettings, ...], timeframe_s: int) -> None:
         names = [one.name for one in settings]
         if not names or len(set(names)) < len(names):
-            raise DataError(f"labels need different names, got {names}; leave out those that are there twice")
+            raise DataError(f"labels need different names, got {names}; remove the duplicates")
         for one in settings:
             if one.relative and one.kind in CLASSES:
-                raise DataError(
-                    f"label {one.name}: a class has no mean over pairs; take `return` or `scaled`"
-                )
+                raise DataError(f"label {one.name}: a class has no mean over pairs; use `return` or `scaled`")
         self.settings, self.timeframe_s = settings, timeframe_s
 
     @property
@@ -94,10 +90,10 @@ class LabelBuilder:
         return tuple(one.name for one in self.settings)
 
     def build(self, candles: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Label]]:
-        """Labels by pair and name, a row for each candle.
+        """Return the labels by pair and name, one row per candle.
 
         :param candles: by pair: `date` (open time), `open`, `high`, `low`, `close`, in order of time.
-        :raises DataError: candles that are empty or out of order, or prices that are not above 0.
+        :raises DataError: candles are empty or out of order, or a price is not above 0.
         """
         for pair, frame in candles.items():
             _check(pair, frame)
@@ -112,13 +108,13 @@ class LabelBuilder:
 
 
 def label_of(candles: pd.DataFrame, settings: LabelSettings, timeframe_s: int) -> Label:
-    """One label of one pair, whatever `relative` says."""
+    """Compute one label of one pair, without subtracting the mean of `relative`."""
     close = candles["close"].to_numpy(dtype=float)
     closes_s = epoch_seconds(candles["date"]) + timeframe_s
     if settings.kind == "reward":
         opens = candles["open"].to_numpy(dtype=float)
         values = _ahead(opens, 2) / _ahead(opens, 1) - 1.0
-        # The open of candle t+2 is seen as it opens; its own close is not needed.
+        # The open of candle t+2 is known when it opens; its close is not needed.
         return _known(values, np.append(epoch_seconds(candles["date"])[2:], [UNKNOWN] * min(2, len(close))))
     h = settings.horizon
     later_s = np.append(closes_s[h:], [UNKNOWN] * min(h, len(close))).astype(np.int64)
@@ -152,7 +148,7 @@ def _barriers(candles: pd.DataFrame, close: Floats, width: Floats, h: int, close
 
 
 def _relative(labels: Mapping[str, Label], times: Mapping[str, Ints]) -> dict[str, Label]:
-    """Less the mean over the pairs at each time; known when the last of them is."""
+    """Subtract the mean over the pairs at each time; known once the last of them is known."""
     values = pd.DataFrame({pair: pd.Series(one.values, times[pair]) for pair, one in labels.items()})
     known = pd.DataFrame(
         {pair: pd.Series(one.known_at, times[pair])[~np.isnan(one.values)] for pair, one in labels.items()}
@@ -184,8 +180,10 @@ def _check(pair: str, candles: pd.DataFrame) -> None:
     dates = epoch_seconds(candles["date"])
     if (np.diff(dates) <= 0).any():
         row = int(np.flatnonzero(np.diff(dates) <= 0)[0]) + 1
-        raise DataError(f"candles of {pair} are out of order or doubled in row {row}; sort them by date")
+        raise DataError(f"candles of {pair} are out of order or duplicated in row {row}; sort them by date")
     prices = candles[["open", "high", "low", "close"]].to_numpy(dtype=float)
     if not (prices > 0).all():
         row = int(np.flatnonzero(~(prices > 0).all(axis=1))[0])
-        raise DataError(f"candles of {pair} have a price that is not above 0 in row {row}; mend the file")
+        raise DataError(
+            f"candles of {pair} have a price that is not above 0 in row {row}; download them again"
+        )

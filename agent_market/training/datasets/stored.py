@@ -25,9 +25,9 @@ class StoredDataset:
     folder: Path
 
     def chunks(self) -> Iterator[Dataset]:
-        """One chunk at a time.
+        """Yield one chunk at a time.
 
-        :raises DataError: there is none, or one cannot be read.
+        :raises DataError: the folder has no chunk, or one cannot be read.
         """
         files = sorted(self.folder.glob("chunk-*.feather"))
         if not files:
@@ -36,18 +36,16 @@ class StoredDataset:
             yield _read(file)
 
     def sampled(self, share: float, seed: int) -> Dataset:
-        """A random share of the rows of each chunk, together in memory."""
+        """Return a random share of the rows of each chunk, joined in memory."""
         if not 0.0 < share <= 1.0:
-            raise DataError(f"a share of rows lies above 0 and up to 1, got {share}")
+            raise DataError(f"Invalid share {share}; use a number above 0 and up to 1")
         parts = (
             part.sampled(max(round(len(part) * share), 1), seed + n) for n, part in enumerate(self.chunks())
         )
         return joined(list(parts))
 
     def torch_rows(self, label: str) -> Any:
-        """A `torch.utils.data.IterableDataset` of (features (F,), label) in float32, a chunk in memory at a
-        time.
-        """
+        """Return a torch `IterableDataset` of float32 (features (F,), label); one chunk at a time."""
         torch: Any = library("torch", "StoredDataset.torch_rows")
         chunks = self.chunks
 
@@ -65,13 +63,13 @@ class StoredDataset:
 
 
 def write_chunks(folder: Path, chunks: Iterable[Dataset]) -> StoredDataset:
-    """Write each chunk as one feather file; a folder that holds some already is refused.
+    """Write each chunk as one feather file into an empty or new folder.
 
-    :raises DataError: the folder holds chunks.
+    :raises DataError: the folder holds chunks already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("chunk-*.feather")):
-        raise DataError(f"{folder} holds a dataset; delete it, or write to another folder")
+        raise DataError(f"{folder} holds a dataset already; delete it, or write to another folder")
     for number, chunk in enumerate(chunks):
         frame = pd.concat(
             [
@@ -91,7 +89,7 @@ def _read(file: Path) -> Dataset:
     try:
         frame = pd.read_feather(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} is no chunk of a dataset ({error}); write the dataset anew") from error
+        raise DataError(f"{file} is not a chunk of a dataset ({error}); write the dataset again") from error
     labels = frame.filter(like=_LABEL).rename(columns=lambda name: name.removeprefix(_LABEL))
     known = frame.filter(like=_KNOWN).rename(columns=lambda name: name.removeprefix(_KNOWN))
     columns = [str(column) for column in frame.columns]

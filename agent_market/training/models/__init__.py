@@ -1,3 +1,3 @@
-"""Models that learn from rows of features, all behind one contract (`training.models.base`), found by name
+"""Trainable models behind one interface (`training.models.base`), looked up by name
 (`training.models.registry`).
 """

@@ -1,6 +1,4 @@
-"""The contract of every model, in one place: what a new adapter has to keep, and what its caller may
-count on.
-"""
+"""The interface of every model: what an adapter must guarantee and what its caller may rely on."""
 
 from __future__ import annotations
 
@@ -33,8 +31,7 @@ _BODY = "body"
 
 
 class BaseModelAdapter(ABC, Generic[S]):
-    """One library's model behind the same five calls.  A subclass writes `_fit`, `_outputs`, `_body`,
-    `_restore`.
+    """Adapter of one library's model.  A subclass implements `_fit`, `_outputs`, `_body` and `_restore`.
 
     **Shapes.** `fit` takes `Samples` of (N, F) features and (N,) labels; `predict` takes (M, F) and gives
     (M,), row i for row i, and never looks at a row after i of the same group: a prediction is as causal as
@@ -42,22 +39,27 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     **Tasks.** `regression`: any finite labels; `predict` is in their units.  `classification`: labels are
     whole numbers, of at least two kinds; `classes` lists them sorted, `predict_proba` gives (M, K) rows that
-    sum to 1, and `predict` the class of the largest.  `policy`: labels are what a position of 1 held over
+    sum to 1, and `predict` the most probable class.  `policy`: labels are what a position of 1 held over
     the row would have earned (`LabelSettings(kind="reward")`); `predict` is a position in [-1, 1].
 
-    **Refusals.** NaN, infinity, text, another number of columns than in `fit`, or `predict` before `fit`
+    **Errors.** NaN, infinity, text, another number of columns than in `fit`, or `predict` before `fit`
     raise `DataError` before the library sees anything; the message names row, column and what to do.  A
-    library that fails in `fit` raises `TrainingFailed`, and what was fitted before stays.
+    library that fails in `fit` raises `TrainingFailed`, and the previous fit is kept.
 
     **Determinism.** The same settings (they hold the seed), rows and library give the same predictions, on
-    the CPU, on any number of runs.  CUDA is repeatable only as far as its kernels are.  Labels are never
-    shuffled across the validation rows: those are later in time, and only they stop a training early.
+    the CPU, on any number of runs.  CUDA is as repeatable as its kernels.  Labels are never
+    shuffled across the validation rows: those are later in time, and only they trigger early stopping.
 
-    **Saving.** `save` writes one file, `load` gives a model whose predictions are equal bit for bit.  Files
-    are loaded only from places that you trust: policies and ensembles of others hold pickled parts.
+    **Saving.** `save` writes one file, `load` gives a model whose predictions are equal bit for bit.  Load
+    files from trusted sources only: policies and ensembles of them hold pickled parts.
 
-    **Going on.** `fit(..., warm=True)` continues from what was learned where the library can
-    (`incremental`), and is refused elsewhere.
+    **Warm start.** `fit(..., warm=True)` continues the previous fit where the library supports it
+    (`incremental`), and raises `ConfigError` elsewhere.
+
+    Example::
+
+        model = make_model("lightgbm", {"trees": 100}).fit(train, validation)
+        predictions = model.predict(test.features, test.groups)  # (M,)
     """
 
     name: ClassVar[str]
@@ -69,9 +71,14 @@ class BaseModelAdapter(ABC, Generic[S]):
     """Whether `fit(warm=True)` continues an earlier fit."""
 
     def __init__(self, settings: S | None = None, task: Task = "regression") -> None:
-        """:raises ConfigError: the model has no such task."""
+        """Create an unfitted model.
+
+        :raises ConfigError: the model does not support the task.
+        """
         if task not in self.tasks:
-            raise ConfigError(f"model {self.name} cannot do {task!r}; it does {', '.join(self.tasks)}")
+            raise ConfigError(
+                f"model {self.name} does not support task {task!r}; use one of {', '.join(self.tasks)}"
+            )
         chosen = settings if settings is not None else self.settings_type()
         self.settings: S = chosen  # type: ignore[assignment]
         self.task: Task = task
@@ -82,8 +89,9 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     @property
     def window(self) -> int:
-        """Rows, the newest last, that one prediction looks at; before the first whole window the first row
-        repeats.
+        """Number of rows, up to and including the current one, that one prediction uses.
+
+        Before the first whole window the first row is repeated.
         """
         return 1
 
@@ -95,10 +103,14 @@ class BaseModelAdapter(ABC, Generic[S]):
         warm: bool = False,
         progress: Progress | None = None,
     ) -> Self:
-        """Learn; see the class for the contract.
+        """Fit the model; see the class for shapes, tasks and errors.
 
-        :param validation: rows later than all of `train`, to stop early on; None trains to the end.
-        :param warm: continue from the last fit.
+        :param validation: rows later than all of `train`, for early stopping; None trains to the end.
+        :param warm: continue the previous fit.
+        :param progress: called with (epoch or round, loss on the validation rows).
+        :raises DataError: the rows are invalid, or differ from the previous fit.
+        :raises ConfigError: `warm` on a model that cannot continue.
+        :raises TrainingFailed: the library failed.
         """
         self._check(train, validation, warm)
         classes = self._classes_of(train, warm)
@@ -115,31 +127,35 @@ class BaseModelAdapter(ABC, Generic[S]):
         return self
 
     def predict(self, features: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Floats:
-        """(M,) predictions; see the class."""
+        """Predict (M, F) features; return (M,) values, classes or positions, by task.
+
+        :param groups: (M,) whole numbers, the same for rows of one pair; None treats all rows as one group.
+        :raises DataError: the features are invalid, or the model is not fitted.
+        """
         outputs = self._checked_outputs(features, groups)
         if self.task == "classification":
             return np.asarray(self.classes, dtype=np.float64)[outputs.argmax(axis=1)]
         return outputs
 
     def predict_proba(self, features: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Floats:
-        """(M, K) probabilities of `classes`.
+        """Return (M, K) probabilities of `classes`.
 
         :raises ConfigError: the task is not classification.
         """
         if self.task != "classification":
             raise ConfigError(
-                f"model {self.name} was made for {self.task}; only classification has probabilities"
+                f"model {self.name} was created for {self.task}; only classification has probabilities"
             )
         return self._checked_outputs(features, groups)
 
     def save(self, file: Path) -> None:
-        """Write the fitted model into one file, whole or not at all."""
+        """Write the fitted model to one file, atomically."""
         replace_bytes(file, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The fitted model, as `save` writes it.
+        """Return the fitted model as the bytes that `save` writes.
 
-        :raises DataError: nothing was fitted.
+        :raises DataError: the model is not fitted.
         """
         self._need_fit()
         meta = {
@@ -153,13 +169,13 @@ class BaseModelAdapter(ABC, Generic[S]):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in ((_META, json.dumps(meta, sort_keys=True).encode()), (_BODY, self._body())):
-                # A fixed time: equal models are equal files.
+                # A fixed timestamp, so that equal models give equal files.
                 archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
         return packed.getvalue()
 
     @classmethod
     def load(cls, file: Path) -> Self:
-        """Read what `save` wrote.
+        """Load a model that `save` wrote.
 
         :raises DataError: the file is absent, damaged, or another model's.
         """
@@ -171,7 +187,7 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = "the given bytes") -> Self:
-        """The reverse of `to_bytes`."""
+        """Restore a model from the bytes of `to_bytes`."""
         meta, body = unpacked(content, where)
         if meta["name"] != cls.name:
             raise DataError(
@@ -193,19 +209,19 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     @abstractmethod
     def _fit(self, train: Samples, validation: Samples | None, warm: bool, progress: Progress | None) -> None:
-        """Learn from checked rows. Classes come as 0 .. K-1. If this fails, what was fitted stays."""
+        """Fit on checked rows, with classes as 0 .. K-1. Keep the previous fit if this raises."""
 
     @abstractmethod
     def _outputs(self, features: Floats, groups: Ints | None) -> Floats:
-        """(M,) values or positions; in classification (M, K) probabilities."""
+        """Return (M,) values or positions; for classification (M, K) probabilities."""
 
     @abstractmethod
     def _body(self) -> bytes:
-        """What was learned, as bytes."""
+        """Return the fitted state as bytes."""
 
     @abstractmethod
     def _restore(self, body: bytes) -> None:
-        """The reverse of `_body`; settings, task, width and classes are there already."""
+        """Restore the fitted state from `_body`; settings, task, width and classes are set already."""
 
     # --- checks ---------------------------------------------------------------------------------------
 
@@ -218,7 +234,7 @@ class BaseModelAdapter(ABC, Generic[S]):
         if not warm:
             return
         if not self.incremental:
-            raise ConfigError(f"model {self.name} cannot continue an earlier fit; fit it anew (warm=False)")
+            raise ConfigError(f"model {self.name} cannot continue an earlier fit; use warm=False")
         self._need_fit()
         checked_features(train.features, self.width)
 
@@ -231,10 +247,10 @@ class BaseModelAdapter(ABC, Generic[S]):
         if warm:
             new = sorted(set(kinds.astype(int).tolist()) - set(self.classes))
             if new:
-                raise DataError(f"classes {new} were not there in the first fit; fit anew (warm=False)")
+                raise DataError(f"classes {new} were not in the first fit; use warm=False")
             return self.classes
         if len(kinds) < 2:
-            raise DataError(f"all labels are of class {kinds[0]:g}; a classifier needs two kinds of rows")
+            raise DataError(f"all labels are of class {kinds[0]:g}; a classifier needs at least two classes")
         return tuple(kinds.astype(int).tolist())
 
     def _encoded_or_none(self, samples: Samples | None) -> Samples | None:
@@ -251,7 +267,7 @@ class BaseModelAdapter(ABC, Generic[S]):
 
     def _need_fit(self) -> None:
         if self.width is None:
-            raise DataError(f"model {self.name} has learned nothing yet; call fit first")
+            raise DataError(f"model {self.name} is not fitted; call fit first")
 
     def _checked_outputs(self, features: npt.ArrayLike, groups: npt.ArrayLike | None) -> Floats:
         self._need_fit()
@@ -268,17 +284,17 @@ class BaseModelAdapter(ABC, Generic[S]):
 
 
 def unpacked(content: bytes, where: str) -> tuple[Mapping[str, Any], bytes]:
-    """Description and body of a saved model.
+    """Split a saved model into its metadata and its body.
 
-    :raises DataError: it is none.
+    :raises DataError: the bytes are not a saved model.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             meta = json.loads(archive.read(_META))
             if meta["format"] != FORMAT:
                 raise DataError(
-                    f"{where} has format {meta['format']!r}, this version reads {FORMAT!r}; train anew"
+                    f"{where} has format {meta['format']!r}, this version reads {FORMAT!r}; train it again"
                 )
             return meta, archive.read(_BODY)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"{where} is no saved model ({error}); train and save it anew") from error
+        raise DataError(f"{where} is not a saved model ({error}); train and save it again") from error

@@ -2,7 +2,7 @@
 
 Both give each member a weight of 0 or more by least squares on predictions that the member made for rows
 later than all that it had learned from (Wolpert 1992; Breiman 1996 for the sign): an ordinary shuffled fold
-would let a member be judged on rows whose neighbours it has seen.
+would score a member on rows whose neighbours it was fitted on.
 """
 
 from __future__ import annotations
@@ -32,37 +32,33 @@ class Member(Settings):
     model: str
     """Name in the registry."""
     params: Mapping[str, Any] = Field(default_factory=dict)
-    """Parameters over the model's defaults."""
+    """Parameters of the model, laid over its defaults."""
 
 
 _TREES = (Member(model="lightgbm"), Member(model="xgboost"), Member(model="catboost"))
 
 
 class EnsembleSettings(Settings):
-    """What both ensembles have in common."""
+    """Settings shared by both ensembles."""
 
     members: tuple[Member, ...] = Field(default=_TREES, min_length=2)
     """The models, two or more."""
     gap: int = Field(default=24, ge=0)
-    """Rows of each group left out before the rows that members are judged on: at least the horizon of the
-    labels.
-    """
+    """Rows of each group dropped before the rows that members are scored on: at least the label horizon."""
 
 
 class StackingSettings(EnsembleSettings):
-    """Members are judged on `folds` spans, each learned for from all rows before it, then fitted on
-    everything.
-    """
+    """Members are scored on `folds` spans, each after a fit on all rows before it; the final fit uses all."""
 
     folds: int = Field(default=4, ge=2, le=20)
-    """Spans; the first is only learned from."""
+    """Number of spans; the first is used for fitting only."""
 
 
 class BlendingSettings(EnsembleSettings):
-    """Members learn from the older rows and are judged, once, on the newer ones."""
+    """Members are fitted on the older rows and scored once on the newer ones."""
 
     share: float = Field(default=0.25, gt=0, lt=1)
-    """Share of the rows that members are judged on and do not learn from."""
+    """Share of the rows that members are scored on and not fitted on."""
 
 
 class _Ensemble(BaseModelAdapter[Any]):
@@ -81,30 +77,32 @@ class _Ensemble(BaseModelAdapter[Any]):
     def _fitted(self, train: Samples, validation: Samples | None) -> tuple[BaseModelAdapter[Any], ...]:
         return tuple(self._new(member).fit(train, validation) for member in self.settings.members)
 
-    def _told(self, models: tuple[BaseModelAdapter[Any], ...], samples: Samples) -> Floats:
-        """(rows x outputs, members): what each member says about the rows, one column a member."""
-        return np.column_stack([self._said(m, samples.features, samples.groups).ravel() for m in models])
+    def _predictions(self, models: tuple[BaseModelAdapter[Any], ...], samples: Samples) -> Floats:
+        """Return (rows x outputs, members): the predictions, one column per member."""
+        return np.column_stack(
+            [self._prediction(m, samples.features, samples.groups).ravel() for m in models]
+        )
 
-    def _said(self, model: BaseModelAdapter[Any], features: Floats, groups: Ints | None) -> Floats:
+    def _prediction(self, model: BaseModelAdapter[Any], features: Floats, groups: Ints | None) -> Floats:
         if self.task != "classification":
             return model.predict(features, groups)
-        # A member that never saw a class gives it no chance.
+        # A class that a member was not fitted on gets probability 0.
         table = np.zeros((len(features), len(self.classes)))
         table[:, list(model.classes)] = model.predict_proba(features, groups)
         return table
 
-    def _weigh(self, told: Floats, labels: Floats) -> Floats:
+    def _weigh(self, predicted: Floats, labels: Floats) -> Floats:
         wanted = labels
         if self.task == "classification":
             wanted = np.eye(len(self.classes))[labels.astype(int)].ravel()
-        weights, _ = nnls(told, wanted)
+        weights, _ = nnls(predicted, wanted)
         if not weights.any():
-            # No member helped at all: none is better than another.
-            return np.full(told.shape[1], 1.0 / told.shape[1])
+            # No member helps: weigh all members equally.
+            return np.full(predicted.shape[1], 1.0 / predicted.shape[1])
         return weights / weights.sum() if self.task == "classification" else weights
 
     def _outputs(self, features: Floats, groups: Ints | None) -> Floats:
-        said = [self._said(model, features, groups) for model in self.members]
+        said = [self._prediction(model, features, groups) for model in self.members]
         total: Floats = sum((w * s for w, s in zip(self.weights, said, strict=True)), np.zeros_like(said[0]))
         return total
 
@@ -126,27 +124,29 @@ class _Ensemble(BaseModelAdapter[Any]):
 
 
 class StackingAdapter(_Ensemble):
-    """Members weighed by their predictions of rows that came later than what they learned from."""
+    """Ensemble weighted by the members' out-of-fold predictions of later rows."""
 
     name: ClassVar[str] = "stacking"
     settings_type = StackingSettings
 
     def _fit(self, train: Samples, validation: Samples | None, warm: bool, progress: Progress | None) -> None:
         place = places(train)
-        told, labels = [], []
+        predicted, labels = [], []
         for fold in range(1, self.settings.folds):
             begin, end = fold / self.settings.folds, (fold + 1) / self.settings.folds
             earlier, later = cut(train, place, begin, end, self.settings.gap)
-            told.append(self._told(self._fitted(earlier, None), later))
+            predicted.append(self._predictions(self._fitted(earlier, None), later))
             labels.append(later.labels)
             if progress is not None:
-                progress(fold, float(np.mean((told[-1].mean(axis=1) - _flat(labels[-1], told[-1])) ** 2)))
-        weights = self._weigh(np.concatenate(told), np.concatenate(labels))
+                progress(
+                    fold, float(np.mean((predicted[-1].mean(axis=1) - _flat(labels[-1], predicted[-1])) ** 2))
+                )
+        weights = self._weigh(np.concatenate(predicted), np.concatenate(labels))
         self.members, self.weights = self._fitted(train, validation), weights
 
 
 class BlendingAdapter(_Ensemble):
-    """Members weighed once, on the newest rows, which they have not seen."""
+    """Ensemble weighted once on the newest rows, which are held out from the members."""
 
     name: ClassVar[str] = "blending"
     settings_type = BlendingSettings
@@ -154,14 +154,12 @@ class BlendingAdapter(_Ensemble):
     def _fit(self, train: Samples, validation: Samples | None, warm: bool, progress: Progress | None) -> None:
         earlier, later = cut(train, places(train), 1.0 - self.settings.share, 1.0, self.settings.gap)
         members = self._fitted(earlier, validation)
-        weights = self._weigh(self._told(members, later), later.labels)
+        weights = self._weigh(self._predictions(members, later), later.labels)
         self.members, self.weights = members, weights
 
 
 def places(samples: Samples) -> Floats:
-    """(N,) where each row lies in time, from 0 (first) to below 1: by `times`, or by its rank in its
-    group.
-    """
+    """Return (N,) the position of each row in time, in [0, 1): by `times`, or by its rank in its group."""
     if samples.times is not None:
         kinds, rank = np.unique(samples.times, return_inverse=True)
         return rank / len(kinds)
@@ -174,9 +172,9 @@ def places(samples: Samples) -> Floats:
 
 
 def cut(train: Samples, place: Floats, begin: float, end: float, gap: int) -> tuple[Samples, Samples]:
-    """Rows from before `begin`, less the newest `gap` moments of them, and rows from `begin` up to `end`.
+    """Return the rows before `begin`, without their newest `gap` times, and the rows in [begin, end).
 
-    :raises DataError: too few rows for that.
+    :raises DataError: either part would have too few rows.
     """
     moments = np.unique(place)
     first = int(np.searchsorted(moments, begin))
@@ -185,12 +183,12 @@ def cut(train: Samples, place: Floats, begin: float, end: float, gap: int) -> tu
     late: npt.NDArray[np.bool_] = (place >= begin) & (place < end)
     if early.sum() < 2 or late.sum() < 2:
         raise DataError(
-            f"{len(train)} rows are too few for an ensemble that leaves {gap} out before its judging rows; "
+            f"{len(train)} rows are too few for an ensemble with a gap of {gap} rows; "
             "give more rows, or a smaller `gap` or number of folds"
         )
     return train.rows(early), train.rows(late)
 
 
-def _flat(labels: Floats, told: Floats) -> Floats:
-    copies = len(told) // len(labels)
+def _flat(labels: Floats, predicted: Floats) -> Floats:
+    copies = len(predicted) // len(labels)
     return labels if copies == 1 else np.eye(copies)[labels.astype(int)].ravel()

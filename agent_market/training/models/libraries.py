@@ -1,4 +1,4 @@
-"""Libraries that only some users have: imported where they are used, with a message that names the extra."""
+"""Import optional libraries on use, with an error that names the extra to install."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXTRA = {
 
 
 def library(name: str, needed_for: str) -> ModuleType:
-    """The module of that name.
+    """Import and return a module.
 
     :raises ConfigError: it is not installed.
     """

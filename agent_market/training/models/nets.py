@@ -1,4 +1,4 @@
-"""The nets themselves: rows (or windows of rows) in, one output a row."""
+"""torch modules of the neural models: rows (or windows of rows) in, one output per row."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LSTM(nn.Module):
 class Transformer(nn.Module):
     """(B, W, F) to (B, K): a pre-norm encoder with learned positions; the newest row's state is read out.
 
-    Attention runs over the window only, all of which is past: no mask is needed.
+    Attention needs no causal mask: every row of the window lies in the past.
     """
 
     def __init__(

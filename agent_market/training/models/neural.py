@@ -28,20 +28,20 @@ _PREDICTED_AT_ONCE = 8192
 
 
 class NetSettings(Settings):
-    """What the three nets have in common."""
+    """Settings shared by the three nets."""
 
     hidden: int = Field(default=64, ge=1, le=4096)
     """Width of the hidden layers."""
     layers: int = Field(default=2, ge=1, le=16)
     """Hidden layers."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of hidden units left out in training."""
+    """Dropout: share of hidden units dropped in training."""
     epochs: int = Field(default=40, ge=1)
-    """Most passes over the rows; with validation rows, fewer once they stop helping."""
+    """Maximum passes over the rows; validation rows stop the training early."""
     patience: int = Field(default=6, ge=1)
     """Epochs without a better validation loss before training stops; the best weights are kept."""
     batch: int = Field(default=256, ge=1)
-    """Rows in one step."""
+    """Batch size in rows."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Step size of AdamW."""
     weight_decay: float = Field(default=1e-2, ge=0)
@@ -49,11 +49,11 @@ class NetSettings(Settings):
     noise: float = Field(default=0.02, ge=0)
     """Augmentation: Gaussian noise on standardised features, in standard deviations."""
     feature_drop: float = Field(default=0.0, ge=0, lt=1)
-    """Augmentation: chance that a feature is its mean in all of a row's window."""
+    """Augmentation: probability that a feature is replaced by its mean over the whole window."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """`auto` (CUDA where there is a device), `cpu`, `cuda` or `cuda:N`."""
     seed: int = Field(default=7, ge=0)
-    """Seed of weights, order, dropout and augmentation."""
+    """Seed of initial weights, batch order, dropout and augmentation."""
 
 
 class MLPSettings(NetSettings):
@@ -75,7 +75,7 @@ class TransformerSettings(NetSettings):
     window: int = Field(default=24, ge=2, le=1024)
     """Rows that one prediction looks at."""
     heads: int = Field(default=4, ge=1)
-    """Attention heads; `hidden` is a multiple of it."""
+    """Attention heads; `hidden` must be a multiple of it."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerSettings:
@@ -88,7 +88,7 @@ T = TypeVar("T", bound=NetSettings)
 
 
 class _Net(BaseModelAdapter[T]):
-    """Standardises features (and regression labels) by the training rows, trains, keeps the best weights."""
+    """Standardise features (and regression labels) by the training rows, train, and keep the best weights."""
 
     incremental = True
 
@@ -99,13 +99,13 @@ class _Net(BaseModelAdapter[T]):
 
     @abstractmethod
     def _new(self, width: int, outputs: int) -> nn.Module:
-        """An untrained net."""
+        """Return an untrained net."""
 
     def _fit(self, train: Samples, validation: Samples | None, warm: bool, progress: Progress | None) -> None:
         device, s = self._device(), self.settings
         with _threads(device), torch.random.fork_rng(devices=_forked(device)):
             torch.manual_seed(s.seed)
-            # What is kept is replaced only at the end: a fit that fails leaves the last one as it was.
+            # Replace the state only at the end, so that a failed fit keeps the previous one.
             scale = self._scale if warm else self._scale_of(train)
             if warm and self._net is not None:
                 net = copy.deepcopy(self._net).to(device)
@@ -214,7 +214,7 @@ class _Net(BaseModelAdapter[T]):
         device = device_of(self.settings.device)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ConfigError(
-                f"{self.name}.device = {self.settings.device!r} and there is no CUDA device; use 'cpu'"
+                f"{self.name}.device = {self.settings.device!r} but no CUDA device is available; use 'cpu'"
             )
         return device
 
@@ -233,9 +233,7 @@ class _Net(BaseModelAdapter[T]):
 
 
 class _Source:
-    """Rows as standardised windows; `collate` builds a batch from row numbers, so windows are never all in
-    memory.
-    """
+    """Rows as standardised windows; `collate` builds each batch from row numbers, to save memory."""
 
     def __init__(self, samples: Samples, window: int, scale: dict[str, Tensor]) -> None:
         self._features = (torch.tensor(samples.features, dtype=torch.float32) - scale["mean"]) / scale["std"]
@@ -259,7 +257,7 @@ class _Source:
 
 
 def _single(features: Floats, window: int, scale: dict[str, Tensor]) -> _Source:
-    # Samples are rows to learn from, two at least; the second one here is never read.
+    # `Samples` needs at least two rows; the second one is never read here.
     return _Source(Samples(np.repeat(features, 2, axis=0), np.zeros(2)), window, scale)
 
 

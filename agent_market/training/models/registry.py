@@ -1,6 +1,4 @@
-"""Models by name.  An entry is a place to import, so that naming a model never loads another one's
-library.
-"""
+"""Models by name.  An entry is an import path, so that using one model never loads another's library."""
 
 from __future__ import annotations
 
@@ -30,24 +28,27 @@ _NEEDS_TORCH = ("mlp", "lstm", "transformer", "policy")
 
 
 def model_names() -> tuple[str, ...]:
-    """All names, in the order of the table."""
+    """Return all model names, in the order of the table."""
     return tuple(_PLACES)
 
 
 def register_model(name: str, place: str) -> None:
-    """Add a model of your own: `place` is `package.module:Class`, a `BaseModelAdapter`.
+    """Register a custom model.
 
-    :raises ConfigError: the name is taken by another place.
+    :param name: name for settings and saved files.
+    :param place: `package.module:Class` of a `BaseModelAdapter`.
+
+    :raises ConfigError: another class has the name.
     """
     if _PLACES.get(name, place) != place:
-        raise ConfigError(f"the model name {name!r} is taken by {_PLACES[name]}; choose another")
+        raise ConfigError(f"the model name {name!r} is used by {_PLACES[name]}; choose another")
     _PLACES[name] = place
 
 
 def adapter_type(name: str) -> type[BaseModelAdapter[Any]]:
-    """The adapter of that name.
+    """Return the adapter class of a model.
 
-    :raises ConfigError: there is none, or its library is not installed.
+    :raises ConfigError: the name is unknown, or its library is not installed.
     """
     if name not in _PLACES:
         close = difflib.get_close_matches(name, _PLACES, n=1)
@@ -63,9 +64,9 @@ def adapter_type(name: str) -> type[BaseModelAdapter[Any]]:
 
 
 def model_settings(name: str, parameters: Mapping[str, Any] | None = None) -> Settings:
-    """The typed settings of a model with `parameters` over its defaults.
+    """Return the typed settings of a model, with `parameters` laid over its defaults.
 
-    :raises ConfigError: an unknown or bad parameter, by name.
+    :raises ConfigError: names an unknown or invalid parameter.
     """
     return parse_settings(adapter_type(name).settings_type, dict(parameters or {}), name)
 
@@ -73,14 +74,18 @@ def model_settings(name: str, parameters: Mapping[str, Any] | None = None) -> Se
 def make_model(
     name: str, parameters: Mapping[str, Any] | None = None, task: Task = "regression"
 ) -> BaseModelAdapter[Any]:
-    """A new, unfitted model."""
+    """Create an unfitted model.
+
+    :param parameters: parameters laid over the model's defaults.
+    :raises ConfigError: the name, a parameter or the task is invalid, or a library is missing.
+    """
     return adapter_type(name)(model_settings(name, parameters), task)
 
 
 def load_model(file: Path) -> BaseModelAdapter[Any]:
-    """Read a saved model, whichever it is.
+    """Load a saved model of any type.
 
-    :raises DataError: the file is absent or is no saved model.
+    :raises DataError: the file is absent or not a saved model.
     """
     try:
         content = file.read_bytes()
@@ -90,6 +95,6 @@ def load_model(file: Path) -> BaseModelAdapter[Any]:
 
 
 def model_from_bytes(content: bytes, where: str = "the given bytes") -> BaseModelAdapter[Any]:
-    """The reverse of `BaseModelAdapter.to_bytes`."""
+    """Restore a model from the bytes of `BaseModelAdapter.to_bytes`."""
     meta, _ = unpacked(content, where)
     return adapter_type(str(meta["name"])).from_bytes(content, where)

@@ -1,4 +1,4 @@
-"""What a model is given: rows of features with labels, checked before any library sees them."""
+"""The input of a model: rows of features with labels, validated before a library uses them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from agent_market.utils.arrays import Floats, Ints
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Rows to learn from, of one or several pairs.
+    """Training or test rows of one or several pairs.
 
     `features` (N, F) and `labels` (N,), both finite; `weights` (N,) >= 0 and not all 0, None weighs all rows
-    alike; `groups` (N,) whole numbers, the same for rows that follow on each other in time (one pair): a
-    model that looks back never looks from one group into another.  None is one group.  `times` (N,) seconds
-    of each row, for models that cut the rows in time themselves (ensembles); None: all groups cover the same
+    equally; `groups` (N,) whole numbers, the same for rows of one time series (one pair): a
+    model with a window never uses rows of another group.  None is one group.  `times` (N,) epoch
+    seconds of each row, for models that split the rows in time (ensembles); None: all groups cover the same
     span.
 
-    :raises DataError: any of that does not hold; the message names the first offending row and column.
+    :raises DataError: a value is invalid; the message names the first such row and column.
     """
 
     features: Floats
@@ -34,13 +34,13 @@ class Samples:
         features = checked_features(self.features)
         rows = len(features)
         if rows < 2:
-            raise DataError(f"a model needs 2 or more rows to learn from, got {rows}; use a longer span")
+            raise DataError(f"a model needs at least 2 rows, got {rows}; use a longer span")
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "labels", _checked_column(self.labels, rows, "labels"))
         if self.weights is not None:
             weights = _checked_column(self.weights, rows, "weights")
             if (weights < 0.0).any() or not weights.any():
-                raise DataError("weights must be 0 or more, and some above 0")
+                raise DataError("weights must be 0 or more, with at least one above 0")
             object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "groups", checked_groups(self.groups, rows))
         object.__setattr__(self, "times", checked_groups(self.times, rows, "times"))
@@ -49,7 +49,7 @@ class Samples:
         return len(self.labels)
 
     def rows(self, chosen: npt.NDArray[np.bool_] | Ints | slice) -> Samples:
-        """The chosen rows, in their order."""
+        """Return the chosen rows, in their order."""
         return Samples(
             self.features[chosen],
             self.labels[chosen],
@@ -60,10 +60,10 @@ class Samples:
 
 
 def checked_features(values: npt.ArrayLike, width: int | None = None) -> Floats:
-    """(N, F) as C-ordered float64.
+    """Validate features and return them as (N, F) C-ordered float64.
 
     :param width: the F that a fitted model expects; None takes any F of 1 or more.
-    :raises DataError: another shape, text, NaN or infinity.
+    :raises DataError: a wrong shape, text, NaN or infinity.
     """
     table = _as_floats(values, "features")
     if table.ndim != 2 or table.shape[1] == 0:
@@ -72,7 +72,7 @@ def checked_features(values: npt.ArrayLike, width: int | None = None) -> Floats:
         )
     if width is not None and table.shape[1] != width:
         raise DataError(
-            f"the model was fitted on {width} features and is given {table.shape[1]}; "
+            f"the model was fitted on {width} features and got {table.shape[1]}; "
             "give it the same columns in the same order"
         )
     bad = ~np.isfinite(table)
@@ -86,9 +86,9 @@ def checked_features(values: npt.ArrayLike, width: int | None = None) -> Floats:
 
 
 def checked_groups(groups: npt.ArrayLike | None, rows: int, name: str = "groups") -> Ints | None:
-    """(N,) whole numbers.
+    """Validate groups (or times) and return them as (N,) int64.
 
-    :raises DataError: another length or no whole numbers.
+    :raises DataError: another length, or values that are not whole numbers.
     """
     if groups is None:
         return None
@@ -105,7 +105,7 @@ def _checked_column(values: npt.ArrayLike, rows: int, name: str) -> Floats:
     bad = ~np.isfinite(column)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise DataError(f"{name} hold {column[row]} in row {row}; leave out rows whose outcome is not known")
+        raise DataError(f"{name} hold {column[row]} in row {row}; drop rows whose outcome is not known")
     return column
 
 
@@ -113,4 +113,4 @@ def _as_floats(values: npt.ArrayLike, name: str) -> Floats:
     try:
         return np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{name} are no numbers: {error}") from error
+        raise DataError(f"{name} are not numeric: {error}") from error

@@ -19,20 +19,20 @@ from agent_market.utils.arrays import Floats, Ints
 
 
 class TreeSettings(Settings):
-    """What the three libraries have in common."""
+    """Settings shared by the three libraries."""
 
     trees: int = Field(default=300, ge=1, le=20_000)
-    """Most trees; with validation rows, fewer once they stop helping."""
+    """Maximum number of trees; validation rows stop the training early."""
     learning_rate: float = Field(default=0.03, gt=0, le=1)
     """Shrinkage of each tree."""
     depth: int = Field(default=5, ge=1, le=12)
-    """Most levels of a tree. Returns are nearly noise: deep trees learn the noise."""
+    """Maximum depth of a tree. Returns are mostly noise, which deep trees fit."""
     rows_a_leaf: int = Field(default=40, ge=1)
-    """Fewest rows in a leaf (XGBoost: least sum of Hessians, which is rows for squared error)."""
+    """Minimum rows in a leaf (XGBoost: minimum sum of Hessians, which is rows for squared error)."""
     row_share: float = Field(default=0.8, gt=0, le=1)
-    """Share of the rows that each tree sees."""
+    """Share of the rows sampled for each tree."""
     column_share: float = Field(default=0.8, gt=0, le=1)
-    """Share of the features that each tree sees."""
+    """Share of the features sampled for each tree."""
     l2: float = Field(default=1.0, ge=0)
     """L2 penalty on leaf values."""
     patience: int = Field(default=50, ge=1)
@@ -49,7 +49,7 @@ class LightGBMSettings(TreeSettings):
     """LightGBM; leaf-wise trees."""
 
     leaves: int = Field(default=15, ge=2)
-    """Most leaves of a tree."""
+    """Maximum leaves of a tree."""
 
 
 class XGBoostSettings(TreeSettings):
@@ -60,9 +60,7 @@ class XGBoostSettings(TreeSettings):
 
 
 class CatBoostSettings(TreeSettings):
-    """CatBoost; symmetric trees. Its own guess of the learning rate is far too low for few trees, so one
-    is set.
-    """
+    """CatBoost; symmetric trees. Its automatic learning rate is far too low for few trees, so one is set."""
 
     learning_rate: float = Field(default=0.05, gt=0, le=1)
     """Shrinkage of each tree."""
@@ -82,7 +80,7 @@ class _Trees(BaseModelAdapter[T]):
 
     @abstractmethod
     def _new(self, stopping: bool) -> Any:
-        """An unfitted estimator of the library; `stopping` says whether there are validation rows."""
+        """Return an unfitted estimator; `stopping` enables early stopping on validation rows."""
 
     def _outputs(self, features: Floats, groups: Ints | None) -> Floats:
         if self.task == "classification":
@@ -97,7 +95,7 @@ class _Trees(BaseModelAdapter[T]):
             progress(number, float(loss))
 
     def _through_file(self, suffix: str, content: bytes | None = None) -> bytes:
-        """Write or read a model in the own format of the library, which outlives its versions."""
+        """Write or read a model in the library's native format, which stays readable across versions."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"model{suffix}"
             if content is None:
@@ -140,7 +138,7 @@ class LightGBMAdapter(_Trees[LightGBMSettings]):
         model = self._new(validation is not None)
         callbacks = [lightgbm.early_stopping(self.settings.patience, verbose=False)] if validation else []
         with warnings.catch_warnings():
-            # 4.7 would have eval_X and eval_y, which 4.6 does not know.
+            # LightGBM 4.7 replaces eval_set by eval_X and eval_y, which 4.6 does not support.
             warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
             model.fit(
                 train.features,
@@ -150,7 +148,7 @@ class LightGBMAdapter(_Trees[LightGBMSettings]):
                 callbacks=callbacks,
                 init_model=self._model if warm else None,
             )
-        # The booster alone predicts, and is what is kept: a loaded model is the same object as a fitted one.
+        # Keep the booster alone, so that a loaded model predicts with the same object as a fitted one.
         self._model = model.booster_
         self._report(model.evals_result_ if validation else {}, progress)
 
@@ -206,10 +204,10 @@ class XGBoostAdapter(_Trees[XGBoostSettings]):
         self._report(model.evals_result() if validation else {}, progress)
 
     def _kept(self) -> bytearray:
-        """The trees that predict, to go on from.
+        """Return the trees to continue from, as bytes.
 
-        Without those after the best one and the note of which that was: with it, no later tree would count.
-        As bytes: a booster that still has its seed draws rows by what else was fitted since in this process.
+        Drop the trees after the best iteration and its attribute: it would make XGBoost ignore later trees.
+        Bytes, because a live booster draws rows depending on what else was fitted in this process.
         """
         booster = self._model.get_booster()
         best = booster.attr("best_iteration")
@@ -267,14 +265,14 @@ class CatBoostAdapter(_Trees[CatBoostSettings]):
         )
         metadata = model.get_metadata()
         for clock in ("model_guid", "train_finish_time"):
-            # Equal fits are equal files.
+            # Blank what differs between equal fits, so that they give equal files.
             metadata[clock] = ""
         self._model = model
         self._file = self._through_file(".cbm")
         self._report(model.get_evals_result() if validation else {}, progress)
 
     def _body(self) -> bytes:
-        # As it was written: CatBoost writes a model that it has loaded in another order.
+        # Return the original bytes: CatBoost writes a loaded model in another order.
         return self._file
 
     def _restore(self, body: bytes) -> None:

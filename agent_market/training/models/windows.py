@@ -1,4 +1,4 @@
-"""Which rows one prediction of a sequence model looks at."""
+"""Row windows of sequence models."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from agent_market.utils.arrays import Ints
 
 
 def window_rows(rows: int, window: int, groups: Ints | None) -> Ints:
-    """(N, window) row numbers, the newest last: row i's window ends at i and stays in its group.
+    """Return (N, window) row numbers, the newest last; row i's window ends at i and stays in its group.
 
-    Rows of a group need not lie together, but are in the order of time.  Where a group has fewer earlier
+    Rows of a group need not be adjacent, but must be in order of time.  Where a group has too few earlier
     rows, its first row is repeated in front.
     """
     if groups is None:

@@ -137,5 +137,5 @@ def test_timeframes_in_seconds(name: str, seconds: int) -> None:
 
 
 def test_what_is_no_timeframe_is_refused() -> None:
-    with pytest.raises(DataError, match="no timeframe"):
+    with pytest.raises(DataError, match="Invalid timeframe"):
         timeframe_s("hour")

@@ -42,6 +42,7 @@ def test_every_command_is_in_the_help_once_and_fits_telegrams_menu() -> None:
         "debate",
         "memory",
         "risk",
+        "alerts",
         "plan",
         "cost",
         "pause_ai",

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from agent_market.config import BudgetSettings, Caps, EndpointSettings, LLMSettings
@@ -199,6 +200,15 @@ def test_a_reply_beyond_every_measure_is_refused_and_takes_little_memory(name: s
     assert any(word in str(got) for word in ("larger than", "longer than"))
     # Server and client are one process, and `LARGE` was there before: what is counted is the reading.
     assert peak < 24 * 1024**2
+
+
+def test_a_reply_that_fills_the_limit_to_the_byte_is_not_taken_for_a_whole_one() -> None:
+    # How a network cuts a body is chance: a piece may end where the limit is.
+    sink = transport._Sink(httpx.Headers(), None, is_error=False)
+    for _ in range(transport.MAX_BODY // 65_536):
+        assert not sink.feed(b"[" * 65_536)
+    with pytest.raises(transport.ReplyTooLarge):
+        sink.feed(b"[")
 
 
 def test_a_large_error_is_read_no_further_than_its_beginning() -> None:

@@ -118,9 +118,15 @@ class Scripted(IStrategy):
 '''
 
 
+def _marks(number: int, quick: int) -> list[pytest.MarkDecorator]:
+    """As many again as the quick ones are slow, and the rest of the hundred nightly too."""
+    marks = [pytest.mark.slow] if number >= quick else []
+    return [*marks, pytest.mark.nightly] if number >= 2 * quick else marks
+
+
 def seeds(quick: int, all_of_them: int) -> list[Any]:
     """The first `quick` seeds, and the others marked slow."""
-    return [pytest.param(n, marks=[pytest.mark.slow] if n >= quick else []) for n in range(all_of_them)]
+    return [pytest.param(n, marks=_marks(n, quick)) for n in range(all_of_them)]
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_model(name: str, task: Task) -> None:
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_what_is_no_number_or_of_another_shape_is_refused(name: str, task: Task) -> None:
     train = planted(task)
-    with pytest.raises(DataError, match="learned nothing"):
+    with pytest.raises(DataError, match="is not fitted; call fit first"):
         made(name, task).predict(train.features)
     model = made(name, task).fit(train)
     before = told(model, train)
@@ -106,7 +106,7 @@ def test_what_is_no_number_or_of_another_shape_is_refused(name: str, task: Task)
         bad[7, 2] = value
         with pytest.raises(DataError, match="row 7, column 2"):
             model.predict(bad)
-    with pytest.raises(DataError, match=f"fitted on {WIDTH} features and is given {WIDTH - 1}"):
+    with pytest.raises(DataError, match=f"fitted on {WIDTH} features and got {WIDTH - 1}"):
         model.predict(train.features[:, 1:])
     with pytest.raises(DataError, match="rows, columns"):
         model.predict(train.features[0])
@@ -139,7 +139,7 @@ def test_training_goes_on_where_the_library_can_and_is_refused_elsewhere(name: s
         with pytest.raises(ConfigError, match="cannot continue"):
             model.fit(train).fit(later, warm=True)
         return
-    with pytest.raises(DataError, match="learned nothing"):
+    with pytest.raises(DataError, match="is not fitted; call fit first"):
         model.fit(train, warm=True)
     first = told(model.fit(train), later)
     second = told(model.fit(later, warm=True), later)
@@ -197,9 +197,9 @@ def test_samples_refuse_what_cannot_be_learned_from() -> None:
         Samples(good.features, good.labels, -np.ones(ROWS))
     with pytest.raises(DataError, match="whole numbers"):
         Samples(good.features, good.labels, None, np.zeros(ROWS))  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="2 or more rows"):
+    with pytest.raises(DataError, match="at least 2 rows"):
         good.rows(slice(0, 1))
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(DataError, match="are not numeric"):
         Samples(np.full((3, 1), "a"), np.zeros(3))  # type: ignore[arg-type]
 
 
@@ -207,7 +207,7 @@ def test_classes_are_whole_numbers_of_two_kinds() -> None:
     good = planted("regression")
     with pytest.raises(DataError, match="whole numbers"):
         made("lightgbm", "classification").fit(good)
-    with pytest.raises(DataError, match="two kinds"):
+    with pytest.raises(DataError, match="at least two classes"):
         made("lightgbm", "classification").fit(Samples(good.features, np.ones(ROWS)))
 
 
@@ -228,9 +228,9 @@ def test_unknown_names_and_parameters_say_what_is_known() -> None:
         make_model("lightgbm", {"tres": 3})
     with pytest.raises(ConfigError, match="multiple of heads"):
         make_model("transformer", {"hidden": 10, "heads": 4})
-    with pytest.raises(ConfigError, match="cannot do"):
+    with pytest.raises(ConfigError, match="does not support task"):
         make_model("policy", {}, "regression")
-    with pytest.raises(ConfigError, match="taken"):
+    with pytest.raises(ConfigError, match="is used by"):
         register_model("lightgbm", "mine:Model")
 
 
@@ -238,7 +238,7 @@ def test_a_damaged_or_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no model at"):
         load_model(tmp_path / "none.bin")
     (tmp_path / "bad.bin").write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match=r"bad\.bin is no saved model"):
+    with pytest.raises(DataError, match=r"bad\.bin is not a saved model"):
         load_model(tmp_path / "bad.bin")
 
 

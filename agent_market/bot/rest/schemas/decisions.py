@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agent_market.bot.rest.schemas.base import Answer
-from agent_market.queries.decisions import DecisionStatus
 from agent_market.records import Debate, Episode
+from agent_market.store.fates import DecisionStatus
 
 
 class DecisionSummary(Answer):

@@ -78,7 +78,7 @@ def test_json_lines_and_csv_hold_the_same(tmp_path: Path) -> None:
         ('{"known_at": 1709283600, "title": "A"}\n', "line 1: known_at.*date and time"),
         ('{"title": "A"}\n', "line 1: known_at"),
         (LINE + '{"known_at": "2024-03-01T09:30:00Z", "title": ""}\n', "line 2: title"),
-        ("headlines\n" + LINE, "line 1 is no JSON"),
+        ("headlines\n" + LINE, "line 1 is not a JSON object"),
         ("[]\n", "line 1: line"),
     ],
 )
