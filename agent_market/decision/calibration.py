@@ -1,18 +1,17 @@
-"""Is a confidence of 0.7 right seven times in ten?  Measured, mended, and used only while it holds.
+"""Measure how well confidences are calibrated, recalibrate them, and say when a size may depend on them.
 
-An agent's confidence is its probability that the sign of its depth is right.  A *forecast* is such a
-confidence with what came of it; a depth of 0 and an abstention forecast nothing.  Scores:
+An agent's confidence is its probability that the sign of its depth is right: 0.7 should be right seven times
+in ten.  A *forecast* is a confidence with its outcome; a depth of 0 and an abstention make none.  Scores:
 
     Brier (1950)                   mean((p - y)^2)                         0 best; p = 0.5 throughout: 0.25
     expected calibration error     sum_b n_b / n |hit rate_b - mean p_b|   Naeini et al. (2015), equal bins
 
 The expected calibration error of a perfect forecaster is above 0 in any finite sample, about
-0.8 * sqrt(0.25 * bins / n) where the bins are evenly filled: it errs towards not using a confidence.
+0.8 * sqrt(0.25 * bins / n) where the bins are evenly filled: the bias is towards not using a confidence.
 
 Recalibration maps a raw confidence to a hit rate: Platt (1999), a logistic curve on the log-odds, or isotonic
 regression (Zadrozny & Elkan 2002).  It is fitted on outcomes that were known when the first forecast of the
-window was made, and judged on the window: nothing is measured on what it was fitted to, and nothing is known
-before it was.
+evaluation window was made, and scored on that window: scores are out of sample and point in time.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ Recalibrate = Callable[[Floats], Floats]
 
 FUSED = "fused"
 
-# Log-odds of 0 and 1 are infinite; no forecaster is surer than this.
+# Log-odds of 0 and 1 are infinite: clip probabilities to [this, 1 - this].
 _SUREST = 1e-4
 
 
@@ -53,7 +52,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Forecasts of about the same confidence: how many, their mean, how often right, with a 95% interval."""
+    """One bin of the reliability curve: count, mean confidence, hit rate and its 95% interval."""
 
     count: int
     confidence: float
@@ -64,9 +63,9 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What is known at a moment about one forecaster.
+    """The calibration of one forecaster at one moment.
 
-    `fitted_on` outcomes stand behind `recalibrate`, `window` newer ones behind the scores: `brier` and
+    `recalibrate` was fitted on `fitted_on` outcomes; the scores come from `window` newer ones: `brier` and
     `error` after recalibration, `raw_brier` and `raw_error` before. All four are None while the window is not
     full. `usable` says whether a size may depend on the confidence.
     """
@@ -86,9 +85,10 @@ class Calibration:
 
 
 def forecasts(episodes: Iterable[Episode], agent: str | None = None) -> tuple[Forecast, ...]:
-    """The forecasts of `agent` (None: of the fused decision) with a known outcome, in the order of episodes.
+    """Collect the forecasts with a known outcome, in the order of the episodes.
 
-    A return of exactly 0 proves no side right: it is a miss.
+    :param agent: whose forecasts; None for those of the fused decision.
+    :return: one per episode in which a side was taken. A return of exactly 0 is a miss for both sides.
     """
     found = []
     for episode in episodes:
@@ -104,8 +104,10 @@ def forecasts(episodes: Iterable[Episode], agent: str | None = None) -> tuple[Fo
 
 
 def brier_score(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> float:
-    """Mean squared difference of confidence and outcome, in [0, 1].
+    """Compute the mean squared difference of confidence and outcome, in [0, 1]; 0 is best.
 
+    :param confidence: (n,) in [0, 1].
+    :param hit: (n,) 1 or True where the side was right, else 0.
     :raises ValueError: no forecasts, or a confidence outside [0, 1].
     """
     p, y = _checked(confidence, hit)
@@ -113,9 +115,13 @@ def brier_score(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> float:
 
 
 def reliability(confidence: npt.ArrayLike, hit: npt.ArrayLike, bins: int = 10) -> tuple[Bin, ...]:
-    """The reliability curve: forecasts in `bins` bins of equal width over [0, 1], empty ones left out.
+    """Compute the reliability curve: forecasts in `bins` bins of equal width over [0, 1], without empty bins.
 
     A confidence on an edge belongs to the upper bin, 1 to the last. The interval is Wilson's (1927).
+
+    :param confidence: (n,) in [0, 1].
+    :param hit: (n,) 1 or True where the side was right, else 0.
+    :raises ValueError: no forecasts, or a confidence outside [0, 1].
     """
     p, y = _checked(confidence, hit)
     which = np.minimum((p * bins).astype(int), bins - 1)
@@ -129,16 +135,16 @@ def reliability(confidence: npt.ArrayLike, hit: npt.ArrayLike, bins: int = 10) -
 
 
 def expected_calibration_error(confidence: npt.ArrayLike, hit: npt.ArrayLike, bins: int = 10) -> float:
-    """Mean distance of hit rate and confidence over bins, weighted by forecasts, in [0, 1]."""
+    """Compute the mean |hit rate - confidence| over bins, weighted by count, in [0, 1]; see `reliability`."""
     curve = reliability(confidence, hit, bins)
     total = sum(b.count for b in curve)
     return sum(b.count * abs(b.hit_rate - b.confidence) for b in curve) / total
 
 
 def fit_platt(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> Recalibrate:
-    """Platt scaling: P(hit) = 1 / (1 + exp(-(a logit(p) + b))), by maximum likelihood.
+    """Fit Platt scaling, P(hit) = 1 / (1 + exp(-(a logit(p) + b))), by maximum likelihood.
 
-    With outcomes of one kind only there is no maximum: the rate (hits + 1) / (n + 2) is given throughout.
+    If all outcomes are hits, or all misses, no maximum exists: the fit is the constant (hits + 1) / (n + 2).
     """
     p, y = _checked(confidence, hit)
     if y.min() == y.max():
@@ -150,7 +156,7 @@ def fit_platt(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> Recalibrate:
 
 
 def fit_isotonic(confidence: npt.ArrayLike, hit: npt.ArrayLike) -> Recalibrate:
-    """Isotonic regression: the best curve that never falls; constant beyond what it was fitted on."""
+    """Fit isotonic regression: the best non-decreasing curve, constant outside the range it was fitted on."""
     p, y = _checked(confidence, hit)
     curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(p, y)
     return lambda raw: np.asarray(curve.predict(np.asarray(raw, dtype=np.float64)), dtype=np.float64)
@@ -162,9 +168,10 @@ def as_stated(raw: Floats) -> Floats:
 
 
 def calibrate(known: Sequence[Forecast], asof: datetime, settings: CalibrationSettings) -> Calibration:
-    """What may be said at `asof` about a forecaster: only outcomes known by then count.
+    """Calibrate one forecaster at `asof`, from the outcomes known by then.
 
-    :param known: its forecasts in any order; those whose outcome is not known at `asof` are not looked at.
+    :param known: its forecasts in any order; those with `known_at` after `asof` are ignored.
+    :return: scores are None, and `usable` False, until `settings.window` outcomes are known.
     """
     past = sorted(
         (f for f in known if f.known_at <= asof), key=lambda f: (f.made_at, f.known_at, f.confidence, f.hit)
@@ -192,10 +199,10 @@ def calibrate(known: Sequence[Forecast], asof: datetime, settings: CalibrationSe
 
 
 class DecisionCalibrator:
-    """The calibration of the fused decision along a sequence of settled episodes, renewed now and then.
+    """The calibration of the fused decision along a sequence of settled episodes, refitted periodically.
 
-    It is a function of the sequence and nothing else: a new one is made each time that `refit_every` more
-    outcomes are known, from exactly those, so however a run is cut it is the same.
+    It depends on the sequence alone: it is refitted at each multiple of `refit_every` known outcomes, from
+    exactly those, so a resumed run gives the same calibration as an uninterrupted one.
     """
 
     def __init__(self, settings: CalibrationSettings) -> None:
@@ -204,7 +211,7 @@ class DecisionCalibrator:
         self._current = calibrate((), datetime.max, settings)
 
     def at(self, settled: tuple[Episode, ...]) -> Calibration:
-        """After `settled` (`EpisodicMemory.settled(asof)`, in its order)."""
+        """Return the calibration after `settled` (`EpisodicMemory.settled(asof)`, in its order)."""
         every = self._settings.refit_every
         used = settled[: len(settled) // every * every]
         if used != self._used:

@@ -1,10 +1,10 @@
-"""What each agent is worth, in money after costs: leave-one-out and Shapley values, in total and by regime.
+"""Attribute money after costs to agents: leave-one-out and Shapley values, in total and by regime.
 
 The game: a coalition of agents decides alone, by the weights it had, scaled to sum to 1 over those of it that
-are awake (to nobody where none is: flat).  Its worth is the money it makes after its own turnover.  Shapley
-(1953) is the one division that is efficient (adds up to the worth of all), symmetric, additive, and gives
-nothing to an agent that changes nothing.  Leave-one-out is what would be missing without that one agent: two
-that say the same each have a leave-one-out of about 0, and share their worth under Shapley.
+are awake (flat where none is).  Its value is the money it makes after the cost of its own turnover.
+Shapley's (1953) is the only division that is efficient (adds up to the value of all), symmetric, additive,
+and gives 0 to an agent that changes nothing.  Leave-one-out is the loss of value without that agent: two
+agents with the same views each have a leave-one-out of about 0, and share their value under Shapley.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agent_market.errors import ConfigError
 from agent_market.utils.arrays import Floats
 
 MOST_AGENTS = 14
-"""Exact Shapley values need the worth of all 2^N coalitions."""
+"""Exact Shapley values need the value of all 2^N coalitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Credit:
 def credits(
     panel: DecisionPanel, weights: Floats, cost: float, regimes: tuple[str, ...]
 ) -> tuple[Credit, ...]:
-    """Credit of every expert for what the panel's decisions made under `weights`.
+    """Compute the credit of every expert for the money that the panel's decisions made under `weights`.
 
     :param weights: (T, P, N) at each decision.
     :param cost: of one unit of turnover, as a fraction.
     :param regimes: name of each index in `panel.regime`.
-    :return: one an expert; their Shapley values sum to the money that all made.
+    :return: one per expert; their Shapley values sum to the money of the full committee.
     :raises ConfigError: more than `MOST_AGENTS` experts.
     """
     count = len(panel.experts)

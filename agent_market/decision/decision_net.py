@@ -1,10 +1,10 @@
-"""`DecisionNet`: what to do with the fused view, given what is held and what trading costs.
+"""`DecisionNet`: choose a position from the fused view, the position held and the trading cost.
 
-Two heads.  `target` holds a continuous depth and moves it only as far as the edge of a zone around where it
-wants to be, the form of the optimal policy under proportional costs (Davis & Norman 1990; Garleanu & Pedersen
-2013): inside the zone nothing is traded.  `actions` is buy / sell / hold: go long, go short, keep.
+Two heads.  `target` holds a continuous depth and trades only to the edge of a no-trade zone around its
+target, the form of the optimal policy under proportional costs (Davis & Norman 1990; Garleanu & Pedersen
+2013).  `actions` is buy / sell / hold: go long, go short, keep.
 
-Both begin as the fused depth: the residual of the target starts at 0 and the zone close to it.
+Untrained, both follow the fused depth: the residual of the target starts at 0, and the zone is narrow.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DecisionNet(nn.Module):
     def forward(self, features: Tensor, anchor: Tensor, position: Tensor) -> Tensor:
         """Positions (L, B) in [-1, 1], each held from its decision on.
 
-        :param features: (L, B, F) what is known at each decision.
+        :param features: (L, B, F) inputs of each decision.
         :param anchor: (L, B) the fused depth in [-1, 1].
         :param position: (B,) held before the first decision.
         """
@@ -71,5 +71,5 @@ class DecisionNet(nn.Module):
         soft = odds[..., BUY] - odds[..., SELL] + odds[..., HOLD] * position
         action = odds.argmax(-1)
         hard = torch.where(action == HOLD, position, (action - HOLD).to(position.dtype))
-        # Straight-through (Bengio, Leonard & Courville 2013): acts on the choice, learns from the odds.
+        # Straight-through estimator (Bengio, Leonard & Courville 2013): hard choice forward, soft gradient.
         return soft + (hard - soft).detach()

@@ -18,7 +18,7 @@ def fuse(
     multipliers: npt.ArrayLike | None = None,
     temperature: float = 1.0,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weighted mean depth of N agents at T moments.
+    """Compute the weighted mean depth of N agents at T moments.
 
     An agent counts where its weight and multiplier are positive and its depth is a number; its
     effective weight is then proportional to (weight * multiplier) ** (1 / temperature).
@@ -59,7 +59,7 @@ def decide(
     settings: DecisionSettings,
     decision_id: str,
 ) -> Decision:
-    """The fused opinion at `view.asof`.
+    """Fuse the agents' views into one decision at `view.asof`.
 
     :param views: one per agent. Abstentions get weight 0.
     :param weights: weight of each agent, any scale; an agent without one gets 0.

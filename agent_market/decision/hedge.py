@@ -2,8 +2,8 @@
 
 Exponential weights over N experts (Freund & Schapire 1997) with the time-varying rate
 eta_t = sqrt(8 ln N / t) (Cesa-Bianchi & Lugosi 2006, theorem 2.3), on rewards scaled to [0, 1].
-An agent that abstained is asleep: it is credited with the reward that the algorithm itself made
-(the specialists of Freund, Schapire, Singer & Warmuth 1997), so to abstain neither pays nor costs.
+An agent that abstained is asleep: it is credited with the reward of the algorithm itself (the specialists
+of Freund, Schapire, Singer & Warmuth 1997), so an abstention neither gains nor costs weight.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 class Hedge:
     """Cumulative gains of a fixed set of agents, and the weights that follow from them.
 
-    Deterministic; the state is the gains and the number of steps, nothing else.
+    Deterministic; the state is the gains and the number of steps.
     """
 
     def __init__(self, agents: Sequence[str], learning_rate: float = 1.0) -> None:
@@ -45,12 +45,12 @@ class Hedge:
         return weights
 
     def learn(self, rewards: Mapping[str, float], weights: Mapping[str, float]) -> None:
-        """One step: credit each agent with its reward, and sleepers with the algorithm's own.
+        """Take one step: credit each agent with its reward, and sleepers with the algorithm's own.
 
-        :param rewards: reward in [-1, 1] of each agent that was awake; agents that this Hedge does not
-            know are ignored, and without any it knows nothing is learned.
+        :param rewards: reward in [-1, 1] of each agent that was awake; unknown
+            agents are ignored, and a call without any known agent changes nothing.
         :param weights: weights that the decision was made with. If none is positive among those awake,
-            today's weights stand in for them.
+            the current weights are used instead.
         :raises ValueError: a reward outside [-1, 1], or not a number.
         """
         for agent, reward in rewards.items():

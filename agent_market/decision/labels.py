@@ -1,4 +1,4 @@
-"""What the settings of `decision.weighting` are called in reports."""
+"""Labels of the values of `decision.weighting`, for reports."""
 
 from __future__ import annotations
 

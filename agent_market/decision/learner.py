@@ -1,4 +1,4 @@
-"""Weights fed from memory: at any moment they follow from the outcomes known by then, and nothing else."""
+"""Learn weights from memory: at any moment they depend only on the outcomes known by then."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agent_market.records import Episode
 
 
 class WeightLearner:
-    """The weighting that a sequence of settled episodes leads to, kept so that each is learned once.
+    """Apply a weighting to a growing sequence of settled episodes, learning each once.
 
-    The state is a function of the sequence alone: when it does not continue the one before (a late
-    outcome was put in between, or an earlier moment is asked for), it is learned again from the start.
+    The state is a function of the sequence alone: if it does not continue the one before (a late outcome
+    was inserted, or an earlier moment is requested), learning restarts from the beginning.
     """
 
     def __init__(self, experts: Sequence[str], settings: DecisionSettings) -> None:
-        """:param experts: agents, and the experts that are none (`experts.seats.seats`)."""
+        """:param experts: agents and virtual experts (`experts.virtual_experts.seats`)."""
         self._experts = tuple(experts)
         self._settings = settings
         self._learned: tuple[Episode, ...] = ()
@@ -29,9 +29,11 @@ class WeightLearner:
     def weights(
         self, settled: tuple[Episode, ...], awake: Mapping[str, float], regime: str = ""
     ) -> dict[str, float]:
-        """Weights after `settled` (`EpisodicMemory.settled(asof)`, in its order); see `Weighting.weights`.
+        """Return the weights after the episodes `settled`; see `Weighting.weights`.
 
-        :param regime: of the moment decided on; read only where weights are learned for each regime.
+        :param settled: `EpisodicMemory.settled(asof)`, in its order.
+        :param awake: depth, in [-10, 10], of each expert that has an opinion.
+        :param regime: of the moment decided on; used only if weights are learned per regime.
         """
         seen = len(self._learned)
         if settled[:seen] != self._learned:
@@ -46,7 +48,7 @@ class WeightLearner:
         return with_prior(self._weighting.at(regime).weights(awake), self._settings.weighting_prior)
 
     def _note(self, episode: Episode) -> Episode | None:
-        """Take an episode in; the one decided before it on its pair, if that still held then."""
+        """Record an episode; return the previous one of its pair if that still held then."""
         known = self._by_pair.setdefault(episode.view.pair, [])
         insort(known, episode, key=lambda e: e.view.asof)
         at = next(i for i in range(len(known) - 1, -1, -1) if known[i] is episode)
@@ -61,7 +63,7 @@ class WeightLearner:
 
 
 def with_prior(weights: Mapping[str, float], prior: Mapping[str, float]) -> dict[str, float]:
-    """Weights times the prior mass of each expert (1 where unnamed), scaled to the sum that they had.
+    """Multiply weights by the prior mass of each expert (1 where unnamed), and keep their sum.
 
     With Hedge this is Hedge from unequal starting weights: an expert's learned weight multiplies its prior.
     """

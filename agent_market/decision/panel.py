@@ -1,7 +1,7 @@
-"""Logged decisions as arrays: what every agent said at every moment, and what the market then did.
+"""Logged decisions as arrays: every agent's view at every moment, and the market's returns after it.
 
-For a price taker every action's reward is known once the market has moved: a log of views is enough to
-train and to judge any way of using them.  T moments, P pairs, N experts, S numbers of market state.
+For a price taker the reward of every action is known once the market has moved, so a log of views is enough
+to train and evaluate any way of using them.  T moments, P pairs, N experts, S numbers of market state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DecisionPanel:
     * `sigma` (T, P): expected standard deviation of the return until the next moment, > 0;
     * `returns` (T, P): of a long position from this decision's fill to the next decision's fill: money;
     * `outcome` (T, P): of a long position from this decision's fill to the last close before the next
-      decision: what may be learned from, at `known_at` (T, P), seconds. NaN where it is never known.
+      decision: the training outcome, known at `known_at` (T, P), seconds. NaN where it is never known.
     """
 
     times: Ints
@@ -67,12 +67,12 @@ class DecisionPanel:
         return np.isfinite(self.depth)
 
     def rows(self, chosen: slice | npt.NDArray[np.integer]) -> DecisionPanel:
-        """The same at some of the moments."""
+        """Return the panel at some of the moments."""
         parts = ("times", "depth", "confidence", "state", "regime", "sigma", "returns", "outcome", "known_at")
         return replace(self, **{name: getattr(self, name)[chosen] for name in parts})
 
     def with_cash(self) -> DecisionPanel:
-        """The same with cash as a last expert: depth 0, always awake."""
+        """Return the panel with cash as a last expert: depth 0, confidence 1, always awake."""
         rows = (*self.depth.shape[:2], 1)
         return replace(
             self,
@@ -82,12 +82,12 @@ class DecisionPanel:
         )
 
     def seen_from(self, moment: int) -> Bools:
-        """(T, P) which outcomes are known at `moment`."""
+        """(T, P) True where the outcome is known at `moment` (seconds)."""
         return np.isfinite(self.outcome) & (self.known_at <= moment)
 
 
 def vectors(panel: DecisionPanel, settings: DecisionSettings) -> npt.NDArray[np.float32]:
-    """(T, P, N, 4) [buy, sell, hold, confidence] of every expert, all 0 where it is asleep."""
+    """Return [buy, sell, hold, confidence] of every expert, (T, P, N, 4), all 0 where it is asleep."""
     depth = np.nan_to_num(panel.depth)
     bar = settings.hold_threshold / 10.0
     buy = (depth > 0.0) & (depth >= bar)
@@ -97,7 +97,7 @@ def vectors(panel: DecisionPanel, settings: DecisionSettings) -> npt.NDArray[np.
 
 
 def money(panel: DecisionPanel, position: Floats, cost: float) -> Floats:
-    """(T, P) return of each pair's capital in each period, after costs, as a fraction.
+    """Compute the return of each pair's capital in each period, (T, P), after costs, as a fraction.
 
     :param position: (T, P) in [-1, 1], decided at the moment and held from its fill to the next.
     :param cost: of one unit of turnover (one side), as a fraction.
@@ -106,10 +106,12 @@ def money(panel: DecisionPanel, position: Floats, cost: float) -> Floats:
 
 
 def expert_rewards(panel: DecisionPanel, cost: float, scale: float) -> Floats:
-    """(T, P, N) reward in [-1, 1] of each expert on its own, in `scale` expected deviations; NaN asleep.
+    """Compute the reward of each expert on its own, (T, P, N) in [-1, 1]; NaN where it is asleep.
 
-    What it would have made alone: return x depth, less the cost of its own turnover.  Its last depth is taken
-    as 0 where it slept: to sleep is to hold nothing.
+    The reward is what it would have made alone: return x depth, less the cost of its own turnover, in units
+    of `scale` expected deviations, clipped.  A sleeping expert holds nothing: its depth before counts as 0.
+
+    :param cost: of one unit of turnover (one side), as a fraction.
     """
     held = np.nan_to_num(panel.depth)
     earned = net_return(held, _before(held), panel.outcome[..., None], cost)

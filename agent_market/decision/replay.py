@@ -1,4 +1,4 @@
-"""Walking a weighting through a panel, in the order in which things became known."""
+"""Replay a weighting over a panel, learning each outcome in the order in which it became known."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from agent_market.utils.arrays import Floats
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How a weighting is taught.
+    """How a weighting learns.
 
-    `pooled`: one for all pairs, taught by the outcomes of each; else one a pair.  `per_regime`: one for each
-    market regime.  `cost`: of one unit of turnover, in the experts' rewards; `scale`: see `expert_rewards`.
+    `pooled`: one for all pairs, learning from the outcomes of each; else one per pair.  `per_regime`: one
+    for each market regime.  `cost`: of one unit of turnover, in the experts' rewards; `scale`: see
+    `expert_rewards`.
     """
 
     pooled: bool = True
@@ -29,10 +30,13 @@ class Walk:
 
 
 def replay(panel: DecisionPanel, make: Callable[[tuple[str, ...]], Weighting], how: Walk) -> Floats:
-    """(T, P, N) weights at each decision: each row sums to 1, or is 0 where nobody is awake.
+    """Compute the weights at each decision, (T, P, N): each row sums to 1, or is 0 where no expert is awake.
 
-    Before each moment every outcome that became known by then is learned, late ones too, in the order of
-    (known_at, moment, pair); so cutting the future off changes no row.
+    Before each moment every outcome known by then is learned, late ones too, in the order of (known_at,
+    moment, pair), so cutting off the future changes no row.
+
+    :param make: create an untrained weighting for the given experts.
+    :raises ValueError: an outcome is known before its decision was made.
     """
     rewards = expert_rewards(panel, how.cost, how.scale)
     weights = np.zeros(panel.depth.shape)
@@ -48,7 +52,7 @@ def replay(panel: DecisionPanel, make: Callable[[tuple[str, ...]], Weighting], h
         while at < len(waiting) and panel.known_at[tuple(waiting[at])] <= now:
             then, pair = waiting[at]
             at += 1
-            # A panel says when an outcome is known; one known before its decision would be a leak.
+            # An outcome known before its decision would leak the future.
             if then >= t:
                 raise ValueError(f"outcome of moment {panel.times[then]} known at {now}, before it was made")
             book = books[pair].at(str(panel.regime[then, pair]))
@@ -62,7 +66,7 @@ def replay(panel: DecisionPanel, make: Callable[[tuple[str, ...]], Weighting], h
 
 
 def fused(panel: DecisionPanel, weights: Floats) -> Floats:
-    """(T, P) the weighted mean depth, in [-1, 1]."""
+    """Return the weighted mean depth, (T, P) in [-1, 1]."""
     shape = panel.depth.shape
     depth, _ = fuse(panel.depth.reshape(-1, shape[2]), weights.reshape(-1, shape[2]))
     return depth.reshape(shape[:2])

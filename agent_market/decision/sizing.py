@@ -1,4 +1,4 @@
-"""From a depth to a position: the one arithmetic of the strategy, of evaluation and of tests.
+"""Map a depth to a position; shared by the strategy, the evaluation and the tests.
 
 A position is a share of the pair's budget: in [0, 1] on spot, in [-1, 1] where shorts are possible.
 """
@@ -20,8 +20,8 @@ def target_share(
     """(T,) share of the budget to hold: depth / full_depth, brought to the volatility target.
 
     :param depth: (T,) after risk, in [-10, 10]; NaN counts as 0.
-    :param volatility: (T,) of the pair, a year; NaN (unknown) gives 0 where there is a volatility target:
-        what cannot be measured is not held.
+    :param volatility: (T,) of the pair, annualised; NaN (unknown) gives a share of 0 if there is a
+        volatility target.
     :param can_short: without it a negative depth is flat.
     """
     share = np.clip(np.nan_to_num(np.asarray(depth, dtype=np.float64)) / settings.full_depth, -1.0, 1.0)
@@ -32,7 +32,7 @@ def target_share(
 
 
 def no_trade_zone(volatility: npt.ArrayLike, side_cost: float, settings: SizingSettings) -> Floats:
-    """(T,) smallest change of the share that earns its cost.
+    """Compute the smallest change of the share that earns its cost, (T,).
 
     An investor who holds a Sharpe ratio of 1 at a volatility of `target` a year has risk aversion 1 / target;
     being off the best share by d costs them d^2 volatility^2 / (2 target) a year, and a change costs
@@ -52,14 +52,14 @@ def no_trade_zone(volatility: npt.ArrayLike, side_cost: float, settings: SizingS
 
 
 def next_share(held: float, target: float, zone: float) -> float:
-    """The share to hold after a decision: the target where it is 0, on the other side, or beyond the zone."""
+    """Return the share to hold: the target if it is 0, on the other side, or beyond the zone; else `held`."""
     if target == 0.0 or held * target < 0.0 or abs(target - held) > zone:
         return target
     return held
 
 
 def share_path(target: Floats, zone: Floats) -> Floats:
-    """(T,) shares held if each decision is carried out and nothing drifts between them, from flat."""
+    """(T,) shares held from flat, if every decision is executed and positions do not drift in between."""
     held, path = 0.0, np.empty(len(target))
     for row, (wanted, width) in enumerate(zip(target.tolist(), zone.tolist(), strict=True)):
         held = path[row] = next_share(held, wanted, width)

@@ -1,10 +1,11 @@
-"""`AgentWeightNet`: whom to trust, read off what the agents say now, on top of what they earned so far.
+"""`AgentWeightNet`: learn agent weights from the current views, as a residual on an online weighting.
 
     weights = softmax(log prior + residual)
 
-The prior comes from an online weighting (`decision.experts`), and the residual begins at 0: untrained, the
-net is its prior.  Every agent goes through the same encoder; what sets one apart is its vector, its prior,
-and an embedding of its name that begins at 0: an agent can join (as a stranger) or leave without retraining.
+The prior comes from an online weighting (`decision.experts`), and the residual starts at 0: untrained, the
+net equals its prior.  All agents share one encoder; they differ by their vector, their prior, and an
+embedding of their name that starts at 0, so an agent can join (with a zero embedding) or leave
+without retraining.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class AgentWeightNet(nn.Module):
     def __init__(
         self, agents: Sequence[str], state_dim: int = 0, hidden: int = 32, embedding: int = 4
     ) -> None:
-        """:param state_dim: numbers of market state; 0 = the net does not see the market.
+        """:param state_dim: numbers of market state; 0 = no market state among the inputs.
         :raises ConfigError: an agent is named twice, or there is none.
         """
         super().__init__()
@@ -36,7 +37,7 @@ class AgentWeightNet(nn.Module):
         self.state_dim = state_dim
         self.embedding = nn.Parameter(torch.zeros(len(agents), embedding))
         self.encoder = nn.Sequential(nn.Linear(VECTOR + 1 + embedding, hidden), nn.Tanh())
-        # Beside the mean of the encodings: how far depths are apart, how many are awake, and the market.
+        # Inputs: mean of the encodings, dispersion of the sides, share of agents awake, market state.
         self.context = nn.Sequential(nn.Linear(hidden + 2 + state_dim, hidden), nn.Tanh())
         self.mix = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh())
         self.residual = nn.Linear(hidden, 1)
@@ -44,12 +45,13 @@ class AgentWeightNet(nn.Module):
         nn.init.zeros_(self.residual.bias)
 
     def forward(self, vectors: Tensor, awake: Tensor, prior: Tensor, state: Tensor | None = None) -> Tensor:
-        """Log weights (B, N), -inf for those asleep; a row where nobody is awake is -inf throughout.
+        """Log weights (B, N), -inf for agents asleep; all -inf in a row without an awake agent.
 
         :param vectors: (B, N, 4) [buy, sell, hold, confidence] of each agent, 0 where asleep.
         :param awake: (B, N) bool.
-        :param prior: (B, N) weights >= 0; those below 1e-6 count as that, so that no agent is lost for ever.
-        :param state: (B, S) market state, where the net was made to see it.
+        :param prior: (B, N) weights >= 0; raised to at least 1e-6, so that every agent can recover.
+        :param state: (B, S) market state; required if `state_dim` > 0.
+        :raises ConfigError: `state_dim` > 0 and there is no `state`.
         """
         log_prior = prior.clamp_min(LEAST_PRIOR).log()
         names = self.embedding.expand(*vectors.shape[:-1], -1)
@@ -62,7 +64,9 @@ class AgentWeightNet(nn.Module):
         parts = [encoded.sum(-2) / count, diversity, count / len(self.agents)]
         if self.state_dim:
             if state is None:
-                raise ConfigError(f"this weight net was made for {self.state_dim} numbers of market state")
+                raise ConfigError(
+                    f"this weight net needs a market state of {self.state_dim} numbers; got none"
+                )
             parts.append(state)
         context = self.context(torch.cat(parts, dim=-1)).unsqueeze(-2).expand_as(encoded)
         residual = self.residual(self.mix(torch.cat([encoded, context], dim=-1))).squeeze(-1)
@@ -70,7 +74,7 @@ class AgentWeightNet(nn.Module):
         return scores - _log_total(scores)
 
     def seated(self, agents: Sequence[str]) -> AgentWeightNet:
-        """A net for other agents: those it knows keep their embedding, new ones come as strangers."""
+        """Return a copy for other agents: known ones keep their embedding, new ones start with zeros."""
         hidden, embedding = self.residual.in_features, self.embedding.shape[1]
         net = AgentWeightNet(agents, self.state_dim, hidden, embedding)
         theirs = {name: value for name, value in self.state_dict().items() if name != "embedding"}
@@ -83,7 +87,7 @@ class AgentWeightNet(nn.Module):
 
 
 def kl_to_prior(log_weights: Tensor, prior: Tensor) -> Tensor:
-    """Mean over decisions of KL(weights || prior): how far the net has left what was earned."""
+    """Mean over decisions of KL(weights || prior), in nats: how far the net departs from its prior."""
     weights = log_weights.exp()
     log_prior = prior.clamp_min(LEAST_PRIOR).log()
     gap = torch.where(weights > 0.0, log_weights - log_prior, torch.zeros_like(weights))

@@ -1,4 +1,4 @@
-"""What a weighting of experts is, and how all of them treat experts that are asleep."""
+"""The `Weighting` protocol, and a base class that handles experts that are asleep."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from agent_market.utils.arrays import Bools, Floats
 
 
 class Weighting(Protocol):
-    """Weights of experts, learned from their rewards. `decision.hedge.Hedge` is one as it stands.
+    """Weights of experts, learned from their rewards. `decision.hedge.Hedge` implements it.
 
-    Calls alternate as outcomes become known: any number of `learn`, any number of `weights`.  Outcomes may
-    come late and several at a time; an implementation may not assume that one lies between two decisions.
+    Outcomes may come late and several at a time: any number of `learn` calls, none included, may lie between
+    two calls of `weights`.
     """
 
     def weights(self, awake: Mapping[str, float]) -> dict[str, float]:
-        """Weight of every expert: 0 for those asleep; the rest are >= 0 and sum to 1, if there are any.
+        """Return the weight of every expert: 0 for those asleep; the rest are >= 0 and sum to 1, if any.
 
         :param awake: depth, in [-10, 10], of each expert that has an opinion; unknown names are ignored.
         """
         ...
 
     def learn(self, rewards: Mapping[str, float], weights: Mapping[str, float]) -> None:
-        """One outcome.
+        """Learn one outcome.
 
         :param rewards: reward in [-1, 1] of each expert that was awake; unknown names are ignored, and
-            without any known one nothing is learned.
+            a call without any known name changes nothing.
         :param weights: weights that the decision was made with; if none is positive among those awake,
-            today's stand in.
+            the current weights are used instead.
         :raises ValueError: a reward outside [-1, 1], or not a number.
         """
         ...
 
 
 class Learner(ABC):
-    """Base of the learners below: names to arrays, and sleep.
+    """Base of the learners: maps names to arrays and handles sleeping experts.
 
-    An expert that was asleep is credited with what the algorithm itself made (the specialists of Freund,
+    An expert that was asleep is credited with the algorithm's own reward (the specialists of Freund,
     Schapire, Singer & Warmuth 1997; Gaillard, Stoltz & van Erven 2014, section 4): its regret does not move.
     """
 
@@ -76,14 +76,14 @@ class Learner(ABC):
 
     @abstractmethod
     def _mass(self, depths: Floats, awake: Bools) -> Floats:
-        """(N,) weights on any scale, >= 0; entries of those asleep are not read."""
+        """(N,) weights on any scale, >= 0; entries of sleeping experts are ignored."""
 
     @abstractmethod
     def _update(self, rewards: Floats, own: float, awake: Bools) -> None:
         """One step.
 
         :param rewards: (N,) in [-1, 1], sleepers with `own`.
-        :param own: what the algorithm made, by the weights that the decision was made with.
+        :param own: reward of the algorithm, by the weights that the decision was made with.
         """
 
 

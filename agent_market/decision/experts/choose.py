@@ -1,4 +1,4 @@
-"""One weighting by its name, and one for each regime."""
+"""Create a weighting by its name, and keep one per regime."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHTINGS: Mapping[str, Callable[[Sequence[str], DecisionSettings], Weighting]]
     "boa": lambda experts, _: BOA(experts),
     "newton": lambda experts, _: OnlineNewton(experts),
 }
-"""Every value of the setting `decision.weighting` that is no net, and of `decision.nets.prior`."""
+"""Online weightings by name: values of `decision.weighting` (besides the nets) and `decision.nets.prior`."""
 
 
 def make_weighting(experts: Sequence[str], settings: DecisionSettings) -> Weighting:
@@ -38,9 +38,9 @@ def make_weighting(experts: Sequence[str], settings: DecisionSettings) -> Weight
 
 
 class ByRegime:
-    """One weighting for each regime, each taught by what was decided in it, and by nothing else.
+    """One weighting per regime, each learning only from decisions made in it.
 
-    With `split` off, one for all.
+    If `split` is False, one for all.
     """
 
     def __init__(self, make: Callable[[], Weighting], split: bool) -> None:
@@ -49,7 +49,7 @@ class ByRegime:
         self._parts: dict[str, Weighting] = {}
 
     def at(self, regime: str) -> Weighting:
-        """The weighting in force in a regime; a new, untaught one where it is the first time."""
+        """Return the weighting of a regime; a new, untrained one on first use."""
         key = regime if self._split else ""
         if key not in self._parts:
             self._parts[key] = self._make()

@@ -1,4 +1,4 @@
-"""Exponential weights beyond Hedge: a rate that tunes itself, and a leader that may change."""
+"""Exponential weights beyond Hedge: AdaHedge (adaptive rate) and fixed share (tracks a changing leader)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_market.utils.arrays import Bools, Floats
 
 
 class AdaHedge(Learner):
-    """Hedge whose rate follows the mixability gap: no tuning, and bold where one expert is plainly best.
+    """Hedge whose rate follows the mixability gap: no tuning, and a high rate while one expert clearly leads.
 
     de Rooij, van Erven, Grunwald & Koolen 2014, figure 1, on losses (1 - reward) / 2 in [0, 1]:
 

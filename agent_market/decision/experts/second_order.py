@@ -19,7 +19,7 @@ class MLPoly(Learner):
 
         R += r,  eta = 1 / (1 + sum r^2),  w ~ eta max(R, 0)
 
-    Equal weights while nobody has a positive regret.
+    Equal weights while no expert has a positive regret.
     """
 
     def __init__(self, experts: Sequence[str]) -> None:

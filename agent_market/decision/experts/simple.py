@@ -1,4 +1,4 @@
-"""The answers that anything learned must beat: equal weights, the majority, and the best so far."""
+"""Baselines that every learner must beat: equal weights, the majority, and follow the leader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Uniform(Learner):
 
 
 class Majority(Learner):
-    """Equal weights within the side (up, down or flat) that most experts are on; none for the rest.
+    """Equal weights within the side (up, down or flat) that most experts are on; 0 for the rest.
 
     Where sides tie, all experts on a tied side share.
     """
@@ -37,9 +37,9 @@ class Majority(Learner):
 
 
 class FollowTheLeader(Learner):
-    """All weight on whoever earned most so far, shared among ties (Kalai & Vempala 2005 without the noise).
+    """All weight on the expert with the largest gain so far, shared among ties.
 
-    Its regret can grow linearly when leaders alternate: the cautionary baseline.
+    Kalai & Vempala 2005 without the noise. Its regret can grow linearly when leaders alternate.
     """
 
     def __init__(self, experts: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""Experts that are not agents: cash, which never loses, and the mirror of each agent, which is never late.
+"""Virtual experts: cash (depth 0), and the mirror of each agent (its depth negated).
 
 With cash as an expert the weights can leave the market; with mirrors an agent that is reliably wrong is worth
-as much as one that is right.  Both are views like any other: recorded, rewarded and weighed as such.
+as much as one that is right.  Both give views that are recorded, rewarded and weighted like an agent's.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ MIRROR = "not_"
 
 
 def seats(agents: Sequence[str], settings: DecisionSettings) -> tuple[str, ...]:
-    """All experts, in a fixed order: the agents, their mirrors, cash (each where the settings ask for it)."""
+    """List all experts in a fixed order: the agents, then mirrors and cash if the settings enable them."""
     mirrors = tuple(MIRROR + agent for agent in agents) if settings.weighting_mirrors else ()
     cash = (CASH,) if settings.has_cash else ()
     return (*agents, *mirrors, *cash)
 
 
 def with_seats(views: tuple[AgentView, ...], settings: DecisionSettings) -> tuple[AgentView, ...]:
-    """`views` followed by those of the experts that are not agents. A mirror sleeps where its agent does."""
+    """Append the views of the virtual experts to `views`. A mirror abstains where its agent does."""
     mirrors = tuple(_mirrored(view) for view in views) if settings.weighting_mirrors else ()
     cash = (AgentView(CASH, 0.0, 1.0, "No position."),) if settings.has_cash else ()
     return (*views, *mirrors, *cash)

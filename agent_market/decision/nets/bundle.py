@@ -1,4 +1,4 @@
-"""What one training of the nets leaves behind; pickles as plain arrays, and needs no torch to be read."""
+"""The result of one training of the nets: pickles as plain arrays, readable without torch."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class NetGate:
 class NetBundle:
     """The nets of one window of one pair.
 
-    `weight_state` and `decision_state` are what was learned, in force or not: the next window may go on from
-    them.  None = not trained (too few outcomes, or not asked for).  `gates` says which of them decides.
+    `weight_state` and `decision_state` are the learned parameters, in force or not: the next window may start
+    from them.  None = not trained (too few outcomes, or not configured).  `gates` says which of them decides.
     """
 
     experts: tuple[str, ...]

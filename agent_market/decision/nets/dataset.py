@@ -1,7 +1,7 @@
-"""The decision log as something to learn from: which outcomes were known, and what the prior then was.
+"""Build the nets' training set from the decision log: known outcomes, and the prior weights at each decision.
 
-The same decisions give the same arrays whenever they are read: an outcome counts only if it was known at
-the newest decision of the log, for by then the loop has written it, in a backtest, live, and after a kill.
+The same decisions always give the same arrays: an outcome counts only if it was known at the newest decision
+of the log, because by then the loop has written it, in a backtest, live, and after a restart.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from agent_market.outcomes import expected_std
 from agent_market.records import Episode
 
 LARGEST_GAIN = 8.0
-"""Expected deviations to which a gain is clipped: one wild period must not be all that a net learns."""
+"""Expected deviations to which a gain is clipped: one extreme period must not dominate training."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionLog:
-    """T decisions of one pair whose outcome is known, in order of time.
+    """T decisions of one pair with known outcomes, in order of time.
 
-    `gain` (T,): what a long position earned until the next decision, in expected deviations of the horizon;
+    `gain` (T,): return of a long position until the next decision, in expected deviations of the horizon;
     `cost` (T,): of one unit of turnover, in the same; `times`, `known_at` (T,): seconds.
     """
 
@@ -51,12 +51,13 @@ def decision_log(
     settings: DecisionSettings,
     costs: CostSettings,
 ) -> DecisionLog:
-    """What may be learned at `moment` from one pair's decisions.
+    """Build the training set of one pair as of `moment`.
 
-    The outcome of a horizon that reaches beyond the next decision counts for the share of it that the
+    If a horizon reaches beyond the next decision, its return is scaled by the share of the horizon that the
     position is held for, so that overlapping horizons do not count a move twice.
 
-    :param episodes: in order of `asof`; later ones, and outcomes not yet known, are left out.
+    :param episodes: of one pair, in order of `asof`; later ones, and outcomes not yet known, are left out.
+    :param experts: names of the N experts, in the order of the arrays.
     """
     made = [e for e in episodes if e.view.asof <= moment]
     newest = made[-1].view.asof if made else moment
@@ -87,7 +88,7 @@ def decision_log(
 def _priors(
     made: Sequence[Episode], experts: Sequence[str], settings: DecisionSettings
 ) -> list[dict[str, float]]:
-    """The prior's weights at each decision, by the learner that gave them then."""
+    """Recompute the prior weights at each decision with the learner that gave them then."""
     learner = WeightLearner(experts, settings)
     settled = sorted(
         (e for e in made if e.outcome is not None),
@@ -107,7 +108,7 @@ def _known(episode: Episode, by: datetime) -> bool:
 
 
 def _deviation(episode: Episode, settings: DecisionSettings) -> float | None:
-    """Expected deviation of the return over the horizon, not below that of the least volatility."""
+    """Expected deviation of the return over the horizon, at least that of `VOLATILITY_FLOOR`."""
     deviation = expected_std(episode.view, settings.horizon_candles)
     return None if deviation is None else max(deviation, VOLATILITY_FLOOR * settings.horizon_candles**0.5)
 

@@ -35,9 +35,9 @@ class NetDecider:
             self._second = two_stage(bundle, weights or PriorPolicy(), bundle).eval()
 
     def decide(self, seen: Seen, held: float, decision_id: str) -> Decision:
-        """The decision as the nets make it; what is not in force is the prior's.
+        """Decide with the nets in force; the prior replaces a net that is not.
 
-        :param held: depth decided before, in [-10, 10]; 0 where there was none or it no longer holds.
+        :param held: previous depth, in [-10, 10]; 0 if there was none or it no longer holds.
         """
         problem = self._problem(seen)
         weights = seen.prior
@@ -54,7 +54,7 @@ class NetDecider:
         return replace(fused, depth=depth, action=action, shift=depth - parts)
 
     def _problem(self, seen: Seen) -> DecisionDataset:
-        """The one decision as a problem whose outcome is unknown (0) and read by nobody."""
+        """The decision as a data set of one row; its outcome is unknown, set to 0 and never read."""
         arrays = arrays_of([seen], self._bundle.experts, self._settings)
         unknown = np.zeros((1, 1), dtype=np.float32)
         return DecisionDataset(
@@ -68,7 +68,7 @@ class NetDecider:
         )
 
     def _position(self, problem: DecisionDataset, held: float) -> float:
-        assert self._second is not None, "asked for only with a decision net in force"
+        assert self._second is not None, "called only with a decision net in force"
         with torch.no_grad(), one_thread():
             path = self._second.path(blocks_of(problem, 1, _CPU), torch.tensor([held], dtype=torch.float32))
         return min(1.0, max(-1.0, float(path.position[0, 0])))

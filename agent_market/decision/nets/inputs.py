@@ -1,4 +1,4 @@
-"""What is known at one decision, and the arrays that the nets read of it: one authority for both sides."""
+"""The inputs of one decision, and the arrays that the nets read; shared by training and inference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECALL_NUMBERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One decision before it is made: everyone's view, the prior's weights, the market, what came to mind."""
+    """The inputs of one decision: all views, prior weights, the market view and the recalled episodes."""
 
     views: tuple[AgentView, ...]
     prior: Mapping[str, float]
@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class SeenArrays:
-    """T decisions as the nets read them: fields of `trainers.base.Problem` without pairs."""
+    """T decisions as the nets read them: fields of `trainers.base.DecisionDataset` without the pair axis."""
 
     vectors: Floats32
     awake: npt.NDArray[np.bool_]
@@ -42,7 +42,7 @@ class SeenArrays:
 
 
 def arrays_of(seen: Sequence[Seen], experts: Sequence[str], settings: DecisionSettings) -> SeenArrays:
-    """(T, N, 4), (T, N), (T, N), (T, N) and (T, S) arrays, N the experts in the given order.
+    """Build (T, N, 4), (T, N), (T, N), (T, N) and (T, S) arrays, N the experts in the given order.
 
     An expert without a view, or with an abstention, is asleep: vector 0, depth 0, prior 0.
     """
@@ -66,7 +66,7 @@ def arrays_of(seen: Sequence[Seen], experts: Sequence[str], settings: DecisionSe
 
 
 def state_of(seen: Seen, settings: DecisionSettings) -> tuple[float, ...]:
-    """The market state and what recall says, each bounded; empty where the nets are not to see it.
+    """Return the market state and three recall numbers, each bounded; empty if `nets.state` is off.
 
     Recall: mean and deviation of the neighbours' returns in expected deviations, each through tanh, and the
     share of cases found, n / (n + 8); 0 without neighbours.

@@ -1,8 +1,8 @@
-"""One training of the nets on one pair's decision log: fit, stop early, and let the gate say who decides.
+"""Train the nets on one pair's decision log: fit, stop early, promote a net only if it wins out of sample.
 
-Three consecutive spans, each purged of what was not known when the next began: 70% to fit on, 15% to stop
-by, the newest 15% for the gate.  The weight net must beat the prior there; the decision net whoever then
-decides, at two trials, for it is judged on the span that its first stage was chosen on.
+Three consecutive spans, each purged of outcomes not known when the next began: 70% to fit, 15% for early
+stopping, the newest 15% for the promotion test.  There the weight net must beat the prior, and the decision
+net the winner of that test, corrected for two trials because its first stage was chosen on the same span.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agent_market.stats.validation import later_spans
 
 
 def problem_of_log(log: DecisionLog) -> DecisionDataset:
-    """The log as a problem of one pair, with the outcomes."""
+    """Convert the log to a data set of one pair, with the outcomes."""
     seen = log.seen
     return DecisionDataset(
         vectors=seen.vectors[:, None],
@@ -42,13 +42,14 @@ def problem_of_log(log: DecisionLog) -> DecisionDataset:
 def train_nets(
     log: DecisionLog, settings: DecisionSettings, trained_until_s: int, earlier: NetBundle | None = None
 ) -> NetBundle:
-    """Train what `settings.weighting` asks for.
+    """Train the nets that `settings.weighting` names.
 
-    :param log: `decision_log` at the moment of training; nothing else is learned from.
-    :param earlier: nets to go on from, where their shape is the same; trained on a part of this log.
-    :return: nets that are not trained, where fewer than `nets.least_outcomes` are known, or so many of them
-        overlap that a span holds none once it is purged.
-    :raises TrainingFailed: the objective is no longer a number.
+    :param log: `decision_log` at the moment of training.
+    :param trained_until_s: that moment, in Unix seconds; stored in the bundle.
+    :param earlier: nets to start from if their shape is the same; trained on a part of this log.
+    :return: a bundle without trained nets if fewer than `nets.least_outcomes` are known, or if a span is
+        empty once purged of overlapping outcomes.
+    :raises TrainingFailed: the objective became NaN.
     """
     nets = settings.nets
     blank = NetBundle(
@@ -61,7 +62,7 @@ def train_nets(
     )
     if len(log) < nets.least_outcomes:
         return blank
-    # What was learned with other experts seated is taken over expert by expert; another shape is not.
+    # Nets trained with other experts are reused expert by expert; nets of another shape are not.
     start = earlier if earlier is not None and earlier.weight_state and blank.fits(earlier) else None
     whole = problem_of_log(log)
     try:
@@ -100,7 +101,7 @@ def train_nets(
 
 
 def weight_net(bundle: NetBundle, start: NetBundle | None) -> AgentWeightNet:
-    """A weight net for the bundle's experts: as in `start`, or untrained without it (or without its nets)."""
+    """Create a weight net for the bundle's experts, with the parameters of `start` if it has any."""
     if start is None or start.weight_state is None:
         return AgentWeightNet(bundle.experts, bundle.state_dim, bundle.hidden)
     theirs = AgentWeightNet(start.experts, start.state_dim, start.hidden)
@@ -109,7 +110,7 @@ def weight_net(bundle: NetBundle, start: NetBundle | None) -> AgentWeightNet:
 
 
 def two_stage(bundle: NetBundle, first: Policy, start: NetBundle | None) -> TwoStagePolicy:
-    """A second stage over `first`, whose weights are the prior's unless it is a weight policy."""
+    """Create a second stage over `first`; it uses the prior weights unless `first` is a weight policy."""
     weights = first if isinstance(first, WeightPolicy) else None
     policy = TwoStagePolicy(weights, bundle.state_dim, bundle.head, bundle.hidden)
     if start is not None and start.decision_state is not None:
@@ -118,10 +119,10 @@ def two_stage(bundle: NetBundle, first: Policy, start: NetBundle | None) -> TwoS
 
 
 def state_of(net: nn.Module) -> State:
-    """Parameters as arrays on the CPU."""
+    """Return the parameters as arrays on the CPU."""
     return {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
 
 
 def load(net: nn.Module, state: State) -> None:
-    """Give a net its parameters."""
+    """Load parameters into a net, in place."""
     net.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})

@@ -1,4 +1,4 @@
-"""What is learned from and what comes out: problem, policy, trainer."""
+"""The data set, the `Policy` and `Trainer` protocols, and blocks for minibatches."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from agent_market.utils.arrays import Floats
 class DecisionDataset:
     """A stretch of consecutive decisions as arrays; T moments, P pairs, N experts.
 
-    What may be decided on: `vectors` (T, P, N, 4), `awake` (T, P, N), `depth` (T, P, N, 0 where asleep),
-    `prior` (T, P, N) weights of the online weighting, `state` (T, P, S).  What is then earned, in expected
+    Inputs of the decision: `vectors` (T, P, N, 4), `awake` (T, P, N), `depth` (T, P, N, 0 where asleep),
+    `prior` (T, P, N) weights of the online weighting, `state` (T, P, S).  Rewards, in expected
     deviations: `gain` (T, P) by a long position, 0 where it is not known, and `cost` (T, P) by one unit of
     turnover.
     """
@@ -39,14 +39,14 @@ class DecisionDataset:
         return len(self.gain)
 
     def rows(self, chosen: slice | npt.NDArray[np.integer]) -> DecisionDataset:
-        """The same at some consecutive moments."""
+        """Return the data set at some consecutive moments."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in self.__slots__})
 
 
 def dataset_of(
     panel: DecisionPanel, prior: Floats, cost: float, settings: DecisionSettings
 ) -> DecisionDataset:
-    """The panel as a problem.
+    """Convert a panel to a data set.
 
     :param prior: (T, P, N) weights of an online weighting over `panel.experts`, each row known at its moment.
     :param cost: of one unit of turnover, as a fraction.
@@ -58,25 +58,25 @@ def dataset_of(
         depth=np.nan_to_num(panel.depth).astype(np.float32),
         prior=prior.astype(np.float32),
         state=panel.state.astype(np.float32),
-        # One wild period must not be all that a net learns.
+        # One extreme period must not dominate training.
         gain=np.clip(gain, -8.0, 8.0).astype(np.float32),
         cost=(cost / panel.sigma).astype(np.float32),
     )
 
 
 class Policy(Protocol):
-    """A way to act on a problem."""
+    """Maps a data set to positions."""
 
     def positions(self, problem: DecisionDataset) -> Floats:
-        """(T, P) positions in [-1, 1], flat before the first; row t reads rows <= t of the problem only."""
+        """(T, P) positions in [-1, 1], flat before the first; row t depends on rows <= t only."""
         ...
 
 
 class Trainer(Protocol):
-    """A way to learn a policy. The same seed and data give the same policy on a CPU."""
+    """Learns a policy. The same seed and data give the same policy on a CPU."""
 
     def fit(self, train: DecisionDataset, later: DecisionDataset, seed: int) -> Policy:
-        """Learn on `train` and stop by `later`, a span after it.
+        """Fit on `train` and stop early by `later`, a span after it.
 
         Neither may hold an outcome that was not known when the policy is first used; the caller purges.
         """
@@ -125,7 +125,7 @@ def minibatches(count: int, size: int, generator: torch.Generator) -> Iterator[T
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one CPU thread: nets this small gain nothing from more, and sums do not depend on it."""
+    """Run Torch on one CPU thread: nets this small do not profit from more, and sums are reproducible."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -135,7 +135,7 @@ def one_thread() -> Iterator[None]:
 
 
 def device_of(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is a device, else the CPU."""
+    """Return the torch device; `auto` is CUDA if available, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

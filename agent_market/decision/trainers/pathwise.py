@@ -1,8 +1,8 @@
-"""The default trainer: the gradient of the money itself.
+"""The default trainer: gradient ascent on money after costs.
 
-A price taker's money is a known function of its positions: on a log of decisions nothing need be sampled or
-estimated (Moody & Saffell 2001, "Learning to trade via direct reinforcement").  A policy gradient from the
-same data must find that direction through noise: at 0.02 of signal to noise a step it stays where it began.
+A price taker's money is a known, differentiable function of its positions: on a log of decisions its gradient
+needs no sampling (Moody & Saffell 2001, "Learning to trade via direct reinforcement").  A policy gradient
+estimates the same direction from noisy samples: at a signal-to-noise ratio of 0.02 per step it hardly moves.
 
     maximise  mean(r) - aversion / 2 mean(r^2) - kl * penalty - turnover * mean|change|
     r = gain * position - cost * |change of position|             in expected deviations
@@ -34,26 +34,26 @@ from agent_market.utils.durable import atomic_write
 
 
 class PathwiseSettings(Settings):
-    """How the pathwise trainer learns."""
+    """Settings of the pathwise trainer."""
 
     epochs: int = 60
-    """Most passes over the training span."""
+    """Maximum number of passes over the training span."""
     patience: int = 12
-    """Passes without a better later span after which it stops."""
+    """Stop after this many passes without an improvement on the later span."""
     learning_rate: float = 3e-3
     """Step size of Adam."""
     decay: float = 1e-3
     """Weight decay."""
     block: int = 64
-    """Decisions in a row that a gradient passes back through."""
+    """Consecutive decisions that a gradient is propagated through."""
     minibatch: int = 4096
-    """Decisions a step."""
+    """Decisions per optimiser step."""
     aversion: float = 0.05
-    """Risk aversion: without any, all that matters is to be as deep in as allowed."""
+    """Risk aversion; at 0 the optimum is the largest position allowed."""
     kl: float = 0.05
-    """Charge for each nat that weights leave their prior by."""
+    """Penalty per nat of KL divergence of the weights from their prior."""
     turnover: float = 0.001
-    """Charge for turnover beside its cost, in expected deviations a unit."""
+    """Penalty on turnover besides its cost, in expected deviations per unit."""
     device: str = "auto"
     """`auto` (CUDA where there is a device), `cpu` or `cuda`."""
 
@@ -67,7 +67,7 @@ class Progress:
 
 
 class PathwiseTrainer:
-    """Trains any `PathPolicy`; `progress` tells of the last fit."""
+    """Trains any `PathPolicy`; `progress` describes the last fit."""
 
     def __init__(
         self,
@@ -75,8 +75,8 @@ class PathwiseTrainer:
         settings: PathwiseSettings | None = None,
         checkpoint: Path | None = None,
     ) -> None:
-        """:param make: a new policy; called under the seed.
-        :param checkpoint: file that each pass is written to; a fit that finds one of its own goes on from it.
+        """:param make: create a new policy; called with the seed set.
+        :param checkpoint: file that each pass is written to; a fit resumes from it if it is its own.
         """
         self._make = make
         self.settings = settings or PathwiseSettings()
@@ -84,9 +84,9 @@ class PathwiseTrainer:
         self.progress = Progress((), 0)
 
     def fit(self, train: DecisionDataset, later: DecisionDataset, seed: int) -> PathPolicy:
-        """See `Trainer.fit`. The policy kept is the best on `later`, the untrained one among them.
+        """See `Trainer.fit`. Keeps the policy that is best on `later`, the untrained one included.
 
-        :raises TrainingFailed: the objective is no longer a number, or the checkpoint is of another fit.
+        :raises TrainingFailed: the objective became NaN, or the checkpoint belongs to another fit.
         """
         with one_thread():
             return self._fit(train, later, seed)
@@ -127,11 +127,11 @@ class PathwiseTrainer:
         return policy
 
     def _objective(self, policy: PathPolicy, batch: Batch) -> Tensor:
-        """What is maximised, on a batch of blocks that begin flat."""
+        """The objective on a batch of blocks that start flat."""
         s = self.settings
         held = torch.zeros_like(batch.gain[0])
         path = policy.path(batch, held)
-        # A block begins where an unknown position left off: its first change is not charged.
+        # The position before a block is unknown, so its first change is not charged.
         before = torch.cat([path.position[:1].detach(), path.position[:-1]])
         change = (path.position - before).abs()
         reward = batch.gain * path.position - batch.cost * change
@@ -167,7 +167,7 @@ class PathwiseTrainer:
         values: list[float],
         seed: int,
     ) -> int:
-        """Take up a checkpoint, if there is one; the pass to go on with."""
+        """Load the checkpoint, if there is one, and return the next pass."""
         if self._checkpoint is None or not self._checkpoint.exists():
             return 1
         state = torch.load(self._checkpoint, map_location=device_of(self.settings.device), weights_only=True)

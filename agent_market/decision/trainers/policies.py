@@ -1,4 +1,4 @@
-"""The two nets as policies with a gradient: what a batch of blocks leads to, step by step."""
+"""The two nets as differentiable policies over batches of blocks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from agent_market.utils.arrays import Floats
 
 
 class Path(NamedTuple):
-    """Positions (L, B), and what the policy is charged for beside money (a scalar)."""
+    """Positions (L, B), and the policy's penalty in the objective (a scalar)."""
 
     position: Tensor
     penalty: Tensor
 
 
 class PathPolicy(nn.Module):
-    """A policy that a gradient can pass through. Subclasses give `path`."""
+    """A differentiable policy. Subclasses implement `path`."""
 
     def path(self, batch: Batch, held: Tensor) -> Path:
-        """Act on every step of every block, beginning with the position `held` (B,)."""
+        """Act on every step of every block, starting from the position `held` (B,)."""
         raise NotImplementedError
 
     def positions(self, problem: DecisionDataset) -> Floats:
@@ -41,13 +41,13 @@ class WeightPolicy(PathPolicy):
     """Hold the weighted mean depth; the weights are the net's."""
 
     def __init__(self, net: AgentWeightNet, use_prior: bool = True) -> None:
-        """:param use_prior: off, the net starts from equal weights and nothing pulls it anywhere."""
+        """:param use_prior: if False, the net starts from equal weights, without a KL penalty."""
         super().__init__()
         self.net = net
         self.use_prior = use_prior
 
     def log_weights(self, batch: Batch) -> Tensor:
-        """(L, B, N)."""
+        """Log weights (L, B, N)."""
         state = batch.state if self.net.state_dim else None
         log_weights: Tensor = self.net(batch.vectors, batch.awake, self._prior(batch), state)
         return log_weights
@@ -59,7 +59,7 @@ class WeightPolicy(PathPolicy):
         return Path(position, penalty)
 
     def weights(self, problem: DecisionDataset) -> Floats:
-        """(T, P, N)."""
+        """Weights (T, P, N), each row with an awake expert summing to 1."""
         device = self.net.embedding.device
         with torch.no_grad(), one_thread():
             log_weights = self.log_weights(blocks_of(problem, len(problem), device))
@@ -75,7 +75,7 @@ class WeightPolicy(PathPolicy):
 class TwoStagePolicy(PathPolicy):
     """Stage one gives weights (its net, or the prior without one); stage two decides on the fused vector.
 
-    Only stage two learns here: its input must hold still while it does.
+    Only stage two is trained here; stage one is frozen.
     """
 
     def __init__(
