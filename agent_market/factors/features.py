@@ -82,11 +82,6 @@ class FactorBook:
         return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
 
 
-def factors_digest(config: Mapping[str, Any]) -> str:
-    """The part of a run's identity that its factors are: models trained with others are not reused."""
-    return _read_book(config).digest()
-
-
 def add_factors(
     candles: pd.DataFrame,
     book: FactorBook,

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 import agent_market
+from agent_market.books import shelf_digests
 from agent_market.candles import load_candles
 from agent_market.config import load_settings
 from agent_market.factors.mining.files import features_file
 from agent_market.flow.files import digest_of_files
 from agent_market.flow.plan import FlowPlan
 from agent_market.runs.knowledge import knowledge_digest
-from agent_market.runs.prompts_digest import prompts_digest
 
 CANDLE_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -100,7 +100,8 @@ def taught(plan: FlowPlan, config: Mapping[str, Any], end: datetime) -> str:
         **known,
         "agent_market": {**section, "memory": {**memory, "scope": memory.get("scope") or plan.scope}},
     }
-    return f"{knowledge_digest(known)}/{prompts_digest(named)}"
+    prompts = shelf_digests(named, ("prompts",))["prompts"]
+    return f"{knowledge_digest(known)}/{prompts}"
 
 
 def _digest_anywhere(files: Iterable[Path]) -> str:

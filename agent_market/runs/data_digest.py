@@ -18,20 +18,11 @@ from freqtrade.configuration import TimeRange
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import TRADE_MODES, CandleType
 
-from agent_market.books import shelf_digests
 from agent_market.universe import market_leader, series_on_disk, universe_of
 
 _OHLCV = (CandleType.SPOT, CandleType.FUTURES)
 ALL_SERIES_KEY = "agent_market_all_series"
 """Config key: the strategy's code may read any candles on disk, so all of them count."""
-
-
-def context_digest(config: Mapping[str, Any]) -> str:
-    """Hash of the values of context series that decisions of this backtest may see.
-
-    Empty without series, and where one cannot be read: the strategy, if it uses them, says which and why.
-    """
-    return shelf_digests(config, ("context",))["context"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,12 @@ import pandas as pd
 import pytest
 from freqtrade.enums import RunMode
 
+from agent_market.books import shelf_digests
 from agent_market.factors.engine import Engine
 from agent_market.factors.features import (
     NO_VALUE,
     FactorBook,
     add_factors,
-    factors_digest,
     peer_candles,
 )
 from agent_market.factors.mining.files import features_file
@@ -28,6 +29,10 @@ from tests.helpers.factor_files import put_in_force
 
 MAY, JUNE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
 ALONE, BESIDE = "zscore(volume, 20)", "cs_rank(ts_return(close, 5))"
+
+
+def digest_of_factors(config: Mapping[str, Any]) -> str:
+    return shelf_digests(config, ("factors",))["factors"]
 
 
 class Model:
@@ -105,7 +110,7 @@ def test_an_empty_or_broken_file_is_reported_and_survived(
     assert "freqai_features.json" in caplog.text
     frame = candles()
     assert add_factors(frame, book, "BTC/USDT", 60, none) is frame
-    assert factors_digest(config(tmp_path)) == ""
+    assert digest_of_factors(config(tmp_path)) == ""
 
 
 def test_one_bad_factor_costs_itself_only(tmp_path: Path) -> None:

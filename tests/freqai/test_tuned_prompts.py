@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from freqtrade.enums import RunMode
 
 from agent_market.agents.roles import ROLES
 from agent_market.agents.tuning.versions import prompt_version, version_of
+from agent_market.books import shelf_digests
 from agent_market.runs.identity import derive_identifier
-from agent_market.runs.prompts_digest import prompts_digest
 from agent_market.store.database import Database
 from agent_market.store.prompts import StoredPrompt, promote, roll_back
+
+
+def digest_of_prompts(config: Mapping[str, Any]) -> str:
+    return shelf_digests(config, ("prompts",))["prompts"]
+
 
 TEXTS = {"belief": "Follow volume.", "decision": "Decide."}
 OWN = version_of(next(role for role in ROLES if role.name == "aggressive")) or ""
@@ -52,16 +58,16 @@ def test_a_promotion_after_the_span_changes_nothing(tmp_path: Path, store: Datab
     before = derive_identifier(config(tmp_path), Model)
     put_in_force(store, datetime(2024, 7, 1, tzinfo=UTC))
     assert derive_identifier(config(tmp_path), Model) == before
-    assert prompts_digest(config(tmp_path, "20240101-")) != ""
+    assert digest_of_prompts(config(tmp_path, "20240101-")) != ""
 
 
 def test_a_live_bot_trains_nothing_anew_for_a_prompt(tmp_path: Path, store: Database) -> None:
     put_in_force(store, datetime(2024, 3, 1, tzinfo=UTC))
-    assert prompts_digest(config(tmp_path, runmode=RunMode.DRY_RUN)) == ""
+    assert digest_of_prompts(config(tmp_path, runmode=RunMode.DRY_RUN)) == ""
 
 
 def test_a_missing_store_is_not_created_for_it(tmp_path: Path) -> None:
-    assert prompts_digest(config(tmp_path)) == ""
+    assert digest_of_prompts(config(tmp_path)) == ""
     assert not list(tmp_path.iterdir())
 
 

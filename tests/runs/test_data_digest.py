@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,15 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType, RunMode
 
-from agent_market.runs.data_digest import ALL_SERIES_KEY, candle_digests, candles_digest, context_digest
+from agent_market.books import shelf_digests
+from agent_market.runs.data_digest import ALL_SERIES_KEY, candle_digests, candles_digest
 from agent_market.runs.identity import derive_identifier, remember_inputs
 from tests.helpers.scripted import random_candles
+
+
+def digest_of_context(config: Mapping[str, Any]) -> str:
+    return shelf_digests(config, ("context",))["context"]
+
 
 PAIR = "BTC/USDT:USDT"
 
@@ -164,15 +171,15 @@ def test_a_pattern_in_the_pair_list_covers_the_candles_of_the_pairs_that_it_name
 def test_a_live_bot_keeps_its_models_whatever_comes_in(tmp_path: Path, mode: RunMode) -> None:
     put_context(tmp_path, ("2024-01-11", 20))
     put_candles(tmp_path, random_candles(1, 700))
-    assert context_digest(config(tmp_path)) != ""
+    assert digest_of_context(config(tmp_path)) != ""
     assert candles_digest(config(tmp_path)) != ""
-    assert context_digest(config(tmp_path, runmode=mode)) == ""
+    assert digest_of_context(config(tmp_path, runmode=mode)) == ""
     assert candles_digest(config(tmp_path, runmode=mode)) == ""
 
 
 def test_without_a_file_or_candles_there_is_nothing_to_tell_apart(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    assert context_digest(config(tmp_path)) == ""
+    assert digest_of_context(config(tmp_path)) == ""
     assert candles_digest(config(tmp_path)) == ""
     assert candles_digest(config(tmp_path, timerange="")) == ""
     assert candles_digest(config(tmp_path, datadir=None)) == ""
